@@ -1,0 +1,14 @@
+"""Errors that a person reads: one cause, one next step."""
+
+
+class StageError(Exception):
+    """A stage cannot produce its artifact. `cause` says why in one sentence, `remedy` what to do next."""
+
+    def __init__(self, cause: str, remedy: str) -> None:
+        super().__init__(f"{cause} {remedy}")
+        self.cause = cause
+        self.remedy = remedy
+
+
+class InputError(StageError):
+    """The user's input or arguments are unusable: no retry and no other backend can help (exit code 2)."""

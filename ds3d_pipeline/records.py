@@ -1,0 +1,28 @@
+"""Frozen records to JSON files and back, checked on the way in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def write_json(path: Path, record: Any) -> None:
+    """Writes a dataclass (or plain JSON value) so that no reader ever sees half of it."""
+    from pydantic import RootModel
+
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(RootModel[type(record)](record).model_dump_json(indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def read_json(path: Path, record_type: type[T]) -> T:
+    """Reads what `write_json` wrote; raises ValueError naming the file where it does not fit."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(record_type).validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ValueError(f"{path} is not a {record_type.__name__} record: {error}") from error
