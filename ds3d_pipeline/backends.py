@@ -1,0 +1,82 @@
+"""The ladders: for every stage its rungs, best first, each with a probe and a command. Data, no control flow."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ds3d_pipeline.bundles import Attempt
+
+Probe = Callable[[Any], str | None]
+"""Takes the stage's options; None means the rung can run here, a sentence says why it cannot."""
+
+
+def always(_options: Any) -> None:
+    """The probe of a rung that needs nothing but this package."""
+
+
+def trains(options: Any) -> str | None:
+    """The probe of the splat trainers."""
+    return None if options.train else "The chosen mode or options train no splat."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rung:
+    """One way to make a stage's artifact: a program that keeps the contract of `ds3d_pipeline.program`."""
+
+    name: str
+    module: str
+    probe: Probe = always
+    summary: str = ""
+
+    def argv(self, input_dir: str, output_dir: str, options_file: str) -> tuple[str, ...]:
+        """The command line, for the interpreter that runs this package."""
+        program = (sys.executable, "-m", self.module, input_dir, output_dir)
+        return (*program, "--backend", self.name, "--options", options_file)
+
+
+LADDERS: dict[str, tuple[Rung, ...]] = {
+    "capture": (Rung(name="local", module="ds3d_pipeline.capture", summary="checks and stages the upload"),),
+    "keyframes": (Rung(name="local", module="ds3d_pipeline.keyframes", summary="sharpest frame per motion window"),),
+    "poses": (Rung(name="pycolmap", module="ds3d_pipeline.poses", summary="COLMAP's incremental mapping"),),
+    "depth_maps": (
+        Rung(name="interpolation", module="ds3d_pipeline.depth", summary="sparse points, interpolated"),
+    ),
+    "pointcloud": (Rung(name="fusion", module="ds3d_pipeline.pointcloud", summary="fused depth maps"),),
+    "mesh": (Rung(name="poisson", module="ds3d_pipeline.mesh", summary="Poisson surface"),),
+    "splat": (Rung(name="light", module="ds3d_pipeline.splats", summary="one Gaussian per point, untrained"),),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The rungs of a ladder that can run here, in order, and those passed over with the reason."""
+
+    rungs: tuple[str, ...]
+    passed_over: tuple[Attempt, ...]
+
+
+def plan_ladder(stage: str, options: Any, prefer: str | None = None) -> Plan:
+    """Probes a ladder; the preferred rung comes first. Raises ValueError for a rung that is not there."""
+    ladder = _in_order(stage, prefer)
+    reasons = {rung.name: rung.probe(options) for rung in ladder}
+    return Plan(
+        rungs=tuple(rung.name for rung in ladder if reasons[rung.name] is None),
+        passed_over=tuple(
+            Attempt(backend=name, outcome="passed over", reason=reason) for name, reason in reasons.items() if reason
+        ),
+    )
+
+
+def _in_order(stage: str, prefer: str | None) -> list[Rung]:
+    names = [rung.name for rung in LADDERS[stage]]
+    if prefer is not None and prefer not in names:
+        raise ValueError(f"{stage} has no backend {prefer!r}: choose one of {', '.join(names)}.")
+    return sorted(LADDERS[stage], key=lambda rung: rung.name != prefer)
+
+
+def find_rung(stage: str, name: str) -> Rung:
+    """The rung of this name; raises KeyError where there is none."""
+    return {rung.name: rung for rung in LADDERS[stage]}[name]

@@ -1,0 +1,51 @@
+"""Where ds3d keeps what it knows: the Dagster home, stored bundles, work in progress and logs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Home:
+    """The folders of one installation; `storage` may be any universal_pathlib URL."""
+
+    root: Path
+    storage: str
+
+    @property
+    def work(self) -> Path:
+        """Scratch folders of running stages: on the disk of a local storage, so that publishing is a rename."""
+        return self.root / "work"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of every program that ran, one folder a run."""
+        return self.root / "logs"
+
+
+def find_home() -> Home:
+    """`DAGSTER_HOME`, else the user's data folder; `DS3D_STORAGE` moves the bundles elsewhere."""
+    named = os.environ.get("DAGSTER_HOME")
+    root = Path(named).expanduser() if named else _user_data_folder()
+    return Home(root=root, storage=os.environ.get("DS3D_STORAGE") or str(root / "storage"))
+
+
+def prepare_home() -> Home:
+    """`find_home`, made where it does not exist, with our `dagster.yaml` where there is none."""
+    home = find_home()
+    for folder in (home.root, home.work, home.logs):
+        folder.mkdir(parents=True, exist_ok=True)
+    config = home.root / "dagster.yaml"
+    if not config.exists():
+        shutil.copyfile(Path(__file__).with_name("dagster.yaml"), config)
+    os.environ["DAGSTER_HOME"] = str(home.root)
+    return home
+
+
+def _user_data_folder() -> Path:
+    import platformdirs
+
+    return platformdirs.user_data_path("ds3d", appauthor=False)
