@@ -39,14 +39,18 @@ class Rung:
 
 LADDERS: dict[str, tuple[Rung, ...]] = {
     "capture": (Rung(name="local", module="ds3d_pipeline.capture", summary="checks and stages the upload"),),
-    "keyframes": (Rung(name="local", module="ds3d_pipeline.keyframes", summary="sharpest frame per motion window"),),
+    "keyframes": (
+        Rung(name="local", module="ds3d_pipeline.keyframes", summary="sharpest frame per motion window"),
+    ),
     "poses": (Rung(name="pycolmap", module="ds3d_pipeline.poses", summary="COLMAP's incremental mapping"),),
     "depth_maps": (
         Rung(name="interpolation", module="ds3d_pipeline.depth", summary="sparse points, interpolated"),
     ),
     "pointcloud": (Rung(name="fusion", module="ds3d_pipeline.pointcloud", summary="fused depth maps"),),
     "mesh": (Rung(name="poisson", module="ds3d_pipeline.mesh", summary="Poisson surface"),),
-    "splat": (Rung(name="light", module="ds3d_pipeline.splats", summary="one Gaussian per point, untrained"),),
+    "splat": (
+        Rung(name="light", module="ds3d_pipeline.splats", summary="one Gaussian per point, untrained"),
+    ),
 }
 
 
@@ -65,7 +69,9 @@ def plan_ladder(stage: str, options: Any, prefer: str | None = None) -> Plan:
     return Plan(
         rungs=tuple(rung.name for rung in ladder if reasons[rung.name] is None),
         passed_over=tuple(
-            Attempt(backend=name, outcome="passed over", reason=reason) for name, reason in reasons.items() if reason
+            Attempt(backend=name, outcome="passed over", reason=reason)
+            for name, reason in reasons.items()
+            if reason
         ),
     )
 

@@ -87,7 +87,9 @@ def list_files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def seal(folder: Path, report: StageReport) -> Bundle:
     """Makes a bundle of a finished folder: hashes its files, writes the report and then the manifest."""
-    entries = {name: FileEntry(bytes=p.stat().st_size, sha256=file_sha256(p)) for name, p in list_files(folder)}
+    entries = {
+        name: FileEntry(bytes=p.stat().st_size, sha256=file_sha256(p)) for name, p in list_files(folder)
+    }
     text = json.dumps({name: entry.sha256 for name, entry in entries.items()}, sort_keys=True)
     version = hashlib.sha256(text.encode()).hexdigest()[:32]
     write_json(folder / REPORT, report)

@@ -83,7 +83,9 @@ def program_main(
     args.output.mkdir(parents=True, exist_ok=True)
     options = read_json(args.options, options_type) if args.options else options_type()
     progress = Progress(args.output / "progress.jsonl")
-    work = Work(input=args.input, output=args.output, backend=args.backend, options=options, progress=progress)
+    work = Work(
+        input=args.input, output=args.output, backend=args.backend, options=options, progress=progress
+    )
     try:
         write_json(args.output / "result.json", dict(backends[args.backend](work)))
     except StageError as error:

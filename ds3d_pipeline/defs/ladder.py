@@ -161,7 +161,9 @@ def _note_lost_attempt(climb: Climb) -> None:
     """An attempt that left only its start was killed together with the process that watched it."""
     for attempt in climb.attempts():
         if attempt.outcome == "started":
-            lost = dataclasses.replace(attempt, outcome="crashed", reason="The step's own process was killed.")
+            lost = dataclasses.replace(
+                attempt, outcome="crashed", reason="The step's own process was killed."
+            )
             climb.record(lost)
 
 

@@ -15,7 +15,9 @@ def describe(bundle: Bundle) -> dict[str, Any]:
     """Metadata of a materialisation: backend, attempts, the program's numbers, pictures under 50 kB."""
     report = bundle.report
     attempts = [
-        dg.TableRecord({"backend": a.backend, "outcome": a.outcome, "reason": a.reason, "seconds": round(a.seconds, 2)})
+        dg.TableRecord(
+            {"backend": a.backend, "outcome": a.outcome, "reason": a.reason, "seconds": round(a.seconds, 2)}
+        )
         for a in report.attempts
     ]
     return {
@@ -43,7 +45,9 @@ def _pictures(bundle: Bundle) -> dict[str, Any]:
     for path in sorted(bundle.folder.iterdir()):
         if path.suffix in (".jpg", ".png"):
             small = path.stat().st_size <= MAX_THUMBNAIL_BYTES
-            found[path.stem] = _inline(path.read_bytes(), path.suffix) if small else dg.MetadataValue.path(str(path))
+            found[path.stem] = (
+                _inline(path.read_bytes(), path.suffix) if small else dg.MetadataValue.path(str(path))
+            )
     return found
 
 
