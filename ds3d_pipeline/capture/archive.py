@@ -1,0 +1,128 @@
+"""Zips of photos, unpacked without trusting anything that stands in them."""
+
+from __future__ import annotations
+
+import errno
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from ds3d_pipeline.capture.names import PHOTO_SUFFIXES, is_hidden, natural_key, printable
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.options import CaptureOptions
+
+_REPACK_REMEDY = "Pack the photos into a new zip, without a password and without links."
+_UTF8_NAME_FLAG, _ENCRYPTED_FLAG = 0x800, 0x1
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unpacked:
+    """A photo from a zip: `name` its path in the zip, `path` the file it became."""
+
+    name: str
+    path: Path
+
+
+def unpack_zip(path: Path, folder: Path, options: CaptureOptions) -> tuple[Unpacked, ...]:
+    """All photos of the zip at `path`, in natural order, as `000001.jpg` and so on in the existing `folder`.
+
+    Folders in the zip are flattened; hidden files, `__MACOSX` and whatever is no photo by its suffix are
+    left out. Raises InputError for a damaged or encrypted zip, one with links or paths that lead outside,
+    one without photos, and one beyond `options.max_files` or `options.max_bytes` (of unpacked content).
+    """
+    return tuple(iter_zip(path, folder, options))
+
+
+def iter_zip(path: Path, folder: Path, options: CaptureOptions) -> Iterator[Unpacked]:
+    """`unpack_zip` one photo at a time; the caller may delete each file before it asks for the next."""
+    with _opened(path) as archive:
+        members = _photo_members(archive, path, options)
+        remaining = options.max_bytes
+        for number, (name, member) in enumerate(members, 1):
+            target = folder / f"{number:06d}{PurePosixPath(name).suffix.lower()}"
+            with archive.open(member) as source, target.open("xb") as file:
+                remaining -= _copy_at_most(source, file, remaining, path)
+            yield Unpacked(name=name, path=target)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} is no readable zip ({error}).", _REPACK_REMEDY) from error
+    except OSError as error:
+        # EINVAL: an entry points before the start of the file.
+        if error.errno not in (errno.EINVAL, errno.EACCES):
+            raise
+        raise InputError(f"{path.name} is no readable zip ({error.strerror}).", _REPACK_REMEDY) from error
+
+
+def _photo_members(
+    archive: zipfile.ZipFile, path: Path, options: CaptureOptions
+) -> list[tuple[str, zipfile.ZipInfo]]:
+    named = [(_name(member), member) for member in archive.infolist() if not member.is_dir()]
+    for name, member in named:
+        _refuse_trap(name, member, path)
+    photos = [
+        (name, member)
+        for name, member in named
+        if not is_hidden(name) and PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES
+    ]
+    if not photos:
+        raise InputError(f"{path.name} contains no photos.", "Pass a zip with photos in it, or one video.")
+    _refuse_excess(photos, path, options)
+    return sorted(photos, key=lambda photo: natural_key(photo[0]))
+
+
+def _name(member: zipfile.ZipInfo) -> str:
+    """The path as meant: macOS writes UTF-8 without saying so, Windows may write backslashes."""
+    name = member.filename
+    if not member.flag_bits & _UTF8_NAME_FLAG:
+        try:
+            name = name.encode("cp437").decode("utf-8")
+        except UnicodeError:
+            name = member.filename
+    return printable(name.replace("\\", "/"))
+
+
+def _refuse_trap(name: str, member: zipfile.ZipInfo, path: Path) -> None:
+    is_outside = name.startswith("/") or ".." in name.split("/") or name[1:2] == ":"
+    if is_outside:
+        raise InputError(f"{path.name} holds a path that leads outside of it ({name}).", _REPACK_REMEDY)
+    if stat.S_ISLNK(member.external_attr >> 16):
+        raise InputError(f"{path.name} holds a link ({name}).", _REPACK_REMEDY)
+    if member.flag_bits & _ENCRYPTED_FLAG:
+        raise InputError(f"{path.name} is protected by a password.", _REPACK_REMEDY)
+
+
+def _refuse_excess(photos: list[tuple[str, zipfile.ZipInfo]], path: Path, options: CaptureOptions) -> None:
+    if len(photos) > options.max_files:
+        cause = (
+            f"{path.name} holds {len(photos)} photos, more than the {options.max_files} that are accepted."
+        )
+        raise InputError(cause, "Pass fewer photos.")
+    if sum(member.file_size for _, member in photos) > options.max_bytes:
+        raise _too_large(path)
+
+
+def _copy_at_most(source: IO[bytes], target: IO[bytes], limit: int, path: Path) -> int:
+    """Copies up to `limit` bytes, counting what really comes out, and returns how many."""
+    copied = 0
+    while chunk := source.read(_CHUNK):
+        copied += len(chunk)
+        if copied > limit:
+            raise _too_large(path)
+        target.write(chunk)
+    return copied
+
+
+def _too_large(path: Path) -> InputError:
+    return InputError(f"{path.name} unpacks to more than is accepted.", "Pass fewer or smaller photos.")

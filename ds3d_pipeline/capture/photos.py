@@ -1,0 +1,220 @@
+"""Photos to upright 8-bit RGB, with what their EXIF block tells."""
+
+from __future__ import annotations
+
+import logging
+import math
+import mmap
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, SupportsFloat
+
+import numpy as np
+
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.scene import Exif, UInt8
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+log = logging.getLogger(__name__)
+
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "HEIF")
+"""Nothing else is tried, so that no PostScript or other interpreter ever starts."""
+_BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, IndexError, OverflowError)
+"""What Pillow raises on damaged files."""
+_REMEDY = "Leave it out, or export it again as JPEG."
+_ORIENTATION, _EXIF_BLOCK, _GPS_BLOCK = 0x0112, 0x8769, 0x8825
+_OPENED_UPRIGHT = ("TIFF", "HEIF")
+"""Formats that Pillow and pillow-heif turn upright by themselves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photo:
+    """`rgb` (H, W, 3), upright."""
+
+    rgb: UInt8
+    exif: Exif
+
+
+def read_photo(path: Path) -> Photo:
+    """Decodes a photo: EXIF orientation applied, 16 bits scaled to 8, transparency laid over black.
+
+    Raises InputError, naming the file, where it is no complete photo.
+    """
+    with _opened(path) as image:
+        exif, orientation = _exif(image), _orientation(image)
+        rgb = _rgb8(_turned(image, orientation), path)
+    return Photo(rgb=rgb, exif=exif)
+
+
+def read_size_and_exif(path: Path) -> tuple[tuple[int, int], Exif]:
+    """Upright size (width, height) and EXIF, from the file's header. Raises InputError as `read_photo`."""
+    with _opened(path) as image:
+        width, height = image.size
+        size_wh = (height, width) if _orientation(image) >= 5 else (width, height)
+        return size_wh, _exif(image)
+
+
+def check_complete(path: Path) -> None:
+    """Raises InputError where the file breaks off, decoding only what has no cheaper sign of it.
+
+    WebP and HEIC files that break off do not even open.
+    """
+    with _opened(path) as image:
+        if image.format in ("JPEG", "MPO"):
+            if not _has_jpeg_end(path):
+                raise InputError(f"{path.name} is incomplete: it breaks off inside the picture.", _REMEDY)
+        elif image.format == "PNG":
+            image.verify()
+        elif image.format in ("BMP", "TIFF"):
+            image.load()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    from PIL import Image, UnidentifiedImageError
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            yield image
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path.name} has too many pixels: {error}.", "Export it smaller.") from error
+    except UnidentifiedImageError as error:
+        raise InputError(f"{path.name} is no readable photo: its content is no picture.", _REMEDY) from error
+    except _BROKEN as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path.name} is no readable photo ({reason}).", _REMEDY) from error
+
+
+def _has_jpeg_end(path: Path) -> bool:
+    """Whether an end marker follows the start of the scan (ITU-T T.81, annex B).
+
+    Thumbnails, which have end markers too, lie before the scan; inside it FF is always stuffed.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        at = 2
+        while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+            is_fill = data[at + 1] == 0xFF
+            at += 1 if is_fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        return data.find(b"\xff\xd9", at) >= 0
+
+
+def _orientation(image: Image.Image) -> int:
+    if image.format in _OPENED_UPRIGHT:
+        return 1
+    value = _tags(image).get(_ORIENTATION, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    image.load()
+    return image.transpose(turns[orientation]) if orientation in turns else image
+
+
+def _rgb8(image: Image.Image, path: Path) -> UInt8:
+    if image.mode.startswith("I;16"):
+        gray = np.round(np.asarray(image) / 257.0).astype(np.uint8)
+        return np.repeat(gray[..., None], 3, axis=2)
+    if image.mode in ("I", "F"):
+        raise InputError(f"{path.name} has 32-bit pixels, which no camera writes.", _REMEDY)
+    if image.has_transparency_data:
+        return _over_black(image)
+    return np.array(image.convert("RGB"))
+
+
+def _over_black(image: Image.Image) -> UInt8:
+    """Hidden pixels must not show what an editor left under them; black is what the renderers start from."""
+    from PIL import Image as PilImage
+
+    rgba = image.convert("RGBA")
+    black = PilImage.new("RGBA", rgba.size, (0, 0, 0, 255))
+    return np.array(PilImage.alpha_composite(black, rgba).convert("RGB"))
+
+
+def _tags(image: Image.Image, block: int | None = None) -> Mapping[int, Any]:
+    """The EXIF tags of a block, empty where there are none or they are unreadable."""
+    try:
+        tags = image.getexif()
+        return tags if block is None else tags.get_ifd(block)
+    except (*_BROKEN, KeyError, TypeError) as error:
+        log.info("ignoring an unreadable EXIF block: %s", error)
+        return {}
+
+
+def _exif(image: Image.Image) -> Exif:
+    main, camera, gps = _tags(image), _tags(image, _EXIF_BLOCK), _tags(image, _GPS_BLOCK)
+    altitude_m = _number(gps.get(6))
+    is_below_sea = gps.get(5) in (1, b"\x01")
+    return Exif(
+        make=_text(main.get(0x010F)),
+        model=_text(main.get(0x0110)),
+        lens=_text(camera.get(0xA434)),
+        focal_mm=_positive(camera.get(0x920A)),
+        focal_35mm=_positive(camera.get(0xA405)),
+        taken_at=_time(camera.get(0x9003)),
+        latitude_deg=_degrees(gps.get(2), gps.get(1), 90),
+        longitude_deg=_degrees(gps.get(4), gps.get(3), 180),
+        altitude_m=-altitude_m if altitude_m is not None and is_below_sea else altitude_m,
+    )
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    cleaned = "".join(c for c in str(value or "").split("\0")[0] if c.isprintable()).strip()
+    return cleaned or None
+
+
+def _number(value: object) -> float | None:
+    if not isinstance(value, SupportsFloat):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, ZeroDivisionError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _positive(value: object) -> float | None:
+    """EXIF writes 0 for unknown lengths."""
+    number = _number(value)
+    return number if number is not None and number > 0 else None
+
+
+def _time(value: object) -> str | None:
+    """EXIF's "2024:05:06 07:08:09" as ISO 8601."""
+    try:
+        return datetime.strptime(_text(value) or "", "%Y:%m:%d %H:%M:%S").isoformat()
+    except ValueError:
+        return None
+
+
+def _degrees(value: object, reference: object, limit: float) -> float | None:
+    """Degrees, minutes, seconds with N, S, E or W; None where they make no place on Earth."""
+    if not isinstance(value, tuple | list) or len(value) != 3:
+        return None
+    parts = [_number(part) for part in value]
+    if any(part is None for part in parts):
+        return None
+    degrees = sum(part / 60**power for power, part in enumerate(parts) if part is not None)
+    sign = -1 if (_text(reference) or "").upper() in ("S", "W") else 1
+    return sign * degrees if 0 <= degrees <= limit else None

@@ -1,0 +1,10 @@
+"""`python -m ds3d_pipeline.keyframes INPUT OUTPUT`."""
+
+import sys
+
+from ds3d_pipeline.keyframes.stage import choose_keyframes
+from ds3d_pipeline.options import KeyframesOptions
+from ds3d_pipeline.program import program_main
+
+if __name__ == "__main__":
+    sys.exit(program_main(KeyframesOptions, {"local": choose_keyframes}))

@@ -1,0 +1,56 @@
+"""The keyframes stage: from a capture to `images/`, `keyframes.json` and two pictures for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ds3d_pipeline.keyframes.chosen import Chosen
+from ds3d_pipeline.keyframes.contact_sheet import write_contact_sheet
+from ds3d_pipeline.keyframes.photos import photo_keyframes
+from ds3d_pipeline.keyframes.sharpness_plot import write_sharpness_plot
+from ds3d_pipeline.keyframes.video import video_keyframes
+from ds3d_pipeline.options import KeyframesOptions
+from ds3d_pipeline.program import Work
+from ds3d_pipeline.records import read_json, write_json
+from ds3d_pipeline.scene import Capture
+
+
+def choose_keyframes(work: Work[KeyframesOptions]) -> dict[str, Any]:
+    """INPUT/`capture.json` (scene.Capture) and `source/` -> OUTPUT/`keyframes.json` (scene.Keyframes),
+    `images/000001.jpg` and so on, `contact_sheet.jpg` and `sharpness.png`.
+
+    Raises InputError, naming the file, where no frame is usable, and ValueError for options out of range.
+    """
+    check_options(work.options)
+    capture = read_json(work.input / "capture.json", Capture)
+    images = work.output / "images"
+    images.mkdir()
+    choose = video_keyframes if capture.kind == "video" else photo_keyframes
+    chosen = choose(capture, work)
+    write_json(work.output / "keyframes.json", chosen.keyframes)
+    write_contact_sheet(work.output / "contact_sheet.jpg", images, chosen.keyframes.frames)
+    write_sharpness_plot(work.output / "sharpness.png", chosen.plot, x_label=chosen.x_label)
+    work.progress(1.0, f"{len(chosen.keyframes.frames)} keyframes")
+    return _result(chosen)
+
+
+def check_options(options: KeyframesOptions) -> None:
+    """Raises ValueError where an option is not positive."""
+    for name in ("max_frames", "max_photos", "max_side_px", "max_gap_s", "motion_fraction"):
+        if not getattr(options, name) > 0:
+            raise ValueError(f"{name} must be positive, got {getattr(options, name)}")
+
+
+def _result(chosen: Chosen) -> dict[str, Any]:
+    frames = chosen.keyframes.frames
+    return {
+        "kept": len(frames),
+        "considered": chosen.keyframes.considered,
+        "dropped": chosen.keyframes.dropped,
+        "median_sharpness": round(float(np.median([frame.sharpness for frame in frames])), 4),
+        "size": list(frames[0].size_wh),
+        "cameras": len({frame.camera for frame in frames}),
+        **chosen.numbers,
+    }

@@ -1,0 +1,10 @@
+"""`python -m ds3d_pipeline.mesh INPUT OUTPUT`."""
+
+import sys
+
+from ds3d_pipeline.mesh.stage import poisson
+from ds3d_pipeline.options import MeshOptions
+from ds3d_pipeline.program import program_main
+
+if __name__ == "__main__":
+    sys.exit(program_main(MeshOptions, {"poisson": poisson}))

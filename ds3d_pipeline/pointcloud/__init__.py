@@ -1,0 +1,1 @@
+"""Depth maps into one cloud of coloured, oriented points."""

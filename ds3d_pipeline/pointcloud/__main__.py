@@ -1,0 +1,10 @@
+"""`python -m ds3d_pipeline.pointcloud INPUT OUTPUT`."""
+
+import sys
+
+from ds3d_pipeline.options import PointcloudOptions
+from ds3d_pipeline.pointcloud.stage import fuse
+from ds3d_pipeline.program import program_main
+
+if __name__ == "__main__":
+    sys.exit(program_main(PointcloudOptions, {"fusion": fuse}))

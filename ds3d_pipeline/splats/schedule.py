@@ -1,0 +1,93 @@
+"""When what happens in training, as functions of how much of it is done (0 to 1)."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from ds3d_pipeline.scene import Float32
+from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT, QUAT, SH
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Choices made by measurement; see `benchmarks/splats.py`."""
+
+    dssim_weight: float = 0.2
+    mean_rate_px: float = 0.3
+    """First step of a mean, in pixels of the training size at the typical depth."""
+    mean_rate_last: float = 0.02
+    """Last step of a mean as a fraction of the first; the decay between is exponential."""
+    quat_rate: float = 3e-3
+    scale_rate: float = 1e-2
+    opacity_rate: float = 4e-2
+    dc_rate: float = 5e-3
+    rest_rate: float = 3e-4
+    late_decay: float = 0.2
+    """Fraction to which the other rates fall over the last part of training."""
+    late_from: float = 0.6
+    shrinks: tuple[tuple[float, int], ...] = ((0.0, 4), (0.12, 2), (0.35, 1))
+    """From which share of the work on photos are shrunk by how much."""
+    densify_from: float = 0.03
+    densify_until: float = 0.6
+    densify_times: int = 24
+    sh_from: float = 0.3
+    sh_every: float = 0.1
+    """Harmonics of degree 1 join at `sh_from`, each further degree so much later."""
+    dead_opacity: float = 0.01
+    opacity_pull: float = 1e-2
+    scale_pull: float = 1e-2
+    """Weights of the mean opacity and the mean scale (in typical depths' pixels over 100) in the loss."""
+    start_opacity: float = 0.5
+
+
+class Clock:
+    """Share of the training that is done: of its iterations or of its seconds, whichever is further."""
+
+    def __init__(self, iterations: int, max_seconds: float) -> None:
+        self._iterations, self._max_seconds = iterations, max_seconds
+        self._start = time.perf_counter()
+        self.iteration = 0
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.perf_counter() - self._start
+
+    @property
+    def done(self) -> float:
+        """0 to 1; from 1 on training is over."""
+        return max(self.iteration / self._iterations, self.seconds / self._max_seconds)
+
+
+def shrink_at(recipe: Recipe, done: float) -> int:
+    """How many times smaller than the training size photos are now."""
+    return [shrink for start, shrink in recipe.shrinks if done >= start][-1]
+
+
+def sh_degree_at(recipe: Recipe, done: float, sh_degree: int) -> int:
+    """The degree of harmonics that is trained now."""
+    if done < recipe.sh_from:
+        return 0
+    return min(sh_degree, 1 + int((done - recipe.sh_from) / recipe.sh_every))
+
+
+def wanted_at(recipe: Recipe, done: float, start: int, budget: int) -> int:
+    """The number of Gaussians that training should have now: linear from `start` to `budget`."""
+    share = (done - recipe.densify_from) / (recipe.densify_until - recipe.densify_from)
+    return round(start + (budget - start) * min(max(share, 0.0), 1.0))
+
+
+def rates_at(recipe: Recipe, done: float, pixel: float, columns: int) -> Float32:
+    """(columns,) learning rates; `pixel` is the size of one pixel at the typical depth, scene units."""
+    late = max(done - recipe.late_from, 0) / (1 - recipe.late_from)
+    fade = recipe.late_decay ** min(late, 1.0)
+    rates = np.full(columns, recipe.rest_rate * fade, np.float32)
+    rates[:QUAT] = recipe.mean_rate_px * pixel * recipe.mean_rate_last ** min(done, 1.0)
+    rates[QUAT:LOG_SCALE] = recipe.quat_rate * fade
+    rates[LOG_SCALE:LOGIT] = recipe.scale_rate * fade
+    rates[LOGIT] = recipe.opacity_rate * fade
+    rates[SH : SH + 3] = recipe.dc_rate * fade
+    return rates

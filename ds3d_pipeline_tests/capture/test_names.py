@@ -1,0 +1,52 @@
+import re
+
+import pytest
+
+from ds3d_pipeline.capture.names import is_hidden, natural_key, printable, slug
+
+
+def test_numbers_sort_by_value():
+    names = ["a10.jpg", "b1.jpg", "A2.jpg", "a1/3.jpg", "10.jpg", "9.jpg", "a1.jpg", "x007.jpg", "x7.jpg"]
+    ordered = sorted(names, key=natural_key)
+    assert ordered.index("9.jpg") < ordered.index("10.jpg")
+    assert ordered.index("a1.jpg") < ordered.index("A2.jpg") < ordered.index("a10.jpg")
+    assert sorted(reversed(names), key=natural_key) == ordered
+
+
+def test_foreign_digits_do_not_break_sorting():
+    assert len(sorted(["a².jpg", "a٣.jpg", "a1.jpg"], key=natural_key)) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("My Château (2)", "my-chateau-2"),
+        ("Straße", "strasse"),
+        ("--rf", "rf"),
+        ("..", "capture"),
+        ("", "capture"),
+        ("日本🎥", "capture"),
+        (".hidden.name.", "hidden.name"),
+        ("a/b\\c\nd'\"$(x)", "a-b-c-d-x"),
+        ("fox", "fox"),
+    ],
+)
+def test_slugs(text, expected):
+    assert slug(text) == expected
+
+
+@pytest.mark.parametrize("text", ["x" * 200, "a" * 47 + "-b", "é" * 60, "ﷺ" * 9, "a.-._" * 30])
+def test_slugs_are_short_and_safe(text):
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9._-]{0,46}[a-z0-9])?", slug(text))
+
+
+def test_hidden_names():
+    assert is_hidden("__MACOSX/a.jpg")
+    assert is_hidden("a/.b/c.jpg")
+    assert is_hidden("._a.jpg")
+    assert not is_hidden("a/b.c.jpg")
+
+
+def test_printable_names_can_be_encoded():
+    assert printable("a\udcffb\n.jpg").encode() == "a\ufffdb\ufffd.jpg".encode()
+    assert printable("日本 🎥.jpg") == "日本 🎥.jpg"
