@@ -22,6 +22,20 @@ def trains(options: Any) -> str | None:
     return None if options.train else "The chosen mode or options train no splat."
 
 
+def complete(_options: Any) -> None:
+    """The shortfall of a rung that lacks nothing."""
+
+
+def coarse_depth(_options: Any) -> str:
+    """The shortfall of depth without stereo."""
+    return "Depth is interpolated between sparse points, so mesh and points show the coarse shape only."
+
+
+def untrained(options: Any) -> str | None:
+    """The shortfall of the light splat where a trained one was asked for."""
+    return "The splat is untrained: one Gaussian per point." if options.train else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rung:
     """One way to make a stage's artifact: a program that keeps the contract of `ds3d_pipeline.program`."""
@@ -30,6 +44,7 @@ class Rung:
     module: str
     probe: Probe = always
     summary: str = ""
+    shortfall: Probe = complete
 
     def argv(self, input_dir: str, output_dir: str, options_file: str) -> tuple[str, ...]:
         """The command line, for the interpreter that runs this package."""
@@ -44,14 +59,37 @@ LADDERS: dict[str, tuple[Rung, ...]] = {
     ),
     "poses": (Rung(name="pycolmap", module="ds3d_pipeline.poses", summary="COLMAP's incremental mapping"),),
     "depth_maps": (
-        Rung(name="interpolation", module="ds3d_pipeline.depth", summary="sparse points, interpolated"),
+        Rung(
+            name="interpolation",
+            module="ds3d_pipeline.depth",
+            summary="sparse points, interpolated",
+            shortfall=coarse_depth,
+        ),
     ),
     "pointcloud": (Rung(name="fusion", module="ds3d_pipeline.pointcloud", summary="fused depth maps"),),
     "mesh": (Rung(name="poisson", module="ds3d_pipeline.mesh", summary="Poisson surface"),),
     "splat": (
-        Rung(name="light", module="ds3d_pipeline.splats", summary="one Gaussian per point, untrained"),
+        Rung(
+            name="light",
+            module="ds3d_pipeline.splats",
+            summary="one Gaussian per point, untrained",
+            shortfall=untrained,
+        ),
     ),
 }
+
+
+READS: dict[str, tuple[str, ...]] = {
+    "capture": (),
+    "keyframes": ("capture",),
+    "poses": ("keyframes",),
+    "depth_maps": ("poses",),
+    "pointcloud": ("poses", "depth_maps"),
+    "mesh": ("poses", "depth_maps", "pointcloud"),
+    "splat": ("poses", "pointcloud"),
+    "metrics": ("capture", "keyframes", "poses", "depth_maps", "pointcloud", "mesh", "splat"),
+}
+"""The stages whose bundles each stage reads."""
 
 
 @dataclass(frozen=True, kw_only=True)

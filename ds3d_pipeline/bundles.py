@@ -51,6 +51,8 @@ class StageReport:
     """Hash of what the files depend on: code, options and the bundles read."""
     result: dict[str, Any]
     """The program's own `result.json`."""
+    shortfall: str | None = None
+    """What the artifact lacks because this backend made it; None where it lacks nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +201,8 @@ def link_tree(source: Path, target: Path) -> None:
 def link_file(source: Path, target: Path) -> None:
     """One file of `link_tree`."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    # Never write through a link that stands there: its content belongs to another bundle.
+    target.unlink(missing_ok=True)
     try:
         os.link(source, target)
     except OSError:

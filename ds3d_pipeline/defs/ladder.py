@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from pydantic import Field
 
 from ds3d_pipeline.backends import LADDERS, Plan, find_rung, plan_ladder
-from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, link_file, link_tree, seal
+from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, file_sha256, link_file, link_tree, seal
 from ds3d_pipeline.defs.metadata import describe
+from ds3d_pipeline.defs.partitions import captures
 from ds3d_pipeline.defs.resources import ModeResource
 from ds3d_pipeline.home import Home, prepare_home
 from ds3d_pipeline.records import read_json, write_json
@@ -31,7 +33,8 @@ class StageConfig(dg.Config):
 
     def apply(self, options: Any) -> Any:
         """The mode's options with the fields that were set here in their place."""
-        chosen = {k: v for k, v in self.model_dump(exclude={"prefer"}).items() if v is not None}
+        known = {field.name for field in dataclasses.fields(options)}
+        chosen = {k: v for k, v in self.model_dump().items() if v is not None and k in known}
         return dataclasses.replace(options, **chosen)
 
 
@@ -43,6 +46,18 @@ def ladder_policy(stage: str) -> dg.RetryPolicy | None:
     """One retry for every rung below the first."""
     rungs = len(LADDERS[stage])
     return dg.RetryPolicy(max_retries=rungs - 1, delay=0) if rungs > 1 else None
+
+
+def stage_asset(stage: str, *, kinds: set[str]) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """The decorator of every stage: one capture a partition, one heavy step at a time, retries down the ladder."""
+    return dg.asset(
+        partitions_def=captures,
+        group_name="reconstruction",
+        code_version=CODE_VERSION,
+        retry_policy=ladder_policy(stage),
+        pool="heavy",
+        kinds=kinds,
+    )
 
 
 def fingerprint(stage: str, options: Any, prefer: str | None, inputs: dict[str, str]) -> str:
@@ -94,7 +109,7 @@ def materialize(
     climb = Climb(context=context, stage=stage, options=options, prefer=config.prefer, home=prepare_home())
     _refuse_after_cancel(climb)
     versions = {name: bundle.data_version for name, bundle in inputs.items()}
-    versions |= {name: path.name for name, path in (files or {}).items()}
+    versions |= {name: file_sha256(path) for name, path in (files or {}).items()}
     mark = fingerprint(stage, options, config.prefer, versions)
     output, rung, run = _run_due_rung(climb, inputs, files or {})
     attempts = climb.record(Attempt(backend=rung, outcome="ok", seconds=run.seconds))
@@ -106,6 +121,7 @@ def materialize(
         peak_memory_mb=run.peak_memory_mb,
         fingerprint=mark,
         result=run.result,
+        shortfall=find_rung(stage, rung).shortfall(options),
     )
     bundle = seal(output, report)
     metadata = describe(bundle)

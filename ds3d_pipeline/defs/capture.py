@@ -1,0 +1,41 @@
+"""The upload, checked and staged."""
+
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field
+
+from ds3d_pipeline.bundles import Bundle
+from ds3d_pipeline.capture.uploads import capture_sha256, check_upload
+from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
+from ds3d_pipeline.defs.resources import ModeResource
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.home import prepare_home
+from ds3d_pipeline.uploads import register_upload, upload_files
+
+
+class CaptureConfig(StageConfig):
+    """Which files, and how much is accepted."""
+
+    inputs: list[str] | None = Field(
+        default=None,
+        description="Paths of one video, or of photos, a folder or a zip; empty takes the registered upload.",
+    )
+    max_files: int | None = Field(default=None, description="Most photos of one capture.")
+    max_bytes: int | None = Field(default=None, description="Most bytes of one capture.")
+
+
+@stage_asset("capture", kinds={"video", "photos"})
+def capture(
+    context: dg.AssetExecutionContext, config: CaptureConfig, mode: ModeResource
+) -> dg.Output[Bundle]:
+    """The user's video or photos, checked, with what their files tell of camera and time."""
+    home = prepare_home()
+    try:
+        if config.inputs:
+            paths = [Path(path) for path in config.inputs]
+            register_upload(home, context.partition_key, paths, capture_sha256(check_upload(paths).files))
+        files = upload_files(home, context.partition_key)
+    except InputError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    return materialize(context, "capture", config, mode, {}, files)

@@ -1,0 +1,44 @@
+"""Depth of every keyframe, and the points fused from it."""
+
+import dagster as dg
+from pydantic import Field
+
+from ds3d_pipeline.bundles import Bundle
+from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
+from ds3d_pipeline.defs.resources import ModeResource
+
+
+class DepthConfig(StageConfig):
+    """Dense depth."""
+
+    max_side_px: int | None = Field(default=None, description="Longer side of a depth map in pixels.")
+    source_views: int | None = Field(
+        default=None, description="Neighbouring views that each map is matched with."
+    )
+    seed: int | None = Field(default=None, description="Seed of all random choices.")
+
+
+class PointcloudConfig(StageConfig):
+    """Fusion."""
+
+    max_points: int | None = Field(default=None, description="Most points kept.")
+
+
+@stage_asset("depth_maps", kinds={"numba"})
+def depth_maps(
+    context: dg.AssetExecutionContext, config: DepthConfig, mode: ModeResource, poses: Bundle
+) -> dg.Output[Bundle]:
+    """Depth, normals and confidence of every registered keyframe in COLMAP's dense format."""
+    return materialize(context, "depth_maps", config, mode, {"poses": poses})
+
+
+@stage_asset("pointcloud", kinds={"numpy"})
+def pointcloud(
+    context: dg.AssetExecutionContext,
+    config: PointcloudConfig,
+    mode: ModeResource,
+    poses: Bundle,
+    depth_maps: Bundle,
+) -> dg.Output[Bundle]:
+    """Coloured points with normals."""
+    return materialize(context, "pointcloud", config, mode, {"poses": poses, "depth_maps": depth_maps})

@@ -1,0 +1,18 @@
+"""One job a mode: the tag carries the mode, because a job's own config is lost on some routes."""
+
+import dagster as dg
+
+from ds3d_pipeline.defs.partitions import captures
+from ds3d_pipeline.defs.resources import MODE_TAG
+from ds3d_pipeline.modes import MODES
+
+reconstruct_jobs = [
+    dg.define_asset_job(
+        f"reconstruct_{name}",
+        selection=dg.AssetSelection.groups("reconstruction"),
+        partitions_def=captures,
+        tags={MODE_TAG: name},
+        description=f"From a capture to every artifact in the mode {name}.",
+    )
+    for name in MODES
+]

@@ -1,0 +1,28 @@
+"""The frames worth reconstructing."""
+
+import dagster as dg
+from pydantic import Field
+
+from ds3d_pipeline.bundles import Bundle
+from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
+from ds3d_pipeline.defs.resources import ModeResource
+
+
+class KeyframesConfig(StageConfig):
+    """How many frames are kept, and at what size."""
+
+    max_frames: int | None = Field(default=None, description="Most keyframes of a video.")
+    max_photos: int | None = Field(default=None, description="Most photos.")
+    max_side_px: int | None = Field(default=None, description="Longer side of a keyframe in pixels.")
+    max_gap_s: float | None = Field(default=None, description="Longest time between two keyframes.")
+    motion_fraction: float | None = Field(
+        default=None, description="Image motion between keyframes as a fraction of the diagonal."
+    )
+
+
+@stage_asset("keyframes", kinds={"opencv"})
+def keyframes(
+    context: dg.AssetExecutionContext, config: KeyframesConfig, mode: ModeResource, capture: Bundle
+) -> dg.Output[Bundle]:
+    """The sharpest frame of every stretch of motion, upright and at the mode's size."""
+    return materialize(context, "keyframes", config, mode, {"capture": capture})

@@ -1,0 +1,30 @@
+"""The surface."""
+
+import dagster as dg
+from pydantic import Field
+
+from ds3d_pipeline.bundles import Bundle
+from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
+from ds3d_pipeline.defs.resources import ModeResource
+
+
+class MeshConfig(StageConfig):
+    """Surface and decimation."""
+
+    poisson_depth: int | None = Field(default=None, description="Depth of the Poisson octree: detail.")
+    max_faces: int | None = Field(default=None, description="Most triangles of the finished mesh.")
+    texture_px: int | None = Field(default=None, description="Side of the texture; 0 keeps vertex colours.")
+
+
+@stage_asset("mesh", kinds={"gltf"})
+def mesh(
+    context: dg.AssetExecutionContext,
+    config: MeshConfig,
+    mode: ModeResource,
+    poses: Bundle,
+    depth_maps: Bundle,
+    pointcloud: Bundle,
+) -> dg.Output[Bundle]:
+    """A coloured triangle mesh as glTF, Y up."""
+    inputs = {"poses": poses, "depth_maps": depth_maps, "pointcloud": pointcloud}
+    return materialize(context, "mesh", config, mode, inputs)

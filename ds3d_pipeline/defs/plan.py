@@ -1,0 +1,31 @@
+"""Which assets of a capture are up to date, by what they depend on: options, code and the bundles read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from upath import UPath
+
+from ds3d_pipeline.backends import READS
+from ds3d_pipeline.bundles import StageReport, current_report, file_sha256
+from ds3d_pipeline.defs.ladder import fingerprint
+from ds3d_pipeline.home import Home
+from ds3d_pipeline.modes import STAGES
+from ds3d_pipeline.uploads import upload_files
+
+
+def find_fresh(
+    home: Home, capture: str, options: Mapping[str, Any], prefer: Mapping[str, str]
+) -> dict[str, StageReport]:
+    """The stages whose published files are what a run would make again; `metrics` is never among them."""
+    fresh: dict[str, StageReport] = {}
+    versions: dict[str, str] = {}
+    for stage in STAGES[:-1]:
+        if not all(name in fresh for name in READS[stage]):
+            continue
+        read = {name: versions[name] for name in READS[stage]}
+        if stage == "capture":
+            read = {name: file_sha256(path) for name, path in upload_files(home, capture).items()}
+        found = current_report(UPath(home.storage) / stage / capture)
+        if found and found[1].fingerprint == fingerprint(stage, options[stage], prefer.get(stage), read):
+            versions[stage], fresh[stage] = found
+    return fresh

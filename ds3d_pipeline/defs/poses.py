@@ -1,0 +1,28 @@
+"""Where every keyframe was taken from."""
+
+import dagster as dg
+from pydantic import Field
+
+from ds3d_pipeline.bundles import Bundle
+from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
+from ds3d_pipeline.defs.resources import ModeResource
+
+
+class PosesConfig(StageConfig):
+    """Structure from motion."""
+
+    max_side_px: int | None = Field(default=None, description="Image size at which features are found.")
+    max_features: int | None = Field(default=None, description="Most features of an image.")
+    sequential_overlap: int | None = Field(
+        default=None, description="Following frames a frame is matched with."
+    )
+    exhaustive_up_to: int | None = Field(default=None, description="Match all pairs up to this many frames.")
+    seed: int | None = Field(default=None, description="Seed of all random choices.")
+
+
+@stage_asset("poses", kinds={"colmap"})
+def poses(
+    context: dg.AssetExecutionContext, config: PosesConfig, mode: ModeResource, keyframes: Bundle
+) -> dg.Output[Bundle]:
+    """Camera poses, intrinsics and sparse points in COLMAP's format, with undistorted images."""
+    return materialize(context, "poses", config, mode, {"keyframes": keyframes})

@@ -1,0 +1,35 @@
+"""The Gaussian splat."""
+
+import dagster as dg
+from pydantic import Field
+
+from ds3d_pipeline.bundles import Bundle
+from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
+from ds3d_pipeline.defs.resources import ModeResource
+
+
+class SplatConfig(StageConfig):
+    """Size and training of the splat."""
+
+    train: bool | None = Field(
+        default=None, description="Whether to train; without it the light splat is made."
+    )
+    max_gaussians: int | None = Field(default=None, description="Most Gaussians.")
+    max_side_px: int | None = Field(default=None, description="Longer side of the training images in pixels.")
+    iterations: int | None = Field(default=None, description="Training steps.")
+    max_seconds: float | None = Field(default=None, description="Training ends after this long.")
+    sh_degree: int | None = Field(default=None, description="Degree of the view-dependent colour, 0 to 3.")
+    holdout_every: int | None = Field(default=None, description="Every n-th keyframe is kept for the score.")
+    seed: int | None = Field(default=None, description="Seed of all random choices.")
+
+
+@stage_asset("splat", kinds={"numba"})
+def splat(
+    context: dg.AssetExecutionContext,
+    config: SplatConfig,
+    mode: ModeResource,
+    poses: Bundle,
+    pointcloud: Bundle,
+) -> dg.Output[Bundle]:
+    """A 3D Gaussian splat in the 3DGS PLY convention."""
+    return materialize(context, "splat", config, mode, {"poses": poses, "pointcloud": pointcloud})
