@@ -1,4 +1,4 @@
-"""The ladders: for every stage its rungs, best first, each with a probe and a command. Data, no control flow."""
+"""The ladders: for every stage its rungs, best first, each with a probe and a command."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class Home:
 
     @property
     def work(self) -> Path:
-        """Scratch folders of running stages: on the disk of a local storage, so that publishing is a rename."""
+        """Scratch folders of running stages; on one disk with a local storage publishing is a rename."""
         return self.root / "work"
 
     @property

@@ -38,7 +38,7 @@ class Progress:
         self._last = 0.0
 
     def __call__(self, fraction: float, message: str = "", **fields: Any) -> None:
-        """Reports that `fraction` (0 to 1) of the work is done; extra fields stand in the line as they are."""
+        """Reports that `fraction` (0 to 1) of the work is done; extra fields go into the line."""
         now = time.time()
         if self._path is None or (now - self._last < self._min_interval_s and fraction < 1):
             return

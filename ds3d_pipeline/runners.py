@@ -1,4 +1,4 @@
-"""The child-process runner: a program in its own process group, watched and, if need be, killed as a group."""
+"""The child-process runner: a program in its own process group, watched and killed as a group."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ProgramRun:
 
 
 class ProgramFailed(Exception):
-    """A program that did not. `outcome` is failed (it said why), crashed (it did not) or input (nothing can help)."""
+    """`outcome` is failed (the program said why), crashed (it did not) or input (nothing can help)."""
 
     def __init__(self, outcome: str, reason: str, *, log_tail: str, exit_code: int, run: ProgramRun) -> None:
         super().__init__(reason if outcome != "crashed" or not log_tail else f"{reason}\n{log_tail}")
@@ -121,7 +121,7 @@ def _failure(exit_code: int, output: Path, log_path: Path, run: ProgramRun) -> P
 
 def _crash_reason(exit_code: int, peak_memory_mb: float) -> str:
     if exit_code in (-signal.SIGKILL, 128 + signal.SIGKILL):
-        return f"The program was killed (signal 9) at {peak_memory_mb:.0f} MB, most likely because memory ran out."
+        return f"The program was killed (signal 9) at {peak_memory_mb:.0f} MB: most likely memory ran out."
     if exit_code < 0:
         return f"The program crashed with {signal.Signals(-exit_code).name}."
     return f"The program ended with exit code {exit_code}."

@@ -58,6 +58,7 @@ def metrics(
         result={"status": told["status"], "reasons": " ".join(told["reasons"])},
     )
     bundle = seal(folder, report)
+    (folder.parent / "finished").touch()
     metadata = describe(bundle) | {"metrics": dg.MetadataValue.json(told)}
     metadata["output"] = dg.MetadataValue.path(str(Path(options.output).absolute() / story.capture))
     return dg.Output(bundle, data_version=dg.DataVersion(bundle.data_version), metadata=metadata)

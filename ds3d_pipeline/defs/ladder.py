@@ -44,12 +44,12 @@ class RungFailed(Exception):
 
 def ladder_policy(stage: str) -> dg.RetryPolicy | None:
     """One retry for every rung below the first."""
-    rungs = len(LADDERS[stage])
+    rungs = len(LADDERS.get(stage, ()))
     return dg.RetryPolicy(max_retries=rungs - 1, delay=0) if rungs > 1 else None
 
 
 def stage_asset(stage: str, *, kinds: set[str]) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """The decorator of every stage: one capture a partition, one heavy step at a time, retries down the ladder."""
+    """The decorator of every stage: a capture a partition, one heavy step at a time, retries by ladder."""
     return dg.asset(
         partitions_def=captures,
         group_name="reconstruction",

@@ -14,14 +14,14 @@ from ds3d_pipeline.scene import Keyframe
 
 MAX_BYTES = 48_000
 """Small enough to stand inline in the asset's metadata."""
-_MAX_PICTURES = 60
+_MAX_PICTURES = 40
 _SHEET_WIDTH, _GAP, _LABEL_HEIGHT = 960, 4, 14
 _BACKGROUND, _TEXT = (24, 26, 30), (205, 210, 218)
 _ATTEMPTS = tuple((scale, quality) for scale in (1.0, 0.8, 0.65, 0.5, 0.35) for quality in (80, 65, 50, 35))
 
 
 def write_contact_sheet(path: Path, images: Path, frames: Sequence[Keyframe]) -> None:
-    """JPEG of at most 48 kB with up to 60 of `frames`, evenly taken, under each its number and time.
+    """JPEG of at most 48 kB with up to 40 of `frames`, evenly taken, under each its number and time.
 
     `images` is the folder that holds the frames' files.
     """

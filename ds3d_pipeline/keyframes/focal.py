@@ -39,5 +39,9 @@ def sensor_width_mm_of(exif: Exif) -> float | None:
 @cache
 def _sensor_widths_mm() -> dict[str, float]:
     """By EXIF model in lower case; the makers' published sizes."""
-    table = resources.files(__package__).joinpath("sensor_widths_mm.json").read_text(encoding="utf-8")
+    table = (
+        resources.files("ds3d_pipeline.keyframes")
+        .joinpath("sensor_widths_mm.json")
+        .read_text(encoding="utf-8")
+    )
     return {model.casefold(): float(width_mm) for model, width_mm in json.loads(table).items()}

@@ -36,7 +36,8 @@ class MotionMeter:
 
     def __init__(self) -> None:
         self._previous: UInt8 | None = None
-        self._anchor = self._points = np.empty((0, 2), np.float32)
+        self._anchor: Float32 = np.empty((0, 2), np.float32)
+        self._points = self._anchor
         self._base = self._displacement = self._step = self._total = 0.0
 
     def advance(self, gray: UInt8) -> float:
@@ -73,7 +74,8 @@ class MotionMeter:
     def _set_anchor(self, gray: UInt8) -> None:
         self._displacement = 0.0
         corners = cv2.goodFeaturesToTrack(gray, _MAX_POINTS, qualityLevel=0.01, minDistance=8)
-        self._anchor = np.empty((0, 2), np.float32) if corners is None else corners.reshape(-1, 2)
+        found = np.empty((0, 2)) if corners is None else corners
+        self._anchor = np.asarray(found, np.float32).reshape(-1, 2)
         self._points = self._anchor
 
 
@@ -104,12 +106,18 @@ def _track(previous: UInt8, gray: UInt8, points: Float32) -> tuple[Float32, np.n
     if len(points) == 0:
         return points, np.empty(0, bool)
     start = points[:, None]
-    there, ok, _ = cv2.calcOpticalFlowPyrLK(previous, gray, start, None, winSize=_WINDOW, maxLevel=_LEVELS)
-    back, ok_back, _ = cv2.calcOpticalFlowPyrLK(
-        gray, previous, there, None, winSize=_WINDOW, maxLevel=_LEVELS
-    )
+    there, ok = _flow(previous, gray, start)
+    back, ok_back = _flow(gray, previous, there)
     error = np.linalg.norm(back - start, axis=2)[:, 0]
-    return there[:, 0], (ok[:, 0] > 0) & (ok_back[:, 0] > 0) & (error < _ROUND_TRIP_PX)
+    return there[:, 0], ok & ok_back & (error < _ROUND_TRIP_PX)
+
+
+def _flow(previous: UInt8, gray: UInt8, start: Float32) -> tuple[Float32, np.ndarray]:
+    """(N, 1, 2) new positions of (N, 1, 2), and (N,) whether they were found."""
+    points, found, _ = cv2.calcOpticalFlowPyrLK(
+        previous, gray, start, start.copy(), winSize=_WINDOW, maxLevel=_LEVELS
+    )
+    return np.asarray(points, np.float32), found[:, 0] > 0
 
 
 def _phase_motion(previous: UInt8, gray: UInt8) -> float | None:

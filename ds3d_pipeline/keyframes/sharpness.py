@@ -16,14 +16,14 @@ _FLOOR = 4.0
 
 
 def sharpness(gray: UInt8) -> float:
-    """Energy of the Laplacian of Gaussian over local contrast: 0 for a flat picture; sharp pictures have 0.1 and more.
+    """Laplacian energy over local contrast: 0 for a flat picture, 0.1 or more for a sharp one.
 
     `gray` (H, W), longer side at most `MEASURE_SIDE_PX`. The energy of the Laplacian is the classic focus
     measure (Subbarao and Tyan, 1998; survey: Pertuz et al., 2013, LAP2). Here it is divided by the variance
     of the surroundings, which says how much there is to be sharp; blur lowers the first far more than the
     second, content scales both.
     """
-    smooth = cv2.GaussianBlur(gray.astype(np.float32), (0, 0), _NOISE_SIGMA_PX)
+    smooth = np.asarray(cv2.GaussianBlur(gray.astype(np.float32), (0, 0), _NOISE_SIGMA_PX), np.float32)
     laplacian = cv2.Laplacian(smooth, cv2.CV_32F)
     energy = float(np.mean(np.square(laplacian)))
     return energy / (float(np.mean(local_variance(smooth))) + _FLOOR)
@@ -33,4 +33,5 @@ def local_variance(gray: Float32) -> Float32:
     """(H, W) variance within a square of 15 pixels around each pixel, in squared gray levels."""
     size = (_NEIGHBOURHOOD_PX, _NEIGHBOURHOOD_PX)
     mean = cv2.blur(gray, size)
-    return np.maximum(cv2.sqrBoxFilter(gray, cv2.CV_32F, size) - np.square(mean), 0)
+    variance = np.asarray(cv2.sqrBoxFilter(gray, cv2.CV_32F, size), np.float32) - np.square(mean)
+    return np.maximum(variance, np.float32(0))

@@ -58,8 +58,23 @@ def write_sharpness_plot(path: Path, points: Sequence[PlotPoint], *, x_label: st
             x, y = axes.at(point.x, point.sharpness)
             draw.ellipse([x - 6, y - 6, x + 6, y + 6], _CHOSEN)
     _draw_legend(draw, points)
-    image = image.resize(_SIZE_WH, Image.Resampling.LANCZOS).quantize(64, dither=Image.Dither.NONE)
-    image.save(path, "PNG", optimize=True)
+    image = image.resize(_SIZE_WH, Image.Resampling.LANCZOS)
+    image.quantize(palette=_palette(), dither=Image.Dither.NONE).save(path, "PNG", optimize=True)
+
+
+def _palette() -> Image.Image:
+    """Every colour in 32 steps to paper: a palette found from the picture would lose the few red ticks."""
+    levels = [number / 31 for number in range(32)]
+    colours = (_GRID, _INK, _LINE, _CHOSEN, _DROPPED)
+    mixed = [
+        round(c + (p - c) * level)
+        for colour in colours
+        for level in levels
+        for c, p in zip(colour, _PAPER, strict=True)
+    ]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(mixed)
+    return palette
 
 
 def ticks(low: float, high: float, count: int) -> list[float]:
@@ -92,9 +107,9 @@ def _draw_grid(draw: ImageDraw.ImageDraw, axes: _Axes, x_label: str) -> None:
 
 def _draw_legend(draw: ImageDraw.ImageDraw, points: Sequence[PlotPoint]) -> None:
     chosen, dropped = sum(p.chosen for p in points), sum(p.dropped for p in points)
-    entries = [("Sharpness", _INK), (f"● {chosen} chosen of {len(points)}", _CHOSEN)]
+    entries = [("Sharpness", _INK), (f"{chosen} chosen of {len(points)} (dots)", _CHOSEN)]
     if dropped:
-        entries.append((f"| {dropped} dropped", _DROPPED))
+        entries.append((f"{dropped} dropped (ticks)", _DROPPED))
     x, font = float(_LEFT * _OVERSAMPLING), _font(13)
     for text, colour in entries:
         draw.text((x, 10 * _OVERSAMPLING), text, colour, font)

@@ -27,7 +27,7 @@ BLACK_LEVEL = 32
 REPEATED_SHIFT_PX = 0.05
 """A frame repeats the one before when their difference is that of a smaller shift."""
 FROZEN_S = 0.25
-"""Repeats that last this long are a frozen picture; shorter ones are duplicates from frame rate conversion."""
+"""Repeats that last this long are a frozen picture; shorter ones, from a changed frame rate, duplicates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,12 +210,12 @@ def _plot(measured: _Measured, chosen: Sequence[FrameMeasure]) -> tuple[PlotPoin
 def _numbers(frames: Sequence[FrameMeasure], chosen: Sequence[FrameMeasure]) -> dict[str, float]:
     """`fps` and how far apart neighbouring keyframes are at most: in time, and in diagonals of motion."""
     duration_s = frames[-1].timestamp_s
+    gaps_s = [b.timestamp_s - a.timestamp_s for a, b in pairwise(chosen)]
+    gaps_motion = [b.motion - a.motion for a, b in pairwise(chosen)]
     return {
         "fps": round((len(frames) - 1) / duration_s, 3) if duration_s > 0 else 0.0,
         "duration_s": round(duration_s, 3),
         "total_motion": round(frames[-1].motion, 3),
-        "largest_gap_s": round(
-            max((b.timestamp_s - a.timestamp_s for a, b in pairwise(chosen)), default=0.0), 3
-        ),
-        "largest_gap_motion": round(max((b.motion - a.motion for a, b in pairwise(chosen)), default=0.0), 3),
+        "largest_gap_s": round(max(gaps_s, default=0.0), 3),
+        "largest_gap_motion": round(max(gaps_motion, default=0.0), 3),
     }

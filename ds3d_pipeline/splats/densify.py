@@ -15,9 +15,8 @@ from ds3d_pipeline.scene import Float32
 from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT, QUAT
 from ds3d_pipeline.splats.optimizer import AdamState
 
-_APART = 0.5
-"""Distance of a child from its parent's centre, in the parent's standard deviations."""
-_SHRINK_LONG, _SHRINK = 0.6, 0.85
+_APART, _SHRINK = 0.6, 0.75
+"""Distance of a child from its parent's centre and its length, in the parent's standard deviations."""
 
 
 def densify(
@@ -53,8 +52,7 @@ def split(parents: Float32) -> tuple[Float32, Float32]:
     axes = rotation_from_quat_wxyz(parents[:, QUAT:LOG_SCALE])[each, :, longest]
     reach = np.exp(parents[each, LOG_SCALE + longest]) * _APART
     child = parents.copy()
-    child[:, LOG_SCALE:LOGIT] += np.log(_SHRINK)
-    child[each, LOG_SCALE + longest] += np.log(_SHRINK_LONG / _SHRINK)
+    child[each, LOG_SCALE + longest] += np.log(_SHRINK)
     child[:, LOGIT] = _shared_logit(parents[:, LOGIT])
     first, second = child.copy(), child
     first[:, :3] += reach[:, None] * axes

@@ -16,15 +16,15 @@ class Recipe:
     """Choices made by measurement; see `benchmarks/splats.py`."""
 
     dssim_weight: float = 0.2
-    mean_rate_px: float = 0.3
+    mean_rate_px: float = 0.6
     """First step of a mean, in pixels of the training size at the typical depth."""
     mean_rate_last: float = 0.02
     """Last step of a mean as a fraction of the first; the decay between is exponential."""
     quat_rate: float = 3e-3
-    scale_rate: float = 1e-2
-    opacity_rate: float = 4e-2
+    scale_rate: float = 2e-2
+    opacity_rate: float = 6e-2
     dc_rate: float = 5e-3
-    rest_rate: float = 3e-4
+    rest_rate: float = 5e-4
     late_decay: float = 0.2
     """Fraction to which the other rates fall over the last part of training."""
     late_from: float = 0.6
@@ -37,7 +37,7 @@ class Recipe:
     sh_every: float = 0.1
     """Harmonics of degree 1 join at `sh_from`, each further degree so much later."""
     dead_opacity: float = 0.01
-    opacity_pull: float = 1e-2
+    opacity_pull: float = 3e-3
     scale_pull: float = 1e-2
     """Weights of the mean opacity and the mean scale (in typical depths' pixels over 100) in the loss."""
     start_opacity: float = 0.5

@@ -1,0 +1,106 @@
+"""The command line. Only argparse is imported before the arguments are known to be good."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+OK, FAILED, UNUSABLE, CANCELLED = 0, 1, 2, 130
+MODE_NAMES = ("fastest", "balanced", "quality")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Usage errors in one sentence, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(UNUSABLE, f"ds3d: {message}. See `{self.prog} --help`.\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and options."""
+    parser = _Parser(prog="ds3d", description="One phone video or photos into mesh, splat and point cloud.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    run = commands.add_parser("reconstruct", help="turn one video, or photos / a folder / a zip, into 3D")
+    run.add_argument("inputs", nargs="+", metavar="INPUT")
+    run.add_argument(
+        "--name", metavar="ID", help="name of the capture (default: from the file and its content)"
+    )
+    _add_run_options(run)
+    demo = commands.add_parser(
+        "demo", help="reconstruct a synthetic capture and compare with its exact truth"
+    )
+    demo.add_argument("--frames", type=int, default=32, help="photos to make (default 32)")
+    _add_run_options(demo)
+    commands.add_parser("doctor", help="what this machine has, and which backend each stage will use")
+    commands.add_parser("home", help="print the Dagster home, for DAGSTER_HOME=$(ds3d home) dagster dev")
+    return parser
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--mode", choices=MODE_NAMES, default="balanced")
+    parser.add_argument("--output", type=Path, default=Path("outputs"), metavar="DIR")
+    parser.add_argument("--prefer", action="append", default=[], metavar="STAGE=BACKEND")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML, YAML or JSON: a table per stage")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a command and returns its exit code."""
+    args = build_parser().parse_args(argv)
+    from ds3d_pipeline.errors import InputError
+
+    try:
+        return _COMMANDS[args.command](args)
+    except InputError as error:
+        print(f"ds3d: {error}", file=sys.stderr)
+        return UNUSABLE
+    except KeyboardInterrupt:
+        print("ds3d: cancelled. The same command goes on where this one stopped.", file=sys.stderr)
+        return CANCELLED
+
+
+def _reconstruct(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.defs.session import Wish, accept, reconstruct
+    from ds3d_pipeline.terminal.show import make_display
+    from ds3d_pipeline.terminal.wishes import read_config, read_prefer
+
+    wish = Wish(
+        mode=args.mode,
+        output=args.output.absolute(),
+        config=read_config(args.config),
+        prefer=read_prefer(args.prefer),
+    )
+    capture = accept([Path(text) for text in args.inputs], args.name)
+    outcome = reconstruct(capture, wish, make_display(capture, as_json=args.json))
+    if outcome.cancelled:
+        raise KeyboardInterrupt
+    return FAILED if outcome.metrics["status"] == "failed" else OK
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.terminal.demo import make_demo, tell_errors
+
+    args.inputs, args.name = [str(make_demo(args.frames))], "demo"
+    code = _reconstruct(args)
+    if code == OK:
+        tell_errors(args.output / "demo", as_json=args.json)
+    return code
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.terminal.doctor import tell_machine
+
+    tell_machine()
+    return OK
+
+
+def _home(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.home import prepare_home
+
+    print(prepare_home().root)
+    return OK
+
+
+_COMMANDS = {"reconstruct": _reconstruct, "demo": _demo, "doctor": _doctor, "home": _home}

@@ -1,0 +1,184 @@
+"""A run from the command line: in this process, on the persistent instance, heavy work in child processes."""
+
+import contextlib
+import dataclasses
+import shutil
+import signal
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import dagster as dg
+from upath import UPath
+
+from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, fetch
+from ds3d_pipeline.capture.uploads import capture_id, capture_sha256, check_upload
+from ds3d_pipeline.defs.partitions import captures
+from ds3d_pipeline.defs.plan import find_fresh
+from ds3d_pipeline.defs.resources import MODE_TAG
+from ds3d_pipeline.defs.survivors import PID_TAG, end_dead_runs, own_mark
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.export import Story, publish_capture
+from ds3d_pipeline.home import Home, prepare_home
+from ds3d_pipeline.modes import MODES, STAGES
+from ds3d_pipeline.records import read_json
+from ds3d_pipeline.terminal.show import Display
+from ds3d_pipeline.uploads import check_capture_key, register_upload
+from ds3d_pipeline.watch import StageState, stage_state
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What the user asked for."""
+
+    mode: str
+    output: Path
+    config: Mapping[str, Mapping[str, Any]]
+    prefer: Mapping[str, str]
+
+    def options(self, stage: str) -> Any:
+        """The mode's options with the user's own on top; raises InputError for a value that does not fit."""
+        table = dict(self.config.get(stage, {}))
+        if stage == "metrics":
+            table["output"] = str(self.output)
+        return dataclasses.replace(MODES[self.mode].options(stage), **table)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a run ended."""
+
+    cancelled: bool
+    metrics: dict[str, Any]
+
+
+def accept(paths: Sequence[Path], name: str | None) -> str:
+    """Checks and registers the input and returns the key; raises InputError before anything is written."""
+    for path in paths:
+        _refuse_odd_path(path)
+    inputs = check_upload(paths)
+    sha256 = capture_sha256(inputs.files)
+    capture = check_capture_key(name) if name else capture_id(inputs, sha256)
+    register_upload(prepare_home(), capture, paths, sha256)
+    return capture
+
+
+def _refuse_odd_path(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{path!r} is not a readable name.", "Rename the file in UTF-8.") from error
+
+
+def reconstruct(capture: str, wish: Wish, display: Display) -> Outcome:
+    """Makes what is stale of a capture and publishes its files."""
+    home = prepare_home()
+    options = {stage: wish.options(stage) for stage in STAGES}
+    with _interruptible(), dg.DagsterInstance.get() as instance:
+        end_dead_runs(instance, home)
+        instance.add_dynamic_partitions(captures.name or "", [capture])
+        fresh = find_fresh(home, capture, options, wish.prefer)
+        run_id = str(uuid.uuid4())
+        try:
+            with display.following(lambda: _read_states(home, run_id, fresh)):
+                _execute(instance, run_id, capture, wish, [s for s in STAGES if s not in fresh])
+            return _conclude(home, run_id, capture, wish, display)
+        except KeyboardInterrupt:
+            _report_cancelled(instance, run_id)
+            return Outcome(cancelled=True, metrics={})
+        finally:
+            shutil.rmtree(home.work / run_id, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    earlier = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
+
+
+def _execute(instance: dg.DagsterInstance, run_id: str, capture: str, wish: Wish, stages: list[str]) -> None:
+    from ds3d_pipeline.definitions import defs
+
+    job = defs.resolve_job_def(f"reconstruct_{wish.mode}")
+    job.execute_in_process(
+        run_config=_run_config(wish, stages),
+        instance=instance,
+        partition_key=capture,
+        tags={PID_TAG: own_mark(), MODE_TAG: wish.mode},
+        asset_selection=[dg.AssetKey(stage) for stage in stages],
+        raise_on_error=False,
+        run_id=run_id,
+    )
+
+
+def _run_config(wish: Wish, stages: list[str]) -> dict[str, Any]:
+    configs = {stage: dict(wish.config.get(stage, {})) for stage in stages}
+    configs["metrics"]["output"] = str(wish.output)
+    for stage, backend in wish.prefer.items():
+        if stage in configs:
+            configs[stage]["prefer"] = backend
+    return {
+        "ops": {stage: {"config": config} for stage, config in configs.items() if config},
+        "resources": {"mode": {"config": {"name": wish.mode}}},
+    }
+
+
+def _read_states(home: Home, run_id: str, fresh: Mapping[str, StageReport]) -> list[StageState]:
+    return [
+        StageState(stage=stage, state="reused", backend=fresh[stage].backend)
+        if stage in fresh
+        else stage_state(home.work / run_id / stage)
+        for stage in STAGES[:-1]
+    ]
+
+
+def _conclude(home: Home, run_id: str, capture: str, wish: Wish, display: Display) -> Outcome:
+    work = home.work / run_id
+    if (work / "cancelled").exists():
+        raise KeyboardInterrupt
+    folder = wish.output / capture
+    if (work / "metrics" / "finished").exists():
+        told = read_json(folder / "metrics.json", dict[str, Any])
+    else:
+        told = _publish_failure(home, work, capture, wish)
+    display.finish(told, str(folder))
+    return Outcome(cancelled=False, metrics=told)
+
+
+def _publish_failure(home: Home, work: Path, capture: str, wish: Wish) -> dict[str, Any]:
+    """What did get finished, and why the rest did not."""
+    failures = tuple((stage, attempts) for stage in STAGES if (attempts := _failed_attempts(work / stage)))
+    story = Story(capture=capture, mode=wish.mode, failures=failures or (("metrics", (_UNTOLD,)),))
+    return publish_capture(story, _finished(home, work, capture, wish), wish.output)
+
+
+_UNTOLD = Attempt(backend="local", outcome="failed", reason="See the run's events in `dagster dev`.")
+
+
+def _failed_attempts(folder: Path) -> tuple[Attempt, ...]:
+    path = folder / "attempts.json"
+    attempts = read_json(path, tuple[Attempt, ...]) if path.exists() else ()
+    return attempts if attempts and attempts[-1].outcome != "ok" else ()
+
+
+def _finished(home: Home, work: Path, capture: str, wish: Wish) -> dict[str, Bundle]:
+    options = {stage: wish.options(stage) for stage in STAGES}
+    fresh = find_fresh(home, capture, options, wish.prefer)
+    return {stage: fetch(UPath(home.storage) / stage / capture, home.root / "cache") for stage in fresh}
+
+
+def _report_cancelled(instance: dg.DagsterInstance, run_id: str) -> None:
+    run = instance.get_run_by_id(run_id)
+    if run is not None and not run.is_finished:
+        instance.report_run_canceled(run)
+    instance.event_log_storage.free_concurrency_slots_for_run(run_id)

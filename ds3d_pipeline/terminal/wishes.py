@@ -1,0 +1,69 @@
+"""The user's own settings, checked before anything starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.modes import MODES, STAGES
+
+
+def read_prefer(words: Sequence[str]) -> dict[str, str]:
+    """`STAGE=BACKEND` words as a table; raises InputError for what no ladder has."""
+    from ds3d_pipeline.backends import LADDERS
+
+    found: dict[str, str] = {}
+    for word in words:
+        stage, _, backend = word.partition("=")
+        if stage not in LADDERS:
+            raise InputError(f"--prefer {word}: there is no such stage.", f"Use one of {', '.join(LADDERS)}.")
+        names = [rung.name for rung in LADDERS[stage]]
+        if backend not in names:
+            raise InputError(f"--prefer {word}: no such backend.", f"{stage} has {', '.join(names)}.")
+        found[stage] = backend
+    return found
+
+
+def read_config(path: Path | None) -> dict[str, dict[str, Any]]:
+    """A file's table per stage; raises InputError naming the file and the entry that does not fit."""
+    if path is None:
+        return {}
+    tables = _parse(path)
+    for stage, table in tables.items():
+        if stage not in STAGES or not isinstance(table, dict):
+            raise InputError(f"{path}: {stage!r} is not a stage.", f"Use a table for {', '.join(STAGES)}.")
+        known = {field.name for field in dataclasses.fields(MODES["balanced"].options(stage))}
+        for key in table.keys() - known:
+            raise InputError(
+                f"{path}: {stage} has no setting {key!r}.", f"It has {', '.join(sorted(known))}."
+            )
+    return tables
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        tables = _toml(text) if path.suffix == ".toml" else yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{path} cannot be read: {error}.", "Give a TOML, YAML or JSON file.") from error
+    if not isinstance(tables, dict):
+        raise InputError(
+            f"{path} holds no tables.", f"Write one per stage, such as {json.dumps({'poses': {}})}."
+        )
+    return tables
+
+
+def _toml(text: str) -> dict[str, Any]:
+    import sys
+
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    return tomllib.loads(text)

@@ -1,0 +1,70 @@
+"""What a run is doing, read from the files its stages leave behind: no channel, nothing to lose."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ds3d_pipeline.bundles import Attempt
+from ds3d_pipeline.records import read_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageState:
+    """`state` is waiting, reused, running, done or failed."""
+
+    stage: str
+    state: str
+    backend: str = ""
+    fraction: float = 0.0
+    message: str = ""
+    seconds: float = 0.0
+    remaining_s: float | None = None
+
+
+def stage_state(folder: Path, now: float | None = None) -> StageState:
+    """The state of one stage of a run from its work folder `<work>/<run>/<stage>`."""
+    file = folder / "attempts.json"
+    if not file.exists():
+        return StageState(stage=folder.name, state="waiting")
+    attempts = read_json(file, tuple[Attempt, ...])
+    tried = [a for a in attempts if a.outcome != "passed over"]
+    if not tried:
+        return StageState(stage=folder.name, state="waiting")
+    last = tried[-1]
+    if last.outcome == "started":
+        elapsed = (time.time() if now is None else now) - file.stat().st_mtime
+        return _running(folder, last.backend, elapsed)
+    state = "done" if last.outcome == "ok" else "failed"
+    seconds = sum(a.seconds for a in tried)
+    return StageState(
+        stage=folder.name, state=state, backend=last.backend, seconds=seconds, message=last.reason
+    )
+
+
+def _running(folder: Path, backend: str, elapsed: float) -> StageState:
+    line = _last_line(folder / "output" / "progress.jsonl")
+    fraction = float(line.get("fraction", 0.0))
+    remaining = elapsed * (1 - fraction) / fraction if fraction > 0.02 else None
+    return StageState(
+        stage=folder.name,
+        state="running",
+        backend=backend,
+        fraction=fraction,
+        message=str(line.get("message", "")),
+        seconds=elapsed,
+        remaining_s=remaining,
+    )
+
+
+def _last_line(path: Path) -> dict[str, object]:
+    if not path.exists():
+        return {}
+    lines = [line for line in path.read_text(encoding="utf-8").split("\n")[:-1] if line]
+    return json.loads(lines[-1]) if lines else {}
+
+
+Reader = Callable[[], list[StageState]]
