@@ -80,7 +80,7 @@ def file_sha256(path: Path) -> str:
 
 
 def list_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Every file below `folder` with its relative POSIX name, in a fixed order, without report and manifest."""
+    """Every file below `folder` with its POSIX name, in a fixed order, without report and manifest."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name not in (REPORT, MANIFEST):

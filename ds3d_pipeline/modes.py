@@ -48,7 +48,7 @@ MODES: dict[str, Mode] = {
     "balanced": Mode(),
     "quality": Mode(
         keyframes=KeyframesOptions(max_frames=200, max_side_px=2400),
-        poses=PosesOptions(max_side_px=2000, max_features=12_000),
+        poses=PosesOptions(max_side_px=2000, max_features=12_000, sequential_overlap=10),
         depth_maps=DepthOptions(max_side_px=1280, source_views=8),
         mesh=MeshOptions(poisson_depth=11, max_faces=500_000),
         splat=SplatOptions(

@@ -36,14 +36,12 @@ class PosesOptions:
     max_side_px: int = 1600
     """Size at which features are extracted."""
     max_features: int = 8192
-    sequential_overlap: int = 10
+    sequential_overlap: int = 6
     """Video frames are matched with this many following frames."""
     exhaustive_up_to: int = 60
     """Captures up to this many frames are matched all with all."""
     min_registered: int = 3
     seed: int = 0
-    intrinsics: tuple[float, float, float, float] | None = None
-    """fx, fy, cx, cy of the keyframes in pixels of the original photo, when the user knows them."""
 
 
 @dataclass(frozen=True, kw_only=True)

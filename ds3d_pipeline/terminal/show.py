@@ -68,9 +68,9 @@ class LiveDisplay:
     @contextlib.contextmanager
     def following(self, read: Reader) -> Iterator[None]:
         """Redraws twice a second."""
-        with Live(self._table(read()), console=self._console, auto_refresh=False) as live:
-            with _ticking(lambda: live.update(self._table(read()), refresh=True)):
-                yield
+        live = Live(self._table(read()), console=self._console, auto_refresh=False)
+        with live, _ticking(lambda: live.update(self._table(read()), refresh=True)):
+            yield
 
     def _table(self, states: list[StageState]) -> Table:
         table = Table(title=self._capture, title_justify="left", box=None, pad_edge=False)

@@ -1,0 +1,10 @@
+"""`python -m ds3d_pipeline.depth INPUT OUTPUT [--backend NAME] [--options FILE]`."""
+
+import sys
+
+from ds3d_pipeline.depth.stage import interpolate_depth
+from ds3d_pipeline.options import DepthOptions
+from ds3d_pipeline.program import program_main
+
+if __name__ == "__main__":
+    sys.exit(program_main(DepthOptions, {"interpolation": interpolate_depth}))

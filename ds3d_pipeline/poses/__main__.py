@@ -1,0 +1,10 @@
+"""`python -m ds3d_pipeline.poses INPUT OUTPUT [--backend NAME] [--options FILE]`."""
+
+import sys
+
+from ds3d_pipeline.options import PosesOptions
+from ds3d_pipeline.poses.stage import map_with_pycolmap
+from ds3d_pipeline.program import program_main
+
+if __name__ == "__main__":
+    sys.exit(program_main(PosesOptions, {"pycolmap": map_with_pycolmap}))

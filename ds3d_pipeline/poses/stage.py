@@ -1,0 +1,144 @@
+"""Poses by COLMAP's incremental mapping (Schoenberger and Frahm, 2016) through pycolmap."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pycolmap
+
+from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.options import PosesOptions
+from ds3d_pipeline.poses.matches import extract, match
+from ds3d_pipeline.poses.normalize import normalize
+from ds3d_pipeline.program import Work
+from ds3d_pipeline.records import read_json
+from ds3d_pipeline.runners import clear_folder
+from ds3d_pipeline.scene import Keyframes
+
+log = logging.getLogger(__name__)
+
+
+def map_with_pycolmap(work: Work[PosesOptions]) -> dict[str, Any]:
+    """Writes `sparse/` and undistorted `images/`. Raises StageError where too few frames can be placed."""
+    keyframes = read_json(work.input / "keyframes.json", Keyframes)
+    pycolmap.set_random_seed(work.options.seed)
+    scratch = clear_folder(work.output / "scratch")
+    database = scratch / "database.db"
+    times = [time.monotonic()]
+    work.progress(0.0, "features")
+    extract(work, keyframes, database)
+    times.append(time.monotonic())
+    work.progress(0.35, "matching")
+    pairs = match(work.options, keyframes, database)
+    times.append(time.monotonic())
+    model, retries = _map(work, keyframes, scratch)
+    times.append(time.monotonic())
+    result = _measure(model, keyframes, database) | {"pairs": pairs, "retries": retries}
+    work.progress(0.9, "undistorting")
+    _write(model, work, scratch)
+    times.append(time.monotonic())
+    phases = ("features", "matching", "mapping", "undistortion")
+    seconds = {name: round(b - a, 2) for name, a, b in zip(phases, times, times[1:], strict=False)}
+    work.progress(1.0, "done")
+    return result | {"seed": work.options.seed, "phase_seconds": seconds}
+
+
+def _map(
+    work: Work[PosesOptions], keyframes: Keyframes, scratch: Path
+) -> tuple[pycolmap.Reconstruction, int]:
+    """The largest model; once more with looser thresholds where the first try places too few."""
+    total = len(keyframes.frames)
+    for retries, options in enumerate((_options(work.options.seed), _loose(work.options.seed))):
+        model = _largest(work, options, clear_folder(scratch / "sparse"), total)
+        if model is not None and model.num_reg_images() >= work.options.min_registered:
+            return model, retries
+        log.warning("too few frames placed at try %d", retries + 1)
+    placed = model.num_reg_images() if model is not None else 0
+    raise StageError(
+        f"Only {placed} of {total} frames could be placed, at least {work.options.min_registered} are needed"
+        f" ({_describe_matches(scratch / 'database.db')}).",
+        "Film again more slowly around the object, with sharp, overlapping, textured views and sideways motion.",
+    )
+
+
+def _options(seed: int) -> pycolmap.IncrementalPipelineOptions:
+    options = pycolmap.IncrementalPipelineOptions()
+    options.min_model_size = 3
+    options.random_seed = seed
+    return options
+
+
+def _loose(seed: int) -> pycolmap.IncrementalPipelineOptions:
+    options = _options(seed)
+    options.min_num_matches = 10
+    options.mapper.init_min_num_inliers = 40
+    options.mapper.init_min_tri_angle = 5.0
+    options.mapper.abs_pose_min_num_inliers = 15
+    options.mapper.abs_pose_min_inlier_ratio = 0.15
+    return options
+
+
+def _largest(
+    work: Work[PosesOptions], options: pycolmap.IncrementalPipelineOptions, folder: Path, total: int
+) -> pycolmap.Reconstruction | None:
+    placed = 0
+
+    def step() -> None:
+        nonlocal placed
+        placed += 1
+        work.progress(0.5 + 0.4 * min(placed / total, 1.0), f"{placed} frames placed")
+
+    models = pycolmap.incremental_mapping(
+        folder.parent / "database.db",
+        work.input / "images",
+        folder,
+        options=options,
+        next_image_callback=step,
+    )
+    return max(models.values(), key=lambda m: (m.num_reg_images(), m.num_points3D()), default=None)
+
+
+def _measure(model: pycolmap.Reconstruction, keyframes: Keyframes, database: Path) -> dict[str, Any]:
+    placed = {image.name for image in model.images.values() if image.has_pose}
+    cameras = [
+        {"model": camera.model.name, "params": [round(float(p), 4) for p in camera.params]}
+        for camera in model.cameras.values()
+    ]
+    return {
+        "registered": len(placed),
+        "total": len(keyframes.frames),
+        "mean_reprojection_error_px": float(model.compute_mean_reprojection_error()),
+        "points": int(model.num_points3D()),
+        "mean_track_length": float(model.compute_mean_track_length()),
+        "unregistered": [frame.image for frame in keyframes.frames if frame.image not in placed],
+        "cameras": cameras,
+        "matches": _describe_matches(database),
+    }
+
+
+def _describe_matches(database: Path) -> str:
+    """How well the pairs matched, in words with numbers."""
+    with pycolmap.Database.open(database) as opened:
+        _, geometries = opened.read_two_view_geometries()
+    inliers = np.array([len(geometry.inlier_matches) for geometry in geometries])
+    if not inliers.any():
+        return "no pair of frames matched"
+    return f"{np.count_nonzero(inliers)} matched pairs, median {np.median(inliers[inliers > 0]):.0f} matches"
+
+
+def _write(model: pycolmap.Reconstruction, work: Work[PosesOptions], scratch: Path) -> None:
+    """Undistorted PINHOLE images and the model in our world frame, whole or not at all."""
+    chosen = clear_folder(scratch / "chosen")
+    model.write(chosen)
+    pycolmap.undistort_images(scratch / "dense", chosen, work.input / "images")
+    flat = pycolmap.Reconstruction(scratch / "dense" / "sparse")
+    normalize(flat)
+    sparse = clear_folder(work.output / "sparse")
+    flat.write(sparse)
+    shutil.move(scratch / "dense" / "images", work.output / "images")
+    shutil.rmtree(scratch)
