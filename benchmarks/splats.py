@@ -90,23 +90,24 @@ def quality(args) -> None:
     names = args.heldout or [photo.name for photo in photos[::8]]
     heldout = [photo for photo in photos if photo.name in names]
     training = [photo for photo in photos if photo.name not in names]
-    light = light_splat(points, max_gaussians=args.gaussians[0])
+    count = args.gaussians[0]
+    light = light_splat(points, max_gaussians=count)
     scores = score(rows_from_gaussians(light, 0), heldout, 0)
     print(f"{args.folder.name}: {len(training)} photos train, {len(heldout)} held out; {source} start")
-    print(
-        f"{'seconds':>9}{'iterations':>12}{'ms each':>9}{'Gaussians':>11}{'train dB':>10}{'held dB':>9}{'SSIM':>8}"
-    )
-    print(f"{'light':>9}{0:12d}{0:9.1f}{len(light.means):11d}{'':>10}{scores.psnr_db:9.2f}{scores.ssim:8.3f}")
+    print(f"{'seconds':>9}{'iterations':>12}{'ms each':>9}{'Gaussians':>11}{'train dB':>10}"
+          f"{'held dB':>9}{'SSIM':>8}")  # fmt: skip
+    print(f"{'light':>9}{0:12d}{'':>9}{len(light.means):11d}{'':>10}"
+          f"{scores.psnr_db:9.2f}{scores.ssim:8.3f}")  # fmt: skip
     start = training_start(rows_from_gaussians(light, SH_DEGREE), Recipe().start_opacity)
     for seconds in args.seconds:
-        options = SplatOptions(
-            max_gaussians=args.gaussians[0], iterations=10**9, max_seconds=seconds, sh_degree=SH_DEGREE
-        )
+        limits = {"max_gaussians": count, "iterations": 10**9, "max_seconds": seconds}
+        options = SplatOptions(**limits, sh_degree=SH_DEGREE)
         trained = train(start, training, options)
         scores = score(trained.rows, heldout, SH_DEGREE)
         each = 1e3 * trained.seconds / trained.iterations
-        print(f"{trained.seconds:9.1f}{trained.iterations:12d}{each:9.1f}{len(trained.rows):11d}"
-              f"{trained.train_psnr_db:10.2f}{scores.psnr_db:9.2f}{scores.ssim:8.3f}", flush=True)  # fmt: skip
+        cells = f"{trained.seconds:9.1f}{trained.iterations:12d}{each:9.1f}{len(trained.rows):11d}"
+        scored = f"{trained.train_psnr_db:10.2f}{scores.psnr_db:9.2f}{scores.ssim:8.3f}"
+        print(cells + scored, flush=True)
 
 
 def main() -> None:

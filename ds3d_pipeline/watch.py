@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ds3d_pipeline.bundles import Attempt
 from ds3d_pipeline.records import read_json
@@ -60,7 +61,7 @@ def _running(folder: Path, backend: str, elapsed: float) -> StageState:
     )
 
 
-def _last_line(path: Path) -> dict[str, object]:
+def _last_line(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     lines = [line for line in path.read_text(encoding="utf-8").split("\n")[:-1] if line]

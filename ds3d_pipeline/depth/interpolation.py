@@ -30,7 +30,7 @@ def interpolate_view(view: View, model: Reconstruction, max_side_px: int) -> Dep
     seen = depth > 0
     inverse, confidence = fill_triangles(pixels[seen], 1 / depth[seen], size)
     found = inverse[..., 2] > 0
-    normals = _normals(inverse, K) * found[..., None]
+    normals = normals_of_planes(inverse, K) * found[..., None]
     z = np.divide(1.0, inverse[..., 2], out=np.zeros(found.shape), where=found)
     return DepthMap(
         image=view.image,
@@ -87,8 +87,11 @@ def _trust(pixels: Float64, size_wh: tuple[int, int]) -> Float32:
     return (MAX_CONFIDENCE * np.exp(-distance / (TRUST_RADIUS * np.hypot(width, height)))).astype(np.float32)
 
 
-def _normals(planes: Float64, K: Float64) -> Float64:
-    """From 1/z = a u + b v + c follows n . X = 1 with n = K^T (a, b, c); the unit normal looks back."""
+def normals_of_planes(planes: Float64, K: Float64) -> Float64:
+    """(H, W, 3) unit normals towards the camera of planes as `fill_triangles` gives them; 0 where all is 0.
+
+    From 1/z = a u + b v + c follows n . X = 1 with n = K^T (a, b, c); the unit normal looks back.
+    """
     height, width = planes.shape[:2]
     x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     a, b, inverse = np.moveaxis(planes, -1, 0)

@@ -24,7 +24,7 @@ from ds3d_pipeline.scene import Capture, Keyframe, Keyframes, UInt8, VideoInfo
 
 BLACK_LEVEL = 32
 """A frame is black when 99 % of it is darker; limited-range black with noise stays well below."""
-REPEATED_SHIFT_PX = 0.05
+REPEATED_SHIFT_PX = 0.1
 """A frame repeats the one before when their difference is that of a smaller shift."""
 FROZEN_S = 0.25
 """Repeats that last this long are a frozen picture; shorter ones, from a changed frame rate, duplicates."""

@@ -25,9 +25,9 @@ def decimate(mesh: Mesh, max_faces: int) -> Mesh:
         return sound_faces(mesh)
     reduced = mesh
     for aggression in AGGRESSION:
-        vertices, faces = fast_simplification.simplify(
-            np.ascontiguousarray(reduced.vertices_in_world, np.float32),
-            np.ascontiguousarray(reduced.faces, np.int32),
+        vertices, faces, *_ = fast_simplification.simplify(
+            reduced.vertices_in_world.astype(np.float64),
+            reduced.faces,
             target_count=max_faces,
             agg=aggression,
         )

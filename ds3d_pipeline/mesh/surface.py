@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.formats.ply import write_pointcloud
@@ -69,7 +69,7 @@ def trimmed(mesh: Mesh, cloud: PointCloud, options: TrimOptions) -> Mesh:
 
     Raises StageError where nothing is left.
     """
-    tree = cKDTree(cloud.points_in_world)
+    tree = KDTree(cloud.points_in_world)
     spacing = _local_spacing(tree, cloud, options.neighbours)
     distance, nearest = tree.query(mesh.vertices_in_world, workers=-1)
     near = distance <= options.max_spacings * spacing[nearest]
@@ -83,11 +83,11 @@ def trimmed(mesh: Mesh, cloud: PointCloud, options: TrimOptions) -> Mesh:
     return largest_components(sound_faces(keep_faces(mesh, kept)), options.min_component_share)
 
 
-def _local_spacing(tree: cKDTree, cloud: PointCloud, neighbours: int) -> Float64:
+def _local_spacing(tree: KDTree, cloud: PointCloud, neighbours: int) -> Float64:
     """(N,) distance to the n-th nearest point: steadier than the nearest alone where points come in pairs."""
     most = min(neighbours + 1, len(cloud.points_in_world))
-    distances, _ = tree.query(cloud.points_in_world, k=[most], workers=-1)
-    spacing = np.asarray(distances)[:, 0]
+    distances, _ = tree.query(cloud.points_in_world, k=most, workers=-1)
+    spacing = np.asarray(distances)[:, -1]
     # Where doubled points make it nearly zero, the cloud's own scale holds.
     return np.maximum(spacing, 0.1 * np.median(spacing))
 
@@ -95,8 +95,8 @@ def _local_spacing(tree: cKDTree, cloud: PointCloud, neighbours: int) -> Float64
 def nearest_colors(mesh: Mesh, cloud: PointCloud, neighbours: int = 4) -> UInt8:
     """(V, 3) RGB of the nearest points, weighted by inverse distance."""
     most = min(neighbours, len(cloud.points_in_world))
-    tree = cKDTree(cloud.points_in_world)
-    distances, ids = tree.query(mesh.vertices_in_world, k=list(range(1, most + 1)), workers=-1)
+    tree = KDTree(cloud.points_in_world)
+    distances, ids = tree.query(mesh.vertices_in_world, k=most, workers=-1)
     weights = 1 / np.maximum(np.asarray(distances), 1e-12)
     weights /= weights.sum(axis=1, keepdims=True)
     mixed = np.einsum("vk,vkc->vc", weights, cloud.colors[np.asarray(ids)].astype(np.float64))

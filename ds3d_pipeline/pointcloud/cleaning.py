@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from ds3d_pipeline.scene import Float64, PointCloud, Reconstruction
 
@@ -23,7 +23,7 @@ def neighbour_distances(cloud: PointCloud, neighbours: int = 8) -> Float64:
     if len(cloud.points_in_world) < 2:
         return np.full(len(cloud.points_in_world), np.inf)
     most = min(neighbours + 1, len(cloud.points_in_world))
-    distances, _ = cKDTree(cloud.points_in_world).query(cloud.points_in_world, k=most, workers=-1)
+    distances, _ = KDTree(cloud.points_in_world).query(cloud.points_in_world, k=most, workers=-1)
     return np.asarray(distances)[:, 1:].mean(axis=1)
 
 
@@ -35,7 +35,7 @@ def without_outliers(cloud: PointCloud, camera_centres: Float64, strength: float
     """
     if len(cloud.points_in_world) < 10:
         return cloud
-    distance, _ = cKDTree(camera_centres).query(cloud.points_in_world)
+    distance, _ = KDTree(camera_centres).query(cloud.points_in_world)
     spacing = np.log(neighbour_distances(cloud) / np.maximum(distance, 1e-12) + 1e-12)
     middle = np.median(spacing)
     spread = 1.4826 * np.median(np.abs(spacing - middle))
@@ -98,7 +98,7 @@ def _towards_cameras(reconstruction: Reconstruction) -> Float64:
 
 
 def _plane_normals(points: Float64, neighbours: int) -> Float64:
-    _, ids = cKDTree(points).query(points, k=min(neighbours, len(points)), workers=-1)
+    _, ids = KDTree(points).query(points, k=min(neighbours, len(points)), workers=-1)
     around = points[np.asarray(ids)]
     centred = around - around.mean(axis=1, keepdims=True)
     _, vectors = np.linalg.eigh(np.einsum("nki,nkj->nij", centred, centred))

@@ -122,7 +122,7 @@ def _fuse_one(
 
 
 def _averaged(sums: Float32, counts: NDArray[np.int32]) -> PointCloud:
-    mean = sums / counts[:, None]
+    mean = (sums / counts[:, None]).astype(np.float32)
     length = np.linalg.norm(mean[:, 3:6], axis=1, keepdims=True)
     return PointCloud(
         points_in_world=np.ascontiguousarray(mean[:, :3]),

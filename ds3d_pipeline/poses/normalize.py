@@ -25,7 +25,7 @@ def normalize(model: pycolmap.Reconstruction) -> None:
 
 
 def rotation_to_down(downs_in_world: Float64) -> Float64:
-    """(3, 3) smallest rotation that turns the mean of (N, 3) down directions to +y; none where they cancel."""
+    """(3, 3) smallest rotation of the mean of (N, 3) down directions to +y; none where they cancel."""
     mean = downs_in_world.mean(axis=0)
     if np.linalg.norm(mean) < 0.1:
         return np.eye(3)

@@ -62,7 +62,7 @@ def _map(
     raise StageError(
         f"Only {placed} of {total} frames could be placed, at least {work.options.min_registered} are needed"
         f" ({_describe_matches(scratch / 'database.db')}).",
-        "Film again more slowly around the object, with sharp, overlapping, textured views and sideways motion.",
+        "Film again more slowly around the object: sharp, overlapping, textured views, moving sideways.",
     )
 
 

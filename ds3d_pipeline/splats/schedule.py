@@ -21,7 +21,7 @@ class Recipe:
     mean_rate_last: float = 0.02
     """Last step of a mean as a fraction of the first; the decay between is exponential."""
     quat_rate: float = 3e-3
-    scale_rate: float = 2e-2
+    scale_rate: float = 4e-2
     opacity_rate: float = 6e-2
     dc_rate: float = 5e-3
     rest_rate: float = 5e-4

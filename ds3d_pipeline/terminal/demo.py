@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.home import prepare_home
+from ds3d_pipeline.scene import Mesh
 
 CAPTURE_FOLDER = "demo"
 
@@ -47,8 +49,15 @@ def measure_errors(finished: Path) -> dict[str, Any]:
     poses, truth_from_world = pose_accuracy(
         read_reconstruction(finished / "sparse"), true_poses(keyframes, truth)
     )
-    surface = surface_accuracy(mesh_from_glb(finished / "model.glb"), truth_from_world, truth)
+    mesh = _in_world(mesh_from_glb(finished / "model.glb"), told["mesh"]["world_from_gltf"])
+    surface = surface_accuracy(mesh, truth_from_world, truth)
     return {"poses": dataclasses.asdict(poses), "mesh": dataclasses.asdict(surface)}
+
+
+def _in_world(mesh: Mesh, world_from_gltf: list[list[float]]) -> Mesh:
+    """Undoes the centring of the GLB, whose axes are turned back already."""
+    shift = np.asarray(world_from_gltf)[:3, 3]
+    return dataclasses.replace(mesh, vertices_in_world=(mesh.vertices_in_world + shift).astype(np.float32))
 
 
 def tell_errors(finished: Path, *, as_json: bool) -> None:

@@ -1,0 +1,55 @@
+"""The world frame: +y down, centred, unit camera spread."""
+
+import numpy as np
+import pycolmap
+import pytest
+from scipy.spatial.transform import Rotation
+
+from ds3d_pipeline.geometry.alignment import align_sim3
+from ds3d_pipeline.poses.normalize import normalize, rotation_to_down
+
+
+@pytest.mark.parametrize("down", [[0, 1, 0], [0, -1, 0], [1, 0, 0], [0.3, -0.8, 0.5]])
+def test_mean_down_becomes_plus_y(down):
+    noise = np.random.default_rng(0).normal(scale=0.05, size=(20, 3))
+    # Mirrored noise leaves the mean exactly where it was.
+    downs = np.asarray(down, float) + np.concatenate([noise, -noise])
+    rotation = rotation_to_down(downs)
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
+    assert np.linalg.det(rotation) == pytest.approx(1)
+    np.testing.assert_allclose(rotation @ down / np.linalg.norm(down), [0, 1, 0], atol=1e-9)
+
+
+def test_cancelling_directions_turn_nothing():
+    np.testing.assert_array_equal(rotation_to_down(np.array([[0, 0, 1.0], [0, 0, -1.0]])), np.eye(3))
+
+
+def test_model_is_levelled_centred_and_scaled_rigidly():
+    options = pycolmap.SyntheticDatasetOptions()
+    options.num_rigs, options.num_cameras_per_rig, options.num_frames_per_rig = 1, 1, 8
+    options.num_points3D = 60
+    pycolmap.set_random_seed(1)
+    model = pycolmap.synthesize_dataset(options)
+    turn = Rotation.from_euler("xyz", [200, 40, -70], degrees=True).as_matrix()
+    model.transform(pycolmap.Sim3d(7.0, pycolmap.Rotation3d(turn), np.array([5.0, -9.0, 2.0])))
+    before, middle = centres(model), np.median([p.xyz for p in model.points3D.values()], axis=0)
+    normalize(model)
+    after = centres(model)
+    downs = np.stack([image.cam_from_world().matrix()[1, :3] for image in model.images.values()]).mean(axis=0)
+    # A median by coordinate depends on the axes: it is the one of the old frame that becomes the origin.
+    np.testing.assert_allclose(align_sim3(before, after).apply(middle), 0, atol=1e-9)
+    assert np.linalg.norm(after - after.mean(axis=0), axis=1).mean() == pytest.approx(1)
+    np.testing.assert_allclose(downs / np.linalg.norm(downs), [0, 1, 0], atol=1e-9)
+    ratios = distances(after) / distances(before)
+    np.testing.assert_allclose(ratios, ratios[0])
+    model.update_point_3d_errors()
+    assert model.compute_mean_reprojection_error() < 1e-6
+
+
+def centres(model):
+    return np.stack([model.images[i].projection_center() for i in sorted(model.images)])
+
+
+def distances(points):
+    rows, columns = np.triu_indices(len(points), 1)
+    return np.linalg.norm(points[rows] - points[columns], axis=1)

@@ -1,0 +1,112 @@
+"""The whole program on a small COLMAP folder, with each backend."""
+
+import gzip
+import json
+
+import cv2
+import numpy as np
+import pycolmap
+import pytest
+
+from ds3d_pipeline.formats.ply import write_pointcloud
+from ds3d_pipeline.formats.splat_ply import read_splat_ply
+from ds3d_pipeline.options import SplatOptions
+from ds3d_pipeline.program import STAGE_ERROR_EXIT, program_main
+from ds3d_pipeline.records import write_json
+from ds3d_pipeline.scene import PointCloud
+from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT, SH, rows_from_gaussians
+from ds3d_pipeline.splats.light import SH_C0
+from ds3d_pipeline.splats.scores import score
+from ds3d_pipeline.splats.stage import cpu, light
+from ds3d_pipeline_tests.splats.scenes import random_rows
+from ds3d_pipeline_tests.splats.test_train import SIZE_WH, K, orbit
+
+BACKENDS = {"light": light, "cpu": cpu}
+
+
+def truth_rows():
+    rows = random_rows(150, 0, 0, spread=0.8)
+    rows[:, LOG_SCALE:LOGIT] = np.random.default_rng(1).normal(-1.9, 0.3, (150, 3))
+    rows[:, SH:] = np.random.default_rng(2).uniform(-1.5, 1.5, (150, 3))
+    return rows
+
+
+def write_model(folder, photos) -> None:
+    model = pycolmap.Reconstruction()
+    focal = [K[0, 0], K[1, 1], K[0, 2], K[1, 2]]
+    width, height = SIZE_WH
+    camera = pycolmap.Camera(camera_id=1, model="PINHOLE", width=width, height=height, params=focal)
+    model.add_camera_with_trivial_rig(camera)
+    for number, photo in enumerate(photos, start=1):
+        image = pycolmap.Image(name=photo.name, camera_id=1, image_id=number)
+        model.add_image_with_trivial_frame(image, pycolmap.Rigid3d(photo.cam_from_world[:3]))
+    (folder / "sparse").mkdir()
+    model.write(folder / "sparse")
+
+
+@pytest.fixture(scope="module")
+def photos():
+    return orbit(12, truth_rows())
+
+
+@pytest.fixture
+def capture(tmp_path, photos):
+    """Twelve photos of a known splat, their cameras, and its means as dense points without normals."""
+    folder = tmp_path / "input"
+    (folder / "images").mkdir(parents=True)
+    write_model(folder, photos)
+    for photo in photos:
+        cv2.imwrite(str(folder / "images" / photo.name), cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2BGR))
+    rows = truth_rows()
+    colors = np.clip((0.5 + SH_C0 * rows[:, SH : SH + 3]) * 255, 0, 255).astype(np.uint8)
+    means = rows[:, :3].copy()
+    cloud = PointCloud(points_in_world=means, normals=np.zeros_like(means), colors=colors)
+    write_pointcloud(folder / "pointcloud.ply", cloud)
+    return folder
+
+
+def run(folder, output, backend, **options) -> int:
+    settings = SplatOptions(**{"iterations": 300, "max_seconds": 1e6, "max_gaussians": 300, **options})
+    file = output.with_suffix(".json")
+    write_json(file, settings)
+    return program_main(
+        SplatOptions, BACKENDS, [str(folder), str(output), "--backend", backend, "--options", str(file)]
+    )
+
+
+def test_light_makes_one_gaussian_per_dense_point(capture, tmp_path):
+    assert run(capture, tmp_path / "out", "light") == 0
+    splat = read_splat_ply(tmp_path / "out" / "splat.ply")
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert result == {"gaussians": 150, "iterations": 0, "initialised_from": "dense"}
+    assert len(splat.means) == 150
+    packed = gzip.decompress((tmp_path / "out" / "splat.ply.gz").read_bytes())
+    assert packed == (tmp_path / "out" / "splat.ply").read_bytes()
+
+
+def test_cpu_reports_the_score_that_its_ply_has(capture, tmp_path, photos):
+    assert run(capture, tmp_path / "out", "cpu", sh_degree=1) == 0
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    rows = rows_from_gaussians(read_splat_ply(tmp_path / "out" / "splat.ply"), 1)
+    heldout = [photo for photo in photos if photo.name in result["heldout"]["images"]]
+    again = score(rows, heldout, 1)
+    assert len(heldout) == 1
+    assert again.psnr_db == pytest.approx(result["heldout"]["psnr_db"], abs=0.01)
+    assert again.ssim == pytest.approx(result["heldout"]["ssim"], abs=1e-3)
+    assert result["heldout"]["psnr_db"] > result["initial_heldout"]["psnr_db"] + 3
+    assert result["gaussians"] == len(rows)
+    assert len(list((tmp_path / "out" / "heldout").glob("*.jpg"))) == 1
+    steps = [json.loads(line) for line in (tmp_path / "out" / "progress.jsonl").read_text().splitlines()]
+    assert any("psnr" in step for step in steps)
+
+
+def test_a_missing_photo_is_named(capture, tmp_path, photos):
+    (capture / "images" / photos[3].name).unlink()
+    assert run(capture, tmp_path / "out", "cpu") == STAGE_ERROR_EXIT
+    assert photos[3].name in json.loads((tmp_path / "out" / "error.json").read_text())["cause"]
+
+
+def test_a_folder_without_points_is_refused(capture, tmp_path):
+    (capture / "pointcloud.ply").unlink()
+    assert run(capture, tmp_path / "out", "light") == STAGE_ERROR_EXIT
+    assert not (tmp_path / "out" / "splat.ply").exists()
