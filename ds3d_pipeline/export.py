@@ -47,16 +47,46 @@ def publish_capture(story: Story, bundles: dict[str, Bundle], output: Path) -> d
     `bundles` by stage; a stage that did not finish is left out and told in `story.failures`.
     """
     output.mkdir(parents=True, exist_ok=True)
-    staged = output / f".{story.capture}.{uuid.uuid4().hex[:8]}.part"
+    _tidy_after_kill(output / story.capture)
+    return _publish(story, bundles, output / story.capture)
+
+
+def publish_failure(story: Story, bundles: dict[str, Bundle], output: Path) -> tuple[dict[str, Any], Path]:
+    """Publishes what a failed run did finish, and returns its metrics and where they stand.
+
+    Finished files of an earlier run are worth more: they stay, and the failure is told in `failed/` there.
+    """
+    folder = output / story.capture
+    output.mkdir(parents=True, exist_ok=True)
+    _tidy_after_kill(folder)
+    earlier = folder / "metrics.json"
+    if earlier.exists() and read_json(earlier, dict[str, Any])["status"] != "failed":
+        folder = folder / "failed"
+    return _publish(story, bundles, folder), folder
+
+
+def _publish(story: Story, bundles: dict[str, Bundle], folder: Path) -> dict[str, Any]:
+    staged = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         staged.mkdir()
         _copy_files(bundles, staged)
         told = build_metrics(story, bundles, staged)
         write_json(staged / "metrics.json", told)
-        _swap(staged, output / story.capture)
+        _swap(staged, folder)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     return told
+
+
+def _tidy_after_kill(folder: Path) -> None:
+    """After a killed publication: its half is dropped, and the folder it moved aside returns."""
+    for earlier in folder.parent.glob(f".{folder.name}.????????.old"):
+        if folder.exists():
+            shutil.rmtree(earlier, ignore_errors=True)
+        else:
+            os.rename(earlier, folder)
+    for half in folder.parent.glob(f".{folder.name}.????????.part"):
+        shutil.rmtree(half, ignore_errors=True)
 
 
 def _copy_files(bundles: dict[str, Bundle], folder: Path) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from ds3d_pipeline_tests.captures import make_photos
+
 SHARED_DATA = Path(__file__).parents[1].parent / "shared" / "data"
 
 
@@ -13,3 +15,9 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no real captures at {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def small_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of eight small synthetic photos."""
+    return make_photos(tmp_path_factory.mktemp("small"))

@@ -1,22 +1,18 @@
 """The command line as a user runs it."""
 
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
+import av
+import numpy as np
 import pytest
+from PIL import Image
 
 from ds3d_pipeline.export import check_metrics
+from ds3d_pipeline_tests.captures import run_ds3d
 
 UNUSABLE = 2
-
-
-def run_ds3d(home: Path, *words: str, timeout: float = 500) -> subprocess.CompletedProcess[str]:
-    env = os.environ | {"DAGSTER_HOME": str(home)}
-    command = [sys.executable, "-c", "from ds3d_pipeline.cli import main; raise SystemExit(main())", *words]
-    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=timeout, check=False)
 
 
 @pytest.mark.parametrize(
@@ -39,12 +35,70 @@ def test_unusable_arguments(tmp_path, words):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_unknown_setting_in_a_config_file(tmp_path):
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('{"poses": {"speed": 3}}', "speed"),
+        ('{"poses": {"max_side_px": "big"}}', "max_side_px"),
+        ('{"soup": {}}', "soup"),
+        ("[1, 2]", "own.json"),
+        ("{", "own.json"),
+    ],
+)
+def test_a_config_file_that_does_not_fit(tmp_path, text, named):
     config = tmp_path / "own.json"
-    config.write_text('{"poses": {"speed": 3}}')
+    config.write_text(text)
     done = run_ds3d(tmp_path / "home", "reconstruct", "x.mp4", "--config", str(config))
     assert done.returncode == UNUSABLE
-    assert "speed" in done.stderr
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def one_pixel(folder):
+    Image.new("RGB", (1, 1)).save(folder / "tiny.png")
+    return folder / "tiny.png"
+
+
+def truncated_video(folder):
+    path = folder / "cut.mp4"
+    path.write_bytes(b"\x00\x00\x00\x18ftypmp42" + bytes(2000))
+    return path
+
+
+def empty_folder(folder):
+    (folder / "nothing").mkdir()
+    return folder / "nothing"
+
+
+def no_frames(folder):
+    path = folder / "silent.mkv"
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(sound.encode(frame))
+    return path
+
+
+@pytest.mark.parametrize("make", [one_pixel, truncated_video, empty_folder, no_frames])
+def test_unusable_files_are_named_in_one_sentence(tmp_path, make):
+    path = make(tmp_path)
+    done = run_ds3d(tmp_path / "home", "reconstruct", path, "--output", tmp_path / "out")
+    assert done.returncode == UNUSABLE
+    (line,) = done.stderr.splitlines()
+    assert path.name in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_and_usage_errors_import_nothing_heavy(tmp_path):
+    script = (
+        "import sys; from ds3d_pipeline.cli import main\n"
+        "try: main(['reconstruct', '--mode', 'best', 'x.mp4'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'dagster', 'numpy', 'cv2', 'rich', 'pydantic'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_demo_is_close_to_its_truth_and_then_reused(tmp_path):

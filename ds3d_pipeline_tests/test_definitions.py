@@ -1,8 +1,15 @@
 """What Dagster sees."""
 
+import dataclasses
+import typing
+
+import pytest
+
 from ds3d_pipeline.backends import READS
 from ds3d_pipeline.definitions import defs
+from ds3d_pipeline.defs import capture, depth, export, keyframes, mesh, poses, splat
 from ds3d_pipeline.defs.resources import MODE_TAG
+from ds3d_pipeline.modes import MODES, STAGES
 
 
 def test_the_lineage_is_the_table_of_reads():
@@ -16,3 +23,26 @@ def test_the_lineage_is_the_table_of_reads():
 def test_every_mode_has_a_job_that_carries_it():
     for mode in ("fastest", "balanced", "quality"):
         assert defs.resolve_job_def(f"reconstruct_{mode}").tags[MODE_TAG] == mode
+
+
+CONFIGS = {
+    "capture": capture.CaptureConfig,
+    "keyframes": keyframes.KeyframesConfig,
+    "poses": poses.PosesConfig,
+    "depth_maps": depth.DepthConfig,
+    "pointcloud": depth.PointcloudConfig,
+    "mesh": mesh.MeshConfig,
+    "splat": splat.SplatConfig,
+    "metrics": export.MetricsConfig,
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_option_can_be_set_and_is_described(stage):
+    fields = CONFIGS[stage].model_fields
+    options = MODES["balanced"].options(stage)
+    for name, kind in typing.get_type_hints(type(options)).items():
+        assert fields[name].annotation == kind | None, f"{stage}.{name}"
+        assert fields[name].description
+    own = {"prefer", "inputs", *(field.name for field in dataclasses.fields(options))}
+    assert fields.keys() <= own

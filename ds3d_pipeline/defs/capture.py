@@ -23,6 +23,7 @@ class CaptureConfig(StageConfig):
     )
     max_files: int | None = Field(default=None, description="Most photos of one capture.")
     max_bytes: int | None = Field(default=None, description="Most bytes of one capture.")
+    min_side_px: int | None = Field(default=None, description="Smaller pictures are refused.")
 
 
 @stage_asset("capture", kinds={"video", "photos"})

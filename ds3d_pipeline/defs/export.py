@@ -44,7 +44,7 @@ def metrics(
         told = publish_capture(story, bundles, Path(options.output))
     except (OSError, StageError) as error:
         raise dg.Failure(f"The files could not be published: {error}", allow_retries=False) from error
-    folder = clear_folder(prepare_home().work / context.run_id / "metrics" / "output")
+    folder = clear_folder(prepare_home().work / context.run.run_id / "metrics" / "output")
     write_json(folder / "metrics.json", told)
     report = StageReport(
         stage="metrics",

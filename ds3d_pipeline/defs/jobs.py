@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from ds3d_pipeline.defs.partitions import captures
 from ds3d_pipeline.defs.resources import MODE_TAG
 from ds3d_pipeline.modes import MODES
 
@@ -10,7 +9,6 @@ reconstruct_jobs = [
     dg.define_asset_job(
         f"reconstruct_{name}",
         selection=dg.AssetSelection.groups("reconstruction"),
-        partitions_def=captures,
         tags={MODE_TAG: name},
         description=f"From a capture to every artifact in the mode {name}.",
     )

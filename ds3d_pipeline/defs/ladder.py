@@ -77,8 +77,12 @@ class Climb:
     home: Home
 
     @property
+    def work(self) -> Path:
+        return self.home.work / self.context.run.run_id
+
+    @property
     def folder(self) -> Path:
-        return self.home.work / self.context.run_id / self.stage
+        return self.work / self.stage
 
     @property
     def attempts_file(self) -> Path:
@@ -107,11 +111,21 @@ def materialize(
     """
     options = config.apply(mode.resolve(context).options(stage))
     climb = Climb(context=context, stage=stage, options=options, prefer=config.prefer, home=prepare_home())
+    try:
+        return _climb(climb, inputs, files or {})
+    except (KeyboardInterrupt, DagsterExecutionInterruptedError) as error:
+        # A retry policy would take an interrupt for a failure and run the next rung.
+        mark_cancelled(climb.work)
+        raise dg.Failure("cancelled", allow_retries=False) from error
+
+
+def _climb(climb: Climb, inputs: dict[str, Bundle], files: dict[str, Path]) -> dg.Output[Bundle]:
+    stage, options = climb.stage, climb.options
     _refuse_after_cancel(climb)
     versions = {name: bundle.data_version for name, bundle in inputs.items()}
-    versions |= {name: file_sha256(path) for name, path in (files or {}).items()}
-    mark = fingerprint(stage, options, config.prefer, versions)
-    output, rung, run = _run_due_rung(climb, inputs, files or {})
+    versions |= {name: file_sha256(path) for name, path in files.items()}
+    mark = fingerprint(stage, options, climb.prefer, versions)
+    output, rung, run = _run_due_rung(climb, inputs, files)
     attempts = climb.record(Attempt(backend=rung, outcome="ok", seconds=run.seconds))
     report = StageReport(
         stage=stage,
@@ -128,9 +142,20 @@ def materialize(
     return dg.Output(bundle, data_version=dg.DataVersion(bundle.data_version), metadata=metadata)
 
 
+def mark_cancelled(work: Path) -> None:
+    """Tells every stage of the run with this work folder to stop."""
+    work.mkdir(parents=True, exist_ok=True)
+    (work / "cancelled").touch()
+
+
+def is_cancelled(work: Path) -> bool:
+    """Whether the run with this work folder was told to stop."""
+    return (work / "cancelled").exists()
+
+
 def _refuse_after_cancel(climb: Climb) -> None:
-    if (climb.home.work / climb.context.run_id / "cancelled").exists():
-        raise dg.Failure("cancelled", allow_retries=False)
+    if is_cancelled(climb.work):
+        raise KeyboardInterrupt
 
 
 def _run_due_rung(
@@ -192,19 +217,18 @@ def _run_rung(climb: Climb, rung: str, input_dir: Path, output: Path) -> Program
     argv = find_rung(climb.stage, rung).argv(str(input_dir), str(output), str(options_file))
     log_name = f"{climb.stage}.{climb.context.retry_number}.{rung}.log"
     ticker = _ProgressLog(climb, output / "progress.jsonl")
-    try:
-        return run_program(
-            argv,
-            output,
-            log_path=climb.home.logs / climb.context.run_id / log_name,
-            on_line=lambda line: log.debug(f"{rung}: {line}"),
-            on_tick=ticker,
-        )
-    except (KeyboardInterrupt, DagsterExecutionInterruptedError) as error:
-        # A retry policy would take an interrupt for a failure and run the next rung.
-        (climb.home.work / climb.context.run_id / "cancelled").touch()
-        climb.record(Attempt(backend=rung, outcome="cancelled"))
-        raise dg.Failure("cancelled", allow_retries=False) from error
+
+    def tick() -> None:
+        _refuse_after_cancel(climb)
+        ticker()
+
+    return run_program(
+        argv,
+        output,
+        log_path=climb.home.logs / climb.context.run.run_id / log_name,
+        on_line=lambda line: log.debug(f"{rung}: {line}"),
+        on_tick=tick,
+    )
 
 
 def _pass_on(climb: Climb, rung: str, error: ProgramFailed, *, is_last: bool) -> None:

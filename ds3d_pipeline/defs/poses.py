@@ -17,6 +17,7 @@ class PosesConfig(StageConfig):
         default=None, description="Following frames a frame is matched with."
     )
     exhaustive_up_to: int | None = Field(default=None, description="Match all pairs up to this many frames.")
+    min_registered: int | None = Field(default=None, description="Fewer placed frames are a failure.")
     seed: int | None = Field(default=None, description="Seed of all random choices.")
 
 

@@ -4,8 +4,10 @@ import contextlib
 import dataclasses
 import shutil
 import signal
+import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,18 +17,21 @@ from upath import UPath
 
 from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, fetch
 from ds3d_pipeline.capture.uploads import capture_id, capture_sha256, check_upload
+from ds3d_pipeline.defs.ladder import is_cancelled, mark_cancelled
 from ds3d_pipeline.defs.partitions import captures
 from ds3d_pipeline.defs.plan import find_fresh
 from ds3d_pipeline.defs.resources import MODE_TAG
 from ds3d_pipeline.defs.survivors import PID_TAG, end_dead_runs, own_mark
 from ds3d_pipeline.errors import InputError
-from ds3d_pipeline.export import Story, publish_capture
+from ds3d_pipeline.export import Story, publish_failure
 from ds3d_pipeline.home import Home, prepare_home
 from ds3d_pipeline.modes import MODES, STAGES
 from ds3d_pipeline.records import read_json
 from ds3d_pipeline.terminal.show import Display
 from ds3d_pipeline.uploads import check_capture_key, register_upload
 from ds3d_pipeline.watch import StageState, stage_state
+
+STOP_GRACE_S = 4.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,13 +88,44 @@ def reconstruct(capture: str, wish: Wish, display: Display) -> Outcome:
         run_id = str(uuid.uuid4())
         try:
             with display.following(lambda: _read_states(home, run_id, fresh)):
-                _execute(instance, run_id, capture, wish, [s for s in STAGES if s not in fresh])
+                stale = [stage for stage in STAGES if stage not in fresh]
+                _beside(lambda: _execute(instance, run_id, capture, wish, stale), home.work / run_id)
             return _conclude(home, run_id, capture, wish, display)
         except KeyboardInterrupt:
             _report_cancelled(instance, run_id)
             return Outcome(cancelled=True, metrics={})
         finally:
             shutil.rmtree(home.work / run_id, ignore_errors=True)
+
+
+def _beside(body: Callable[[], None], work: Path) -> None:
+    """Runs `body` beside the main thread, which alone receives signals.
+
+    So no library on the way can take Ctrl-C for a failure that wants a retry: it becomes a mark in `work`
+    that every stage looks at while its program runs. Raises what `body` raised.
+    """
+    raised: list[BaseException] = []
+    # Not Thread.join: an interrupt inside it leaves the thread marked as ended while it still runs.
+    done = threading.Event()
+
+    def guarded() -> None:
+        try:
+            body()
+        except BaseException as error:
+            raised.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=guarded, name="run", daemon=True).start()
+    try:
+        while not done.wait(0.1):
+            continue
+    except KeyboardInterrupt:
+        mark_cancelled(work)
+        done.wait(STOP_GRACE_S)
+        raise
+    if raised:
+        raise raised[0]
 
 
 @contextlib.contextmanager
@@ -109,6 +145,7 @@ def _interruptible() -> Iterator[None]:
 def _execute(instance: dg.DagsterInstance, run_id: str, capture: str, wish: Wish, stages: list[str]) -> None:
     from ds3d_pipeline.definitions import defs
 
+    warnings.simplefilter("ignore", dg.BetaWarning)
     job = defs.resolve_job_def(f"reconstruct_{wish.mode}")
     job.execute_in_process(
         run_config=_run_config(wish, stages),
@@ -130,6 +167,8 @@ def _run_config(wish: Wish, stages: list[str]) -> dict[str, Any]:
     return {
         "ops": {stage: {"config": config} for stage, config in configs.items() if config},
         "resources": {"mode": {"config": {"name": wish.mode}}},
+        # The display tells what happens; the whole story stands in the instance.
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }
 
 
@@ -144,22 +183,22 @@ def _read_states(home: Home, run_id: str, fresh: Mapping[str, StageReport]) -> l
 
 def _conclude(home: Home, run_id: str, capture: str, wish: Wish, display: Display) -> Outcome:
     work = home.work / run_id
-    if (work / "cancelled").exists():
+    if is_cancelled(work):
         raise KeyboardInterrupt
     folder = wish.output / capture
     if (work / "metrics" / "finished").exists():
         told = read_json(folder / "metrics.json", dict[str, Any])
     else:
-        told = _publish_failure(home, work, capture, wish)
+        told, folder = _publish_failure(home, work, capture, wish)
     display.finish(told, str(folder))
     return Outcome(cancelled=False, metrics=told)
 
 
-def _publish_failure(home: Home, work: Path, capture: str, wish: Wish) -> dict[str, Any]:
+def _publish_failure(home: Home, work: Path, capture: str, wish: Wish) -> tuple[dict[str, Any], Path]:
     """What did get finished, and why the rest did not."""
     failures = tuple((stage, attempts) for stage in STAGES if (attempts := _failed_attempts(work / stage)))
     story = Story(capture=capture, mode=wish.mode, failures=failures or (("metrics", (_UNTOLD,)),))
-    return publish_capture(story, _finished(home, work, capture, wish), wish.output)
+    return publish_failure(story, _finished(home, capture, wish), wish.output)
 
 
 _UNTOLD = Attempt(backend="local", outcome="failed", reason="See the run's events in `dagster dev`.")
@@ -171,7 +210,7 @@ def _failed_attempts(folder: Path) -> tuple[Attempt, ...]:
     return attempts if attempts and attempts[-1].outcome != "ok" else ()
 
 
-def _finished(home: Home, work: Path, capture: str, wish: Wish) -> dict[str, Bundle]:
+def _finished(home: Home, capture: str, wish: Wish) -> dict[str, Bundle]:
     options = {stage: wish.options(stage) for stage in STAGES}
     fresh = find_fresh(home, capture, options, wish.prefer)
     return {stage: fetch(UPath(home.storage) / stage / capture, home.root / "cache") for stage in fresh}

@@ -41,7 +41,21 @@ def read_config(path: Path | None) -> dict[str, dict[str, Any]]:
             raise InputError(
                 f"{path}: {stage} has no setting {key!r}.", f"It has {', '.join(sorted(known))}."
             )
+        _check_values(path, stage, table)
     return tables
+
+
+def _check_values(path: Path, stage: str, table: dict[str, Any]) -> None:
+    from pydantic import TypeAdapter, ValidationError
+
+    options = MODES["balanced"].options(stage)
+    try:
+        TypeAdapter(type(options)).validate_python(dataclasses.asdict(options) | table)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise InputError(
+            f"{path}: {stage} has an unusable value for {wrong['loc'][0]!r}.", f"{wrong['msg']}."
+        ) from error
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -1,0 +1,162 @@
+"""`dagster dev` on a home that the command line has used, asked as the UI asks: through GraphQL."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from ds3d_pipeline_tests.captures import environment, run_ds3d
+
+ROOT = Path(__file__).parents[2]
+CAPTURE = "dev-run"
+RUNS = "query { runsOrError { ... on Runs { results { runId status tags { key value } } } } }"
+MATERIALIZATION = """query ($key: AssetKeyInput!) { assetOrError(assetKey: $key) { ... on Asset {
+  assetMaterializations { runId partition metadataEntries { label } } } } }"""
+LAUNCH = """mutation ($p: ExecutionParams!) { launchRun(executionParams: $p) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+STATUS = "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Dev:
+    """A running `dagster dev`."""
+
+    def __init__(self, home: Path) -> None:
+        self.port = free_port()
+        self.log = home.parent / "dev.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "dagster", "dev", "-p", str(self.port), "-h", "127.0.0.1"],
+                cwd=ROOT,
+                env=environment(home),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def ask(self, query: str, **variables):
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/graphql", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            told = json.load(answer)
+        assert "errors" not in told, told
+        return told["data"]
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, self.log.read_text()[-3000:]
+            try:
+                self.ask("query { version }")
+                return
+            except OSError:
+                time.sleep(0.5)
+        raise AssertionError("dagster dev did not come up")
+
+    def stop(self) -> None:
+        os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def launch(self, job: str, run_config: dict) -> str:
+        selector = {
+            "repositoryLocationName": "ds3d_pipeline.definitions",
+            "repositoryName": "__repository__",
+            "jobName": job,
+        }
+        tags = [{"key": "dagster/partition", "value": CAPTURE}]
+        params = {
+            "selector": selector,
+            "runConfigData": run_config,
+            "executionMetadata": {"tags": tags},
+            "mode": "default",
+        }
+        told = self.ask(LAUNCH, p=params)["launchRun"]
+        assert told["__typename"] == "LaunchRunSuccess", told
+        return told["run"]["runId"]
+
+    def finish(self, run_id: str) -> str:
+        deadline = time.monotonic() + 400
+        while time.monotonic() < deadline:
+            status = self.ask(STATUS, id=run_id)["runOrError"]["status"]
+            if status in ("SUCCESS", "FAILURE", "CANCELED"):
+                return status
+            time.sleep(1)
+        return "too slow"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, small_photos):
+    """A home with one finished run of the command line."""
+    folder = tmp_path_factory.mktemp("dev")
+    words = ("reconstruct", small_photos, "--mode", "fastest", "--name", CAPTURE, "--output", folder / "out")
+    done = run_ds3d(folder / "home", *words)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dev(finished):
+    running = Dev(finished / "home")
+    try:
+        running.wait()
+        yield running
+    finally:
+        running.stop()
+
+
+def test_the_run_of_the_command_line_is_there(dev):
+    (run,) = dev.ask(RUNS)["runsOrError"]["results"]
+    tags = {tag["key"]: tag["value"] for tag in run["tags"]}
+    assert run["status"] == "SUCCESS"
+    assert tags["dagster/partition"] == CAPTURE
+    assert tags["ds3d/mode"] == "fastest"
+
+
+def test_its_materialisations_tell_backend_and_attempts(dev):
+    asset = dev.ask(MATERIALIZATION, key={"path": ["poses"]})["assetOrError"]
+    (made,) = asset["assetMaterializations"]
+    labels = {entry["label"] for entry in made["metadataEntries"]}
+    assert made["partition"] == CAPTURE
+    assert {"backend", "attempts", "seconds", "peak_memory_mb", "registered", "path"} <= labels
+
+
+def test_the_quality_job_launched_from_the_ui_runs_quality(dev, finished):
+    output = finished / "launched"
+    config = {"ops": {"splat": {"config": {"train": False}}, "metrics": {"config": {"output": str(output)}}}}
+    assert dev.finish(dev.launch("reconstruct_quality", config)) == "SUCCESS", dev.log.read_text()[-3000:]
+    told = json.loads((output / CAPTURE / "metrics.json").read_text())
+    assert told["mode"] == "quality"
+
+
+def test_config_wins_over_the_jobs_tag(dev, finished):
+    output = finished / "explicit"
+    config = {
+        "ops": {"splat": {"config": {"train": False}}, "metrics": {"config": {"output": str(output)}}},
+        "resources": {"mode": {"config": {"name": "fastest"}}},
+    }
+    assert dev.finish(dev.launch("reconstruct_quality", config)) == "SUCCESS", dev.log.read_text()[-3000:]
+    assert json.loads((output / CAPTURE / "metrics.json").read_text())["mode"] == "fastest"
+
+
+def test_it_starts_clean(dev):
+    log = dev.log.read_text()
+    assert "Traceback" not in log
+    assert " ERROR " not in log

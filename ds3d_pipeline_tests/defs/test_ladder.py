@@ -1,0 +1,115 @@
+"""Retries as rungs: what is tried, what is told, and what an interrupt does."""
+
+import subprocess
+import sys
+
+import dagster as dg
+import pytest
+from upath import UPath
+
+from ds3d_pipeline.backends import LADDERS
+from ds3d_pipeline.bundles import fetch
+from ds3d_pipeline.home import prepare_home
+from ds3d_pipeline_tests.captures import environment
+from ds3d_pipeline_tests.defs.laddered import make_defs
+
+CAPTURE = "test-00000000"
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    monkeypatch.setitem(LADDERS, "depth_maps", LADDERS["depth_maps"])
+    return prepare_home()
+
+
+def climb(*names: str, config: dict | None = None):
+    job = make_defs(*names).resolve_job_def("climb")
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions("captures", [CAPTURE])
+        return job.execute_in_process(
+            instance=instance,
+            partition_key=CAPTURE,
+            raise_on_error=False,
+            run_config={"ops": {"depth_maps": {"config": config or {}}}},
+        )
+
+
+def published(home):
+    return fetch(UPath(home.storage) / "depth_maps" / CAPTURE, home.root / "cache")
+
+
+def outcomes(home):
+    return [(attempt.backend, attempt.outcome) for attempt in published(home).report.attempts]
+
+
+def failure_text(result) -> str:
+    event = next(event for event in result.all_events if event.is_step_failure)
+    error = event.step_failure_data.error
+    return "\n".join(filter(None, (error.message, error.cause.message if error.cause else "")))
+
+
+def test_a_rung_that_fails_hands_over_and_leaves_nothing(own_home):
+    result = climb("refuses", "works")
+    assert result.success
+    assert outcomes(own_home) == [("refuses", "failed"), ("works", "ok")]
+    bundle = published(own_home)
+    assert bundle.report.attempts[0].reason == "Only 2 of 9 pixels match. Film more slowly."
+    assert (bundle.folder / "made.txt").exists()
+    assert not (bundle.folder / "half.txt").exists()
+    retried = [event for event in result.all_events if event.is_step_up_for_retry]
+    assert "Only 2 of 9 pixels match" in retried[0].event_specific_data.error.cause.message
+
+
+def test_crashes_of_two_kinds_are_survived_and_named(own_home):
+    assert climb("segfaults", "out_of_memory", "works").success
+    assert outcomes(own_home) == [("segfaults", "crashed"), ("out_of_memory", "crashed"), ("works", "ok")]
+    reasons = [attempt.reason for attempt in published(own_home).report.attempts]
+    assert "SIGSEGV" in reasons[0]
+    assert "memory ran out" in reasons[1]
+
+
+def test_when_no_rung_is_left_all_are_told(own_home):
+    result = climb("refuses", "segfaults")
+    assert not result.success
+    text = failure_text(result)
+    assert "Only 2 of 9" in text
+    assert "SIGSEGV" in text
+
+
+def test_unusable_input_is_not_tried_again(own_home):
+    result = climb("unusable", "works")
+    assert not result.success
+    assert not [event for event in result.all_events if event.is_step_up_for_retry]
+    assert "a.jpg is text" in failure_text(result)
+
+
+def test_an_interrupt_does_not_run_the_next_rung(own_home):
+    result = climb("interrupted", "works")
+    assert not result.success
+    assert not [event for event in result.all_events if event.is_step_up_for_retry]
+    assert "cancelled" in failure_text(result)
+    assert not (UPath(own_home.storage) / "depth_maps" / CAPTURE).exists()
+
+
+def test_the_preferred_rung_comes_first(own_home):
+    assert climb("refuses", "works", config={"prefer": "works"}).success
+    assert outcomes(own_home) == [("works", "ok")]
+
+
+def test_a_backend_that_is_not_there_is_said_so(own_home):
+    result = climb("refuses", "works", config={"prefer": "magic"})
+    assert "no backend 'magic'" in failure_text(result)
+
+
+def test_a_killed_step_process_is_a_lost_rung(own_home, tmp_path):
+    """The multiprocess executor retries a step whose process was killed: the next rung runs."""
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions("captures", [CAPTURE])
+    command = [sys.executable, "-m", "dagster", "job", "execute", "-j", "climb"]
+    command += ["-m", "ds3d_pipeline_tests.defs.laddered", "-a", "from_environment"]
+    command += ["--tags", f'{{"dagster/partition": "{CAPTURE}"}}']
+    env = environment(own_home.root) | {"DS3D_TEST_LADDER": "kills_its_step,works"}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert outcomes(own_home) == [("kills_its_step", "crashed"), ("works", "ok")]

@@ -1,0 +1,111 @@
+"""Whole runs that are interrupted, killed and taken up again."""
+
+import json
+import signal
+import time
+
+import psutil
+import pytest
+
+from ds3d_pipeline.modes import STAGES
+from ds3d_pipeline_tests.captures import run_ds3d, start_ds3d
+
+CANCELLED = 130
+HEAVY = STAGES[:-1]
+
+
+def wait_for_stage(home, stage: str, process) -> None:
+    """Returns as soon as a program of this stage runs."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        for file in home.glob(f"work/*/{stage}/attempts.json"):
+            if '"started"' in file.read_text():
+                return
+        assert process.poll() is None, process.communicate()[1][-2000:]
+        time.sleep(0.02)
+    raise AssertionError(f"{stage} never started")
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """A zombie has ended; only its number waits for whoever adopted it."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def states(stdout: str) -> dict[str, str]:
+    events = [json.loads(line) for line in stdout.splitlines()]
+    return {event["stage"]: event["state"] for event in events if event["event"] == "stage"}
+
+
+def words(photos, output):
+    return ("reconstruct", photos, "--mode", "fastest", "--json", "--output", output)
+
+
+def test_ctrl_c_in_any_stage_and_then_the_same_command(tmp_path, small_photos):
+    home, output = tmp_path / "home", tmp_path / "out"
+    for stage in HEAVY:
+        process = start_ds3d(home, *words(small_photos, output))
+        wait_for_stage(home, stage, process)
+        children = psutil.Process(process.pid).children(recursive=True)
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+        seconds = time.monotonic() - start
+        assert process.returncode == CANCELLED, (stage, stderr[-2000:])
+        assert seconds < 5, stage
+        assert "cancelled" in stderr
+        assert not [child for child in children if is_alive(child)]
+        assert not list(home.glob("work/*"))
+        assert not output.exists()
+    done = run_ds3d(home, *words(small_photos, output))
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = states(done.stdout)
+    assert {told[stage] for stage in HEAVY[:-1]} == {"reused"}
+    assert told["splat"] == "done"
+
+
+@pytest.mark.parametrize("stage", ["poses", "mesh"])
+def test_kill_9_of_the_whole_tree_and_then_the_same_command(tmp_path, small_photos, stage):
+    home, output = tmp_path / "home", tmp_path / "out"
+    process = start_ds3d(home, *words(small_photos, output))
+    wait_for_stage(home, stage, process)
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    for member in family:
+        member.kill()
+    process.communicate(timeout=30)
+    done = run_ds3d(home, *words(small_photos, output))
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = states(done.stdout)
+    before = HEAVY[: HEAVY.index(stage)]
+    assert {told[name] for name in before} == {"reused"}
+    assert told[stage] == "done"
+    assert not list(home.glob("work/*"))
+
+
+def test_a_failed_run_keeps_the_files_of_an_earlier_one(tmp_path, small_photos):
+    home, output = tmp_path / "home", tmp_path / "out"
+    assert run_ds3d(home, *words(small_photos, output), "--name", "kept").returncode == 0
+    mesh = (output / "kept" / "model.glb").read_bytes()
+    config = tmp_path / "own.json"
+    config.write_text('{"poses": {"min_registered": 99}}')
+    failed = run_ds3d(home, *words(small_photos, output), "--name", "kept", "--config", config)
+    assert failed.returncode == 1
+    assert (output / "kept" / "model.glb").read_bytes() == mesh
+    told = json.loads((output / "kept" / "failed" / "metrics.json").read_text())
+    assert told["status"] == "failed"
+    assert told["reasons"][0].startswith("poses failed")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_too_few_photos_fail_with_the_reason(tmp_path, small_photos, count):
+    photos = sorted(small_photos.iterdir())[:count]
+    home, output = tmp_path / "home", tmp_path / "out"
+    done = run_ds3d(home, "reconstruct", *photos, "--mode", "fastest", "--output", output, "--name", "few")
+    assert done.returncode == 1, done.stderr[-2000:]
+    told = json.loads((output / "few" / "metrics.json").read_text())
+    assert told["status"] == "failed"
+    assert told["reasons"][0].startswith("poses failed")
+    assert "Traceback" not in done.stderr
+    assert "status: failed" in done.stdout
