@@ -59,6 +59,7 @@ LADDERS: dict[str, tuple[Rung, ...]] = {
     ),
     "poses": (Rung(name="pycolmap", module="ds3d_pipeline.poses", summary="COLMAP's incremental mapping"),),
     "depth_maps": (
+        Rung(name="patchmatch", module="ds3d_pipeline.depth", summary="multi-view stereo on the CPU"),
         Rung(
             name="interpolation",
             module="ds3d_pipeline.depth",
@@ -69,6 +70,7 @@ LADDERS: dict[str, tuple[Rung, ...]] = {
     "pointcloud": (Rung(name="fusion", module="ds3d_pipeline.pointcloud", summary="fused depth maps"),),
     "mesh": (Rung(name="poisson", module="ds3d_pipeline.mesh", summary="Poisson surface"),),
     "splat": (
+        Rung(name="cpu", module="ds3d_pipeline.splats", probe=trains, summary="trained on the CPU"),
         Rung(
             name="light",
             module="ds3d_pipeline.splats",

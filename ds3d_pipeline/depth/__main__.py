@@ -2,9 +2,10 @@
 
 import sys
 
-from ds3d_pipeline.depth.stage import interpolate_depth
+from ds3d_pipeline.depth.stage import interpolate_depth, patchmatch_depth
 from ds3d_pipeline.options import DepthOptions
 from ds3d_pipeline.program import program_main
 
 if __name__ == "__main__":
-    sys.exit(program_main(DepthOptions, {"interpolation": interpolate_depth}))
+    backends = {"patchmatch": patchmatch_depth, "interpolation": interpolate_depth}
+    sys.exit(program_main(DepthOptions, backends))

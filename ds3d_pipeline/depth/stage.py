@@ -2,38 +2,82 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from ds3d_pipeline.depth.interpolation import interpolate_view
 from ds3d_pipeline.depth.previews import write_preview
+from ds3d_pipeline.depth.stereo import Stereo
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.formats.colmap import read_reconstruction, write_depth_map
 from ds3d_pipeline.options import DepthOptions
 from ds3d_pipeline.program import Work
-from ds3d_pipeline.scene import DepthMap
+from ds3d_pipeline.runners import clear_folder
+from ds3d_pipeline.scene import DepthMap, Reconstruction
 
 PREVIEWS = 4
+MIN_COVERAGE = 0.05
+"""Stereo that finds depth in a smaller share of all pixels has failed."""
+
+
+def patchmatch_depth(work: Work[DepthOptions]) -> dict[str, Any]:
+    """Multi-view stereo on the CPU. Raises StageError, with numbers, where hardly any depth is found."""
+    model = read_reconstruction(work.input / "sparse")
+    scratch = clear_folder(work.output / "scratch")
+    stereo = Stereo(model, work.input / "images", work.options, scratch)
+    partners = [len(sources) for sources in stereo.sources]
+    paired = sum(count > 0 for count in partners)
+    if paired < 2:
+        raise StageError(
+            f"Only {paired} of {len(partners)} views share enough sparse points with another.",
+            "Film again with more overlap between views.",
+        )
+    result = _write_maps(work, model, stereo.maps(work.progress))
+    if result["coverage"] < MIN_COVERAGE:
+        raise StageError(
+            f"Stereo found consistent depth in only {result['coverage']:.1%} of all pixels.",
+            "Film again with more texture, more overlap and less blur.",
+        )
+    return result | {"source_views": float(np.mean(partners))}
 
 
 def interpolate_depth(work: Work[DepthOptions]) -> dict[str, Any]:
     """The last rung: planes between the sparse points. Raises StageError where no view has any depth."""
     model = read_reconstruction(work.input / "sparse")
+
+    def maps() -> Iterable[DepthMap]:
+        for index, view in enumerate(model.views):
+            yield interpolate_view(view, model, work.options.max_side_px)
+            work.progress((index + 1) / len(model.views), view.image)
+
+    result = _write_maps(work, model, maps())
+    if result["coverage"] == 0:
+        raise StageError(
+            f"None of the {len(model.views)} views sees enough sparse points for depth.",
+            "Film again with more texture and more overlap between views.",
+        )
+    return result
+
+
+def _write_maps(work: Work[DepthOptions], model: Reconstruction, maps: Iterable[DepthMap]) -> dict[str, Any]:
+    """Writes every map and the preview; returns what both backends measure."""
     shown: list[DepthMap] = []
     coverage: list[float] = []
     every = max(1, len(model.views) // PREVIEWS)
-    for index, view in enumerate(model.views):
-        depth = interpolate_view(view, model, work.options.max_side_px)
+    start = time.monotonic()
+    for index, depth in enumerate(maps):
         coverage.append(float(np.mean(depth.depth > 0)))
         write_depth_map(work.output, depth)
         if index % every == 0 and len(shown) < PREVIEWS:
             shown.append(depth)
-        work.progress((index + 1) / len(model.views), view.image)
-    if not any(coverage):
-        raise StageError(
-            f"None of the {len(coverage)} views sees enough sparse points for depth.",
-            "Film again with more texture and more overlap between views.",
-        )
+    seconds = time.monotonic() - start
     write_preview(shown, work.input / "images", work.output / "preview.jpg")
-    return {"maps": len(coverage), "coverage": float(np.mean(coverage)), "seed": work.options.seed}
+    return {
+        "maps": len(coverage),
+        "coverage": float(np.mean(coverage)),
+        "seconds_per_map": round(seconds / len(coverage), 3),
+        "seed": work.options.seed,
+    }

@@ -1,0 +1,108 @@
+"""Which depths other views agree with, and the maps that remain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from ds3d_pipeline.depth.levels import Level
+from ds3d_pipeline.depth.matching import round_trip_px
+from ds3d_pipeline.depth.patchmatch import Planes
+from ds3d_pipeline.scene import DepthMap, Float32
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterOptions:
+    """What counts as agreement, and what is kept."""
+
+    max_round_trip_px: float = 1.0
+    max_depth_change: float = 0.01
+    """Relative."""
+    min_agreeing: int = 2
+    """Other views that must agree; one is enough where a view has only one source."""
+    max_cost: float = 0.9
+    max_speckle: float = 2e-4
+    """Islands smaller than this share of the map's pixels go."""
+    island_step: float = 0.02
+    """Relative depth step between neighbouring pixels that separates islands."""
+
+
+def filtered_map(image: str, found: Planes, level: Level, options: FilterOptions) -> DepthMap:
+    """The depths that enough source views agree with; `level` holds the planes of those views.
+
+    Confidence is how well the patches correlate, times 1 - 2^-n for n agreeing views.
+    """
+    agreeing = agreeing_views(found, level, options)
+    enough = min(options.min_agreeing, len(level.sources))
+    kept = (agreeing >= enough) & (found.cost <= options.max_cost)
+    depth = np.where(kept, found.depth, 0).astype(np.float32)
+    kept &= ~small_islands(depth, max(2, round(options.max_speckle * depth.size)), options.island_step)
+    correlation = np.clip(1 - found.cost, 0, 1)
+    confidence = kept * correlation * (1 - np.exp2(-agreeing.astype(np.float32)))
+    return DepthMap(
+        image=image,
+        depth=np.where(kept, depth, 0).astype(np.float32),
+        normals=np.where(kept[..., None], found.normals, 0).astype(np.float32),
+        confidence=confidence.astype(np.float32),
+        K=found.K,
+    )
+
+
+def agreeing_views(found: Planes, level: Level, options: FilterOptions) -> NDArray[np.uint8]:
+    """(H, W) number of source views whose own planes give back the pixel and its depth."""
+    agreeing = np.zeros(found.cost.shape, np.uint8)
+    _count_agreeing(
+        found.planes,
+        level.source_planes,
+        level.sizes,
+        level.warps,
+        level.back_warps,
+        options.max_round_trip_px,
+        options.max_depth_change,
+        agreeing,
+    )
+    return agreeing
+
+
+@njit(parallel=True, error_model="numpy", cache=True)
+def _count_agreeing(
+    planes: Float32, source_planes: Float32, sizes: Float32, warps: Float32, back_warps: Float32,
+    max_px: float, max_change: float, agreeing: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    height, width = agreeing.shape
+    half = np.float32(0.5)
+    for y in prange(height):
+        for x in range(width):
+            w = planes[y, x, 0]
+            px, py = np.float32(x) + half, np.float32(y) + half
+            for view in range(len(warps)):
+                warp, there = warps[view], source_planes[view]
+                error = round_trip_px(there, sizes[view], warp, back_warps[view], x, y, w)
+                if error > max_px:
+                    continue
+                z = warp[6] * px + warp[7] * py + warp[8] + warp[11] * w
+                u = (warp[0] * px + warp[1] * py + warp[2] + warp[9] * w) / z
+                v = (warp[3] * px + warp[4] * py + warp[5] + warp[10] * w) / z
+                i, j = int(u), int(v)
+                w_there = there[j, i, 0] + there[j, i, 1] * (u - i - half) + there[j, i, 2] * (v - j - half)
+                # The depth in the source is z / w.
+                if abs(w_there * z / w - 1) <= max_change:
+                    agreeing[y, x] += 1
+
+
+def small_islands(depth: Float32, max_px: int, step: float) -> NDArray[np.bool_]:
+    """(H, W) pixels of connected patches of at most `max_px` pixels, cut where depth jumps by `step`."""
+    known = depth > 0
+    if not known.any():
+        return known
+    logs = np.log(np.where(known, depth, 1))
+    low, high = logs[known].min(), logs[known].max()
+    unit = max(step / 20, (high - low) / 32000)
+    levels = np.where(known, np.round((logs - low) / unit) + 1, -30000).astype(np.int16)
+    kept = levels.copy()
+    cv2.filterSpeckles(kept, -30000, max_px, max(1, round(step / unit)))
+    return known & (kept == -30000)

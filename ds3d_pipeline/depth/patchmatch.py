@@ -1,0 +1,168 @@
+"""PatchMatch multi-view stereo on the CPU: one view's planes, coarse to fine.
+
+The scheme of Galliani et al. (2015) and Xu and Tao (2019) with the pixelwise choice of views of Schönberger
+et al. (2016), over a pyramid, from planes between the sparse points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ds3d_pipeline.depth import sweeps
+from ds3d_pipeline.depth.interpolation import fill_triangles, normals_of_planes
+from ds3d_pipeline.depth.levels import Level, make_level
+from ds3d_pipeline.depth.photos import GreyLevel
+from ds3d_pipeline.geometry.cameras import project
+from ds3d_pipeline.scene import Float32, Float64, Reconstruction, View
+
+MAX_CHOSEN = 4
+VIEW_SLACK = 0.1
+"""A fourth view counts where it costs at most this much more than the best."""
+POLISH_PX = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """The sweeps of one level: how often, and the amplitude of the refinement at first."""
+
+    times: int
+    amplitude_px: float
+    amplitude_tilt: float
+    everywhere: bool
+
+
+SCHEDULE = (
+    Turn(times=2, amplitude_px=0.5, amplitude_tilt=0.2, everywhere=False),
+    Turn(times=3, amplitude_px=1.0, amplitude_tilt=0.4, everywhere=False),
+    Turn(times=6, amplitude_px=4.0, amplitude_tilt=1.0, everywhere=True),
+)
+"""Finest level first."""
+AGREEMENT = Turn(times=2, amplitude_px=0.5, amplitude_tilt=0.2, everywhere=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planes:
+    """What matching finds for one view."""
+
+    planes: Float32
+    """(H, W, 3): inverse depth and its slopes along x and y, per pixel."""
+    cost: Float32
+    """(H, W) 1 - NCC, mean over the pixel's views, in [0, 2]."""
+    K: Float64
+    """(3, 3), pixels of the map."""
+
+    @property
+    def depth(self) -> Float32:
+        """(H, W) scene units."""
+        return np.float32(1) / self.planes[..., 0]
+
+    @property
+    def normals(self) -> Float32:
+        """(H, W, 3) unit, towards the camera."""
+        slopes_then_w = self.planes[..., [1, 2, 0]].astype(np.float64)
+        return normals_of_planes(slopes_then_w, self.K).astype(np.float32)
+
+
+def match_view(
+    views: Sequence[View], pyramids: Sequence[tuple[GreyLevel, ...]], model: Reconstruction, seed: int = 0
+) -> Planes:
+    """The planes of views[0], matched with the other views; `pyramids` are theirs, finest level first.
+
+    Raises ValueError for fewer than two views, or a view that sees no point of the model.
+    """
+    if len(views) < 2:
+        raise ValueError(f"stereo needs at least two views, got {len(views)}")
+    points, w_range = model.points_in_world[views[0].point_ids], view_range(views[0], model)
+    planes = cost = np.empty(0, np.float32)
+    for index in reversed(range(len(pyramids[0]))):
+        level = make_level(views, [pyramid[index] for pyramid in pyramids], w_range)
+        if planes.size == 0:
+            planes = initial_planes(views[0], level.K, level.size_wh, points, w_range, seed)
+        else:
+            planes = _enlarged(planes, level.size_wh)
+        cost = _refine(level, planes, SCHEDULE[min(index, len(SCHEDULE) - 1)], seed + 1000 * index)
+    return Planes(planes=planes, cost=cost, K=pyramids[0][0].K)
+
+
+def agree_view(
+    views: Sequence[View],
+    levels: Sequence[GreyLevel],
+    found: Sequence[Planes],
+    model: Reconstruction,
+    seed: int = 0,
+) -> Planes:
+    """A second look at views[0] at full size that also asks for agreement with the others' planes.
+
+    The geometric consistency term of Schönberger et al. (2016), section 4.4: it decides where texture does
+    not. `found` has what `match_view` gave for every one of the views.
+    """
+    level = make_level(views, levels, view_range(views[0], model), [other.planes for other in found[1:]])
+    planes = found[0].planes.copy()
+    cost = _refine(level, planes, AGREEMENT, seed)
+    return Planes(planes=planes, cost=cost, K=levels[0].K)
+
+
+def _enlarged(planes: Float32, size_wh: tuple[int, int]) -> Float32:
+    fine = np.empty((size_wh[1], size_wh[0], 3), np.float32)
+    sweeps.enlarge(planes, fine)
+    return fine
+
+
+def view_range(view: View, model: Reconstruction) -> tuple[float, float]:
+    """Least and greatest inverse depth worth a try, from the depths of the view's sparse points."""
+    depth = project(view.K, view.cam_from_world, model.points_in_world[view.point_ids])[1]
+    inverse = 1 / depth[depth > 0]
+    if len(inverse) == 0:
+        raise ValueError(f"{view.image} sees no sparse point in front of it")
+    low, high = np.percentile(inverse, [1, 99])
+    return float(low / 3), float(high * 1.5)
+
+
+def initial_planes(
+    view: View,
+    K: Float64,
+    size_wh: tuple[int, int],
+    points: Float64,
+    w_range: tuple[float, float],
+    seed: int,
+) -> Float32:
+    """(H, W, 3) planes through the sparse points where they surround a pixel, elsewhere random ones."""
+    pixels, depth = project(K, view.cam_from_world, points)
+    front = depth > 0
+    filled, _ = fill_triangles(pixels[front], 1 / depth[front], size_wh)
+    random = np.random.default_rng(seed)
+    planes = np.zeros_like(filled)
+    planes[..., 0] = random.uniform(*w_range, size=planes.shape[:2])
+    known = filled[..., 2] > 0
+    planes[known] = filled[known][:, [2, 0, 1]]
+    planes[..., 0] = np.clip(planes[..., 0], *w_range)
+    return planes.astype(np.float32)
+
+
+def _refine(level: Level, planes: Float32, turn: Turn, seed: int) -> Float32:
+    """Sweeps over one level; changes the planes in place and returns their cost."""
+    cost = np.empty(planes.shape[:2], np.float32)
+    chosen = np.full((*cost.shape, MAX_CHOSEN), -1, np.int8)
+    images = level.images
+    if turn.everywhere:
+        sweeps.rate(planes, cost, images)
+    else:
+        sweeps.choose_views(planes, cost, chosen, images, VIEW_SLACK)
+    for time in range(turn.times):
+        search = _search(level, turn, 0.5**time)
+        for color in (0, 1):
+            sweeps.sweep(planes, cost, chosen, images, search, color, seed + 2 * time + color)
+    if not turn.everywhere:
+        sweeps.choose_views(planes, cost, chosen, images, VIEW_SLACK)
+        sweeps.polish(planes, cost, chosen, images, POLISH_PX * level.w_per_px)
+    return cost
+
+
+def _search(level: Level, turn: Turn, fade: float) -> Float32:
+    """What `sweeps.sweep` takes as `search`."""
+    amplitudes = (turn.amplitude_px * fade, turn.amplitude_tilt * fade)
+    focal = (level.K[0, 0] + level.K[1, 1]) / 2
+    return np.array([level.w_per_px, *amplitudes, *level.w_range, focal, turn.everywhere], np.float32)

@@ -1,0 +1,126 @@
+"""The kernels against plain NumPy."""
+
+import cv2
+import numpy as np
+import pytest
+
+from ds3d_pipeline.depth.levels import warp
+from ds3d_pipeline.depth.matching import (
+    BAD,
+    COLOR_VARIANCE,
+    NOISE_VARIANCE,
+    PAD_PX,
+    RADIUS,
+    SPATIAL_VARIANCE,
+    STRIDE,
+    patch_weights,
+    round_trip_px,
+    view_cost,
+)
+from ds3d_pipeline.geometry.cameras import project
+
+SIZE = 48
+K = np.array([[60.0, 0, SIZE / 2], [0, 60.0, SIZE / 2], [0, 0, 1]])
+OFFSETS = STRIDE * np.stack(np.meshgrid(*2 * [np.arange(-RADIUS, RADIUS + 1)]), axis=-1).reshape(-1, 2)
+
+
+def smooth_photo(random):
+    photo = cv2.GaussianBlur(random.uniform(0, 1, (SIZE, SIZE)).astype(np.float32), (0, 0), 2.5)
+    return np.ascontiguousarray((photo - photo.min()) / np.ptp(photo))
+
+
+def pose(random, amount):
+    found = np.eye(4)
+    found[:3, :3] = cv2.Rodrigues(random.normal(0, 0.04, 3))[0]
+    found[:3, 3] = random.normal(0, amount, 3) * [1, 1, 0.3]
+    return found
+
+
+def plain_weights(image, x, y):
+    columns, rows = (np.clip(OFFSETS + np.array([x, y]), 0, SIZE - 1)).T
+    values = image[rows, columns].astype(np.float64)
+    distance = (OFFSETS**2).sum(1) / SPATIAL_VARIANCE
+    weights = np.exp(-distance - (values - image[y, x]) ** 2 / COLOR_VARIANCE)
+    return weights / weights.sum(), values
+
+
+def plain_cost(image, source, chain, x, y, w, wx, wy):
+    """1 - weighted NCC with the exact homography for every sample."""
+    weights, values = plain_weights(image, x, y)
+    pixels = OFFSETS + np.array([x + 0.5, y + 0.5])
+    inverse = w + OFFSETS @ [wx, wy]
+    rays = np.column_stack([pixels, np.ones(len(pixels))])
+    seen = rays @ chain[:9].reshape(3, 3).T + inverse[:, None] * chain[9:]
+    u, v = (seen[:, :2] / seen[:, 2:]).T - 0.5 + PAD_PX
+    sampled = cv2.remap(source, u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR).ravel()
+    above = values - weights @ values
+    other = sampled - weights @ sampled
+    spread = weights @ other**2 + NOISE_VARIANCE
+    return 1 - (weights * above) @ other / np.sqrt(spread * (weights @ above**2 + NOISE_VARIANCE))
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_the_cost_is_one_minus_the_weighted_correlation(seed):
+    random = np.random.default_rng(seed)
+    image, other = smooth_photo(random), smooth_photo(random)
+    source = np.pad(other, PAD_PX, mode="reflect")
+    chain = warp(K, K, pose(random, 0.1), pose(random, 0.1))
+    weights, centred = np.empty((2, SIZE, SIZE, len(OFFSETS)), np.float32)
+    variance = np.empty((SIZE, SIZE), np.float32)
+    patch_weights(image, weights, centred, variance)
+    size_wh = np.array([SIZE, SIZE], np.float32)
+    for x, y in random.integers(14, SIZE - 14, (8, 2)):
+        plane = (random.uniform(0.3, 0.6), *random.uniform(-0.002, 0.002, 2))
+        found = view_cost(
+            weights, centred, variance, source, size_wh, chain.astype(np.float32), x, y,
+            *map(np.float32, plane),
+        )  # fmt: skip
+        assert found == pytest.approx(plain_cost(image, source, chain, x, y, *plane), abs=0.02)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_the_warp_is_projection(seed):
+    random = np.random.default_rng(seed)
+    here, there = pose(random, 0.3), pose(random, 0.3)
+    points = random.uniform([-1, -1, 2], [1, 1, 5], (20, 3))
+    pixels, depth = project(K, here, points)
+    chain = warp(K, K, here, there)
+    rays = np.column_stack([pixels, np.ones(len(pixels))])
+    seen = rays @ chain[:9].reshape(3, 3).T + chain[9:] / depth[:, None]
+    expected, z = project(K, there, points)
+    np.testing.assert_allclose(seen[:, :2] / seen[:, 2:], expected, atol=1e-9)
+    np.testing.assert_allclose(seen[:, 2] * depth, z, atol=1e-9)
+
+
+def test_a_plane_outside_the_source_or_behind_it_is_bad():
+    image = smooth_photo(np.random.default_rng(0))
+    weights, centred = np.empty((2, SIZE, SIZE, len(OFFSETS)), np.float32)
+    variance = np.empty((SIZE, SIZE), np.float32)
+    patch_weights(image, weights, centred, variance)
+    far = np.eye(4)
+    far[0, 3] = 50
+    chain = warp(K, K, np.eye(4), far).astype(np.float32)
+    size_wh = np.array([SIZE, SIZE], np.float32)
+    source = np.pad(image, PAD_PX, mode="reflect")
+    zero = np.float32(0)
+    for w in (0.5, -0.5):
+        cost = view_cost(
+            weights, centred, variance, source, size_wh, chain, 24, 24, np.float32(w), zero, zero
+        )
+        assert cost == BAD
+
+
+def test_a_round_trip_over_agreeing_planes_ends_where_it_began():
+    """A wall at depth 2 seen by two cameras that look along +z: inverse depth 0.5 in both."""
+    side = np.eye(4)
+    side[0, 3] = -0.2
+    forward, back = warp(K, K, np.eye(4), side), warp(K, K, side, np.eye(4))
+    wall = np.zeros((SIZE, SIZE, 3), np.float32)
+    wall[..., 0] = 0.5
+    size_wh = np.array([SIZE, SIZE], np.float32)
+    chains = forward.astype(np.float32), back.astype(np.float32)
+    half = np.float32(0.5)
+    assert round_trip_px(wall, size_wh, *chains, 30, 20, half) < 1e-3
+    wall[..., 0] = 0.6
+    # The way back moves by 60 px * 0.2 * (0.6 - 0.5).
+    assert round_trip_px(wall, size_wh, *chains, 30, 20, half) == pytest.approx(1.2, abs=1e-3)
