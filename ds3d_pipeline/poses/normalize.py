@@ -1,4 +1,4 @@
-"""The world frame: +y down by the cameras' mean down direction, centred, of unit size by camera spread."""
+"""The world frame: +y down as the cameras were held, centred, of unit size by camera spread."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from scipy.spatial.transform import Rotation
 from ds3d_pipeline.scene import Float64
 
 DOWN = np.array([0.0, 1.0, 0.0])
+MIN_MEAN_DOWN = 0.1
+"""Length of the mean of the down axes below which they cancel."""
+MEAN_DOWN_WEIGHT = 0.02
+LEVEL = 0.1
+"""Sine of the roll up to which a camera counts as held level."""
+ROUNDS = 5
 
 
 def normalize(model: pycolmap.Reconstruction) -> None:
@@ -18,20 +24,40 @@ def normalize(model: pycolmap.Reconstruction) -> None:
     centres = np.stack([-pose[:, :3].T @ pose[:, 3] for pose in poses])
     spread = float(np.linalg.norm(centres - centres.mean(axis=0), axis=1).mean())
     scale = 1 / spread if spread > 0 else 1.0
-    rotation = rotation_to_down(rotations[:, 1])
+    rotation = rotation_to_down(find_down(rotations))
     points = np.stack([point.xyz for point in model.points3D.values()])
     shift = -scale * rotation @ np.median(points, axis=0)
     model.transform(pycolmap.Sim3d(scale, pycolmap.Rotation3d(rotation), shift))
 
 
-def rotation_to_down(downs_in_world: Float64) -> Float64:
-    """(3, 3) smallest rotation of the mean of (N, 3) down directions to +y; none where they cancel."""
-    mean = downs_in_world.mean(axis=0)
-    if np.linalg.norm(mean) < 0.1:
-        return np.eye(3)
+def find_down(rotations: Float64) -> Float64 | None:
+    """(3,) unit down in the world of (N, 3, 3) cam_from_world rotations; None where none stands out.
+
+    People hold a camera level: its right axis is horizontal wherever it looks, so down is the direction that
+    all right axes are perpendicular to (Szeliski 2006, "Image alignment and stitching", up-vector). The mean
+    of the cameras' own down axes gives the sign, and holds the answer where all right axes are parallel.
+    """
+    rights, mean = rotations[:, 0], rotations[:, 1].mean(axis=0)
+    if np.linalg.norm(mean) < MIN_MEAN_DOWN:
+        return None
     mean = mean / np.linalg.norm(mean)
-    axis = np.cross(mean, DOWN)
-    angle = np.arctan2(np.linalg.norm(axis), mean @ DOWN)
+    weights, down = np.ones(len(rights)), mean
+    for _ in range(ROUNDS):
+        spread = (rights * weights[:, None]).T @ rights / weights.sum()
+        moments = spread + MEAN_DOWN_WEIGHT * (np.eye(3) - np.outer(mean, mean))
+        down = np.linalg.eigh(moments)[1][:, 0]
+        down = down * np.sign(down @ mean)
+        # Cameras held askew count less.
+        weights = 1 / np.maximum(np.abs(rights @ down), LEVEL)
+    return down
+
+
+def rotation_to_down(down: Float64 | None) -> Float64:
+    """(3, 3) smallest rotation of a unit direction to +y; none for None."""
+    if down is None:
+        return np.eye(3)
+    axis = np.cross(down, DOWN)
+    angle = np.arctan2(np.linalg.norm(axis), down @ DOWN)
     if np.linalg.norm(axis) < 1e-9:
         axis = np.array([1.0, 0.0, 0.0])
     return Rotation.from_rotvec(angle * axis / np.linalg.norm(axis)).as_matrix()

@@ -13,7 +13,8 @@ import pycolmap
 
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.options import PosesOptions
-from ds3d_pipeline.poses.matches import extract, match
+from ds3d_pipeline.poses.features import extract_all, fill_database
+from ds3d_pipeline.poses.matches import match
 from ds3d_pipeline.poses.normalize import normalize
 from ds3d_pipeline.program import Work
 from ds3d_pipeline.records import read_json
@@ -30,8 +31,7 @@ def map_with_pycolmap(work: Work[PosesOptions]) -> dict[str, Any]:
     scratch = clear_folder(work.output / "scratch")
     database = scratch / "database.db"
     times = [time.monotonic()]
-    work.progress(0.0, "features")
-    extract(work, keyframes, database)
+    _find_features(work, keyframes, database)
     times.append(time.monotonic())
     work.progress(0.35, "matching")
     pairs = match(work.options, keyframes, database)
@@ -46,6 +46,17 @@ def map_with_pycolmap(work: Work[PosesOptions]) -> dict[str, Any]:
     seconds = {name: round(b - a, 2) for name, a, b in zip(phases, times, times[1:], strict=False)}
     work.progress(1.0, "done")
     return result | {"seed": work.options.seed, "phase_seconds": seconds}
+
+
+def _find_features(work: Work[PosesOptions], keyframes: Keyframes, database: Path) -> None:
+    frames = sorted(keyframes.frames, key=lambda frame: frame.image)
+    features = extract_all(
+        [work.input / "images" / frame.image for frame in frames],
+        max_side_px=work.options.max_side_px,
+        max_features=work.options.max_features,
+        report=work.progress.part(0.0, 0.35),
+    )
+    fill_database(database, frames, features)
 
 
 def _map(
@@ -140,5 +151,6 @@ def _write(model: pycolmap.Reconstruction, work: Work[PosesOptions], scratch: Pa
     normalize(flat)
     sparse = clear_folder(work.output / "sparse")
     flat.write(sparse)
+    shutil.rmtree(work.output / "images", ignore_errors=True)
     shutil.move(scratch / "dense" / "images", work.output / "images")
     shutil.rmtree(scratch)

@@ -113,21 +113,17 @@ def test_images_beside_the_model_fit_its_cameras(mapped):
 
 
 def test_world_is_down_centred_and_of_unit_spread(mapped):
-    """+y is the mean down direction of the true cameras, seen through the alignment to the truth."""
+    """+y is down in the true scene, seen through the alignment to the truth."""
     truth, keyframes, _, output = mapped
     reconstruction = read_reconstruction(output / "sparse")
     centres = np.stack([view.centre_in_world for view in reconstruction.views])
     assert np.linalg.norm(centres - centres.mean(axis=0), axis=1).mean() == pytest.approx(1)
     # Near the origin, not on it: a median by coordinate depends on the axes, and those turned since.
     assert np.linalg.norm(np.median(reconstruction.points_in_world, axis=0)) < 0.1
-    downs = np.stack([view.cam_from_world[1, :3] for view in reconstruction.views])
-    mean = downs.mean(axis=0)
-    np.testing.assert_allclose(mean / np.linalg.norm(mean), [0, 1, 0], atol=1e-6)
-    poses = true_poses(keyframes, truth)
-    true_down = np.stack([poses[view.image][1, :3] for view in reconstruction.views]).mean(axis=0)
-    _, truth_from_world = pose_accuracy(reconstruction, poses)
-    recovered = truth_from_world.R @ [0, 1, 0]
-    np.testing.assert_allclose(recovered, true_down / np.linalg.norm(true_down), atol=0.01)
+    _, truth_from_world = pose_accuracy(reconstruction, true_poses(keyframes, truth))
+    origin, below = truth_from_world.apply(np.array([[0.0, 0, 0], [0, 1, 0]]))
+    down = (below - origin) / np.linalg.norm(below - origin)
+    assert np.degrees(np.arccos(min(down[1], 1))) < 5
 
 
 def test_progress_rises_to_one(mapped):
