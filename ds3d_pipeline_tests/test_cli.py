@@ -108,7 +108,7 @@ def test_demo_is_close_to_its_truth_and_then_reused(tmp_path):
     events = [json.loads(line) for line in done.stdout.splitlines()]
     told = json.loads((tmp_path / "out" / "demo" / "metrics.json").read_text())
     check_metrics(told)
-    assert told["status"] == "degraded"
+    assert told["status"] == "ok"
     assert told["poses"]["registered"] == told["poses"]["total"] == 12
     errors = events[-1]["poses"]
     assert errors["centre_error_mean_percent"] < 1.0
