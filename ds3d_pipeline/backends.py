@@ -57,7 +57,10 @@ LADDERS: dict[str, tuple[Rung, ...]] = {
     "keyframes": (
         Rung(name="local", module="ds3d_pipeline.keyframes", summary="sharpest frame per motion window"),
     ),
-    "poses": (Rung(name="pycolmap", module="ds3d_pipeline.poses", summary="COLMAP's incremental mapping"),),
+    "poses": (
+        Rung(name="pycolmap", module="ds3d_pipeline.poses", summary="COLMAP's incremental mapping"),
+        Rung(name="opencv", module="ds3d_pipeline.poses", summary="OpenCV's geometry, our bundle adjustment"),
+    ),
     "depth_maps": (
         Rung(name="patchmatch", module="ds3d_pipeline.depth", summary="multi-view stereo on the CPU"),
         Rung(

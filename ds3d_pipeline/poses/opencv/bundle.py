@@ -82,9 +82,7 @@ def adjust(
     return problem, BundleReport(iterations=iteration, first_cost=first_cost, last_cost=cost)
 
 
-def _descend(
-    problem: Problem, linear: _Linear, cost: float, damping: float
-) -> tuple[Problem | None, float]:
+def _descend(problem: Problem, linear: _Linear, cost: float, damping: float) -> tuple[Problem | None, float]:
     """The first step that lowers the cost, with the damping for the next; None where none does."""
     while damping < MAX_DAMPING:
         step = _solve(problem, linear, damping)

@@ -135,9 +135,7 @@ def _resect(mapper: Mapper, model: Model, image: int) -> tuple[np.ndarray, np.nd
 
 def _only(tracks: Tracks, rows: np.ndarray) -> Tracks:
     """Some observations, as tracks of which only pixels and images are asked."""
-    return replace(
-        tracks, pixels=tracks.pixels[rows], images=tracks.images[rows], tracks=tracks.tracks[rows]
-    )
+    return replace(tracks, pixels=tracks.pixels[rows], images=tracks.images[rows], tracks=tracks.tracks[rows])
 
 
 def settle(mapper: Mapper, model: Model, factor: float, only_image: int | None = None) -> Model:

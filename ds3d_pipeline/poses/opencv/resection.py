@@ -14,9 +14,7 @@ UNIT_PX = 1000.0
 """Focal length that OpenCV sees: it counts errors in pixels."""
 
 
-def resect(
-    points: Float64, xy: Float64, max_error: float, *, seed: int
-) -> tuple[Float64, Float64] | None:
+def resect(points: Float64, xy: Float64, max_error: float, *, seed: int) -> tuple[Float64, Float64] | None:
     """cam_from_world (3, 3) and (3,) from points (M, 3) and where they are on z = 1 (M, 2), some wrong.
 
     `max_error` is a distance on z = 1. None where too few points agree.
