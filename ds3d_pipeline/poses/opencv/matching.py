@@ -17,6 +17,7 @@ import numpy as np
 from numba import njit
 
 from ds3d_pipeline.poses.features import Features
+from ds3d_pipeline.poses.opencv.usac import estimate
 from ds3d_pipeline.scene import Float32, Float64, Int32, UInt8
 
 PREVIEW_FEATURES = 1200
@@ -106,30 +107,13 @@ def verify(
     """The matches that agree with the pair's fundamental matrix, and it; None where there is none."""
     if len(matches) < 8:
         return None
-    params = usac_params(seed, max_error_px)
     a = np.ascontiguousarray(first.keypoints[matches[:, 0], :2], np.float64)
     b = np.ascontiguousarray(second.keypoints[matches[:, 1], :2], np.float64)
-    F, mask = cv2.findFundamentalMat(a, b, params)
-    if F is None or F.shape != (3, 3):
+    found = estimate(lambda params: cv2.findFundamentalMat(a, b, params), max_error_px, seed)
+    if found is None or found[0] is None or found[0].shape != (3, 3):
         return None
+    F, mask = found
     return matches[mask.ravel().astype(bool)], np.asarray(F, np.float64)
-
-
-def usac_params(seed: int, threshold: float) -> cv2.UsacParams:
-    """MAGSAC++ with local optimisation, the same for the same seed."""
-    params = cv2.UsacParams()
-    params.confidence = 0.9999
-    params.isParallel = False
-    params.maxIterations = 5000
-    params.score = cv2.SCORE_METHOD_MAGSAC
-    params.loMethod = cv2.LOCAL_OPTIM_SIGMA
-    params.final_polisher = cv2.MAGSAC
-    params.final_polisher_iterations = 3
-    params.loIterations = 10
-    params.loSampleSize = 50
-    params.randomGeneratorState = seed
-    params.threshold = threshold
-    return params
 
 
 def match_along_lines(first: Features, second: Features, F: Float64, band_px: float) -> Int32:

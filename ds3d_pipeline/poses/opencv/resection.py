@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ds3d_pipeline.poses.opencv.matching import usac_params
+from ds3d_pipeline.poses.opencv.usac import estimate
 from ds3d_pipeline.scene import Float64
 
 MIN_INLIERS = 15
@@ -22,12 +22,15 @@ def resect(points: Float64, xy: Float64, max_error: float, *, seed: int) -> tupl
     if len(points) < MIN_INLIERS:
         return None
     K = np.diag([UNIT_PX, UNIT_PX, 1.0])
-    params = usac_params(seed, max_error * UNIT_PX)
-    found, _, turn, shift, inliers = cv2.solvePnPRansac(points, xy * UNIT_PX, K, np.zeros(4), params=params)
-    if not found or inliers is None:
+    pixels, lens = xy * UNIT_PX, np.zeros(4)
+    answer = estimate(
+        lambda params: cv2.solvePnPRansac(points, pixels, K, lens, params=params), max_error * UNIT_PX, seed
+    )
+    if answer is None or not answer[0] or answer[4] is None:
         return None
+    _, _, turn, shift, inliers = answer
     rows = inliers.ravel()
     if len(rows) < max(MIN_INLIERS, MIN_INLIER_RATIO * len(points)):
         return None
-    turn, shift = cv2.solvePnPRefineLM(points[rows], xy[rows] * UNIT_PX, K, np.zeros(4), turn, shift)
-    return cv2.Rodrigues(turn)[0], shift.ravel()
+    turn, shift = cv2.solvePnPRefineLM(points[rows], pixels[rows], K, lens, turn, shift)
+    return np.asarray(cv2.Rodrigues(turn)[0], np.float64), np.asarray(shift, np.float64).ravel()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ds3d_pipeline.poses.opencv.matching import PairMatches, usac_params
+from ds3d_pipeline.poses.opencv.matching import PairMatches
+from ds3d_pipeline.poses.opencv.usac import estimate
 from ds3d_pipeline.scene import Float64
 
 CANDIDATES = 60
@@ -47,16 +48,16 @@ def relative_pose(first: Float64, second: Float64, max_error: float, *, seed: in
     """
     if len(first) < MIN_POINTS:
         return None
-    E, mask = cv2.findEssentialMat(
-        first, second, np.eye(3), np.eye(3), np.zeros(5), np.zeros(5), usac_params(seed, max_error)
+    K, lens = np.eye(3), np.zeros(5)
+    found = estimate(
+        lambda params: cv2.findEssentialMat(first, second, K, K, lens, lens, params), max_error, seed
     )
-    if E is None or E.shape != (3, 3):
+    if found is None or found[0] is None or found[0].shape != (3, 3):
         return None
+    E, mask = found
     inliers = mask.ravel().astype(bool)
-    _, R, t, front, _ = cv2.recoverPose(
-        E, first[inliers], second[inliers], np.eye(3), distanceThresh=MAX_DISTANCE
-    )
-    front = front.ravel().astype(bool)
+    _, R, t, front, _ = cv2.recoverPose(E, first[inliers], second[inliers], K, distanceThresh=MAX_DISTANCE)
+    R, front = np.asarray(R, np.float64), front.ravel().astype(bool)
     if front.sum() < MIN_POINTS:
         return None
     angles = _angles_deg(first[inliers][front], second[inliers][front], R)
@@ -64,7 +65,10 @@ def relative_pose(first: Float64, second: Float64, max_error: float, *, seed: in
     if front.sum() < 0.5 * inliers.sum():
         return None
     return RelativePose(
-        rotation=R, translation=t.ravel(), points=int(front.sum()), angle_deg=float(np.median(angles))
+        rotation=R,
+        translation=np.asarray(t, np.float64).ravel(),
+        points=int(front.sum()),
+        angle_deg=float(np.median(angles)),
     )
 
 
