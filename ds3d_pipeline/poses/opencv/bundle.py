@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.spatial.transform import Rotation
 
-from ds3d_pipeline.poses.opencv.model import Bool, project
+from ds3d_pipeline.poses.opencv.model import project
+from ds3d_pipeline.poses.opencv.schur import reduce_points
 from ds3d_pipeline.scene import Float64, Int32
 
 HUBER_PX = 1.0
@@ -101,7 +101,7 @@ def residuals(problem: Problem) -> Float64:
 
 
 def jacobian(problem: Problem) -> tuple[Float64, Float64]:
-    """Derivatives of `residuals`: (M, 2, 8) by w, dt, f, k of the observation's camera, (M, 2, 3) by the point."""
+    """Derivatives of `residuals`: (M, 2, 8) by w, dt, f and k of the camera, (M, 2, 3) by the point."""
     rotations, translations, intrinsics, _, points = _values(problem)
     turned = np.einsum("mij,mj->mi", rotations, points)
     x, y, z = (turned + translations).T
@@ -198,108 +198,6 @@ def _solve(problem: Problem, linear: _Linear, damping: float) -> tuple[Float64, 
     return cameras, np.einsum("pij,pj->pi", inverses, halves - summed)
 
 
-@njit(cache=True, error_model="numpy")
-def reduce_points(
-    starts: Int32,
-    columns: Int32,
-    by_camera: Float64,
-    by_point: Float64,
-    residuals: Float64,
-    damping: float,
-    system: Float64,
-    right: Float64,
-    diagonal: Float64,
-) -> tuple[Float64, Float64]:
-    """Adds to the lower half of `system`, to `right` and to `diagonal` what is left without the points.
-
-    The diagonal of the camera block goes into `diagonal`, for the caller to damp. Returns the points' inverse
-    blocks (P, 3, 3) and right sides (P, 3).
-    """
-    count = len(starts) - 1
-    inverses, halves = np.empty((count, 3, 3)), np.empty((count, 3))
-    longest = 0
-    for p in range(count):
-        longest = max(longest, starts[p + 1] - starts[p])
-    mixed, solved = np.empty((longest, 8, 3)), np.empty((longest, 8, 3))
-    for p in range(count):
-        low, high = starts[p], starts[p + 1]
-        block, half = np.zeros((3, 3)), np.zeros(3)
-        for m in range(low, high):
-            for r in range(2):
-                for i in range(3):
-                    half[i] -= by_point[m, r, i] * residuals[m, r]
-                    for j in range(3):
-                        block[i, j] += by_point[m, r, i] * by_point[m, r, j]
-        for i in range(3):
-            block[i, i] += damping * block[i, i] + 1e-12
-        inverse = _inverse(block)
-        inverses[p], halves[p] = inverse, half
-        for m in range(low, high):
-            _mix(by_camera[m], by_point[m], inverse, mixed[m - low], solved[m - low])
-            _add_own(columns[m], by_camera[m], residuals[m], system, right, diagonal)
-            for a in range(8):
-                for i in range(3):
-                    right[columns[m, a]] -= solved[m - low, a, i] * half[i]
-        for m in range(high - low):
-            for n in range(high - low):
-                _subtract(columns[low + m], columns[low + n], solved[m], mixed[n], system)
-    return inverses, halves
-
-
-@njit(cache=True, inline="always")
-def _mix(by_camera: Float64, by_point: Float64, inverse: Float64, mixed: Float64, solved: Float64) -> None:
-    for a in range(8):
-        for i in range(3):
-            mixed[a, i] = by_camera[0, a] * by_point[0, i] + by_camera[1, a] * by_point[1, i]
-        for i in range(3):
-            solved[a, i] = (
-                mixed[a, 0] * inverse[0, i] + mixed[a, 1] * inverse[1, i] + mixed[a, 2] * inverse[2, i]
-            )
-
-
-@njit(cache=True, inline="always")
-def _add_own(
-    columns: Int32,
-    by_camera: Float64,
-    residual: Float64,
-    system: Float64,
-    right: Float64,
-    diagonal: Float64,
-) -> None:
-    for a in range(8):
-        row = columns[a]
-        right[row] -= by_camera[0, a] * residual[0] + by_camera[1, a] * residual[1]
-        diagonal[row] += by_camera[0, a] ** 2 + by_camera[1, a] ** 2
-        for b in range(a):
-            # Columns rise within an observation, so this is the lower half.
-            system[row, columns[b]] += by_camera[0, a] * by_camera[0, b] + by_camera[1, a] * by_camera[1, b]
-
-
-@njit(cache=True, inline="always")
-def _subtract(rows: Int32, columns: Int32, solved: Float64, mixed: Float64, system: Float64) -> None:
-    for a in range(8):
-        row = rows[a]
-        for b in range(8):
-            if columns[b] <= row:
-                system[row, columns[b]] -= (
-                    solved[a, 0] * mixed[b, 0] + solved[a, 1] * mixed[b, 1] + solved[a, 2] * mixed[b, 2]
-                )
-
-
-@njit(cache=True, inline="always", error_model="numpy")
-def _inverse(m: Float64) -> Float64:
-    """The inverse of a symmetric (3, 3) matrix by its cofactors."""
-    c = np.empty((3, 3))
-    c[0, 0] = m[1, 1] * m[2, 2] - m[1, 2] * m[1, 2]
-    c[0, 1] = m[0, 2] * m[1, 2] - m[0, 1] * m[2, 2]
-    c[0, 2] = m[0, 1] * m[1, 2] - m[0, 2] * m[1, 1]
-    c[1, 1] = m[0, 0] * m[2, 2] - m[0, 2] * m[0, 2]
-    c[1, 2] = m[0, 1] * m[0, 2] - m[0, 0] * m[1, 2]
-    c[2, 2] = m[0, 0] * m[1, 1] - m[0, 1] * m[0, 1]
-    c[1, 0], c[2, 0], c[2, 1] = c[0, 1], c[0, 2], c[1, 2]
-    return c / (m[0, 0] * c[0, 0] + m[0, 1] * c[0, 1] + m[0, 2] * c[0, 2])
-
-
 def _moved(problem: Problem, cameras: Float64, points: Float64) -> Problem:
     count = len(problem.rotations)
     poses = cameras[: 6 * count].reshape(count, 6)
@@ -329,9 +227,3 @@ def _values(problem: Problem) -> tuple[Float64, Float64, Float64, Float64, Float
         problem.centres_px[camera],
         problem.points[problem.points_seen],
     )
-
-
-def outliers(problem: Problem, max_error_px: float) -> Bool:
-    """(M,) observations further off than `max_error_px`, or behind their camera."""
-    pixels, depth = project(*_values(problem))
-    return (np.linalg.norm(pixels - problem.pixels, axis=1) > max_error_px) | (depth <= 0)

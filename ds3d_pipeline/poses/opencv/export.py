@@ -30,10 +30,8 @@ def write_model(
     model: Model,
 ) -> None:
     """Writes `images/` and `sparse/` into `output`, whole or not at all. `frames` are the model's images."""
-    Ks = [
-        flat_K(*model.intrinsics[camera], _size(cameras, frames, camera))
-        for camera in range(len(cameras.focals_px))
-    ]
+    lenses = [(float(f), float(k)) for f, k in model.intrinsics]
+    Ks = [flat_K(f, k, _size(cameras, frames, camera)) for camera, (f, k) in enumerate(lenses)]
     of_observation = cameras.of_image[tracks.images]
     xy = normalized(tracks, cameras, model.intrinsics)
     flat_pixels = np.einsum("mij,mj->mi", np.stack(Ks)[of_observation, :2, :2], xy)
@@ -46,7 +44,8 @@ def write_model(
         rows = model.used & (tracks.images == image)
         file = frames[image].image
         pixels = cv2.imread(str(source_images / file), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-        flat = flatten(np.asarray(pixels, np.uint8), *model.intrinsics[camera], Ks[camera])
+        focal_px, radial_k = lenses[camera]
+        flat = flatten(np.asarray(pixels, np.uint8), focal_px, radial_k, Ks[camera])
         cv2.imwrite(str(scratch / "images" / file), flat, JPEG)
         return _colors(flat, flat_pixels[rows])
 
@@ -77,10 +76,10 @@ def to_colmap(
     `flat_pixels` and `colors` (M, 2) and (M, 3) are of the observations in the flat images.
     """
     reconstruction = pycolmap.Reconstruction()
-    placed = np.flatnonzero(model.placed)
-    for camera in np.unique(cameras.of_image[placed]):
+    placed = np.flatnonzero(model.placed).tolist()
+    for camera in np.unique(cameras.of_image[placed]).tolist():
         reconstruction.add_camera_with_trivial_rig(
-            _pinhole(int(camera) + 1, Ks[camera], _size(cameras, frames, camera))
+            _pinhole(camera + 1, Ks[camera], _size(cameras, frames, camera))
         )
     place_in_image = np.zeros(len(tracks.images), int)
     for number in placed:
@@ -96,8 +95,8 @@ def to_colmap(
         pose = pycolmap.Rigid3d(rotation, model.translations[number])
         reconstruction.add_image_with_trivial_frame(image, pose)
     for number in np.flatnonzero(np.isfinite(model.points[:, 0])):
-        rows = np.arange(tracks.starts[number], tracks.starts[number + 1])
-        rows = rows[model.used[rows]]
+        low, high = tracks.starts[number : number + 2].tolist()
+        rows = low + np.flatnonzero(model.used[low:high])
         track = pycolmap.Track()
         for row in rows:
             track.add_element(int(tracks.images[row]) + 1, int(place_in_image[row]))

@@ -185,7 +185,7 @@ def _without_weak_images(mapper: Mapper, model: Model, factor: float) -> Model:
 
 
 def _problem(mapper: Mapper, model: Model) -> tuple[Problem, Int32, Int32, Int32]:
-    """The used part of the model with its images, points and cameras numbered without gaps, and their numbers."""
+    """The used part, numbered without gaps, and the numbers of its images, points and cameras."""
     tracks, known = mapper.tracks, mapper.cameras
     rows = np.flatnonzero(model.used)
     images = np.flatnonzero(model.placed).astype(np.int32)

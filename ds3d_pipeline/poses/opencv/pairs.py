@@ -37,7 +37,7 @@ def choose_pairs(features: Sequence[Features], kind: CaptureKind, options: Poses
 
 
 def sequential_pairs(count: int, overlap: int) -> set[tuple[int, int]]:
-    """Every image with the `overlap` next ones, and with those at powers of two up to 2^overlap further on."""
+    """Every image with the `overlap` next ones, and with those 1, 2, 4, ... 2^(overlap - 1) further on."""
     distances = {*range(1, overlap + 1), *(2**power for power in range(overlap))}
     return {(first, first + far) for far in distances for first in range(count - far)}
 
@@ -53,7 +53,7 @@ def alike_pairs(likeness: Float64, most: int) -> set[tuple[int, int]]:
 
 
 def likenesses(features: Sequence[Features]) -> Float64:
-    """(N, N) symmetric: how many of the coarsest features of two images pass the ratio test; 0 with itself."""
+    """(N, N) symmetric: how many of the coarsest features of two images pass the ratio test; 0 to itself."""
     count = len(features)
     table = np.zeros((count, GLANCE_FEATURES, 128), np.float32)
     for row, one in zip(table, features, strict=True):

@@ -29,7 +29,7 @@ def resect(points: Float64, xy: Float64, max_error: float, *, seed: int) -> tupl
     if answer is None or not answer[0] or answer[4] is None:
         return None
     _, _, turn, shift, inliers = answer
-    rows = inliers.ravel()
+    rows = np.asarray(inliers.ravel(), np.int64)
     if len(rows) < max(MIN_INLIERS, MIN_INLIER_RATIO * len(points)):
         return None
     turn, shift = cv2.solvePnPRefineLM(points[rows], pixels[rows], K, lens, turn, shift)

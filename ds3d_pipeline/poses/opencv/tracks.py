@@ -48,7 +48,7 @@ def join(edges: Int32, image_of: Int32) -> Int32:
     after = root.copy()
     size = np.ones(len(image_of), np.int32)
     for e in range(len(edges)):
-        a, b = root[edges[e, 0]], root[edges[e, 1]]
+        a, b = np.int32(root[edges[e, 0]]), np.int32(root[edges[e, 1]])
         if a == b or _share_an_image(a, b, after, image_of):
             continue
         if size[a] < size[b]:
@@ -63,7 +63,7 @@ def join(edges: Int32, image_of: Int32) -> Int32:
 
 
 @njit(cache=True)
-def _share_an_image(a: int, b: int, after: Int32, image_of: Int32) -> bool:
+def _share_an_image(a: np.int32, b: np.int32, after: Int32, image_of: Int32) -> bool:
     one = a
     while True:
         other = b

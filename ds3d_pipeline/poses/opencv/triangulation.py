@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from ds3d_pipeline.poses.opencv.model import Bool, Cameras, Model, Tracks, centres_in_world, normalized
+from ds3d_pipeline.poses.opencv.schur import invert
 from ds3d_pipeline.scene import Float64, Int32
 
 MIN_ANGLE_DEG = 1.5
@@ -29,11 +30,11 @@ def triangulate(tracks: Tracks, cameras: Cameras, model: Model, wanted: Bool, ma
         max_error_px / (focals * lengths),
         wanted,
         model.points,
-        np.cos(np.radians(MIN_ANGLE_DEG)),
+        float(np.cos(np.radians(MIN_ANGLE_DEG))),
     )
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def best_points(
     starts: Int32,
     centres: Float64,
@@ -47,56 +48,74 @@ def best_points(
     """For each wanted track the least-squares point of the largest set of rays that agree.
 
     centres, directions (M, 3), usable (M,) and tolerances (M,), tangents of an angle, are of the
-    observations; hypotheses are the midpoints of up to `MAX_PAIRS` pairs of rays.
+    observations; hypotheses are the points nearest to up to `MAX_PAIRS` pairs of rays.
     """
     found = points.copy()
+    chosen = usable.copy()
+    guess = np.empty(3)
     for t in range(len(starts) - 1):
         if not wanted[t]:
             continue
         found[t] = np.nan
-        rows = np.flatnonzero(usable[starts[t] : starts[t + 1]]) + starts[t]
-        pairs = len(rows) * (len(rows) - 1) // 2
-        if pairs == 0:
-            continue
-        step, number, most = max(1, pairs // MAX_PAIRS), -1, 1
-        for i in range(len(rows)):
-            for j in range(i):
-                number += 1
-                a, b = rows[i], rows[j]
-                if number % step or np.dot(directions[a], directions[b]) > max_cosine:
+        low, high = starts[t], starts[t + 1]
+        count = 0
+        for m in range(low, high):
+            count += usable[m]
+        step, number, most = max(1, count * (count - 1) // 2 // MAX_PAIRS), -1, 1
+        for a in range(low, high):
+            for b in range(low, a):
+                if not (usable[a] and usable[b]):
                     continue
-                guess = nearest_point(centres, directions, np.array([a, b]))
-                agree = rows[_agreeing(guess, centres, directions, tolerances, rows)]
-                if len(agree) > most:
-                    most = len(agree)
-                    found[t] = nearest_point(centres, directions, agree)
+                number += 1
+                if number % step or _dot(directions[a], directions[b]) > max_cosine:
+                    continue
+                for m in range(low, high):
+                    chosen[m] = m in (a, b)
+                nearest_point(low, high, chosen, centres, directions, guess)
+                agreeing = 0
+                for m in range(low, high):
+                    chosen[m] = usable[m] and agrees(guess, centres[m], directions[m], tolerances[m])
+                    agreeing += chosen[m]
+                if agreeing > most:
+                    most = agreeing
+                    nearest_point(low, high, chosen, centres, directions, found[t])
     return found
 
 
-@njit(cache=True)
-def nearest_point(centres: Float64, directions: Float64, rows: Int32) -> Float64:
-    """(3,) the point of least squared distance to the rays `rows`."""
-    normal, right = np.zeros((3, 3)), np.zeros(3)
-    for row in rows:
-        d = directions[row]
-        across = np.eye(3) - np.outer(d, d)
-        normal += across
-        right += across @ centres[row]
-    return np.linalg.solve(normal, right)
+@njit(cache=True, error_model="numpy")
+def nearest_point(
+    low: int, high: int, chosen: Bool, centres: Float64, directions: Float64, out: Float64
+) -> None:
+    """Fills the point (3,) of least squared distance to the chosen rays among rows `low` to `high`."""
+    normal, inverse, right = np.zeros((3, 3)), np.empty((3, 3)), np.zeros(3)
+    for m in range(low, high):
+        if not chosen[m]:
+            continue
+        along = _dot(directions[m], centres[m])
+        for i in range(3):
+            right[i] += centres[m, i] - along * directions[m, i]
+            normal[i, i] += 1
+            for j in range(3):
+                normal[i, j] -= directions[m, i] * directions[m, j]
+    invert(normal, inverse)
+    for i in range(3):
+        out[i] = _dot(inverse[i], right)
 
 
 @njit(cache=True)
-def _agreeing(
-    point: Float64, centres: Float64, directions: Float64, tolerances: Float64, rows: Int32
-) -> Bool:
-    agree = np.zeros(len(rows), np.bool_)
-    for k in range(len(rows)):
-        row = rows[k]
-        to_point = point - centres[row]
-        depth = np.dot(to_point, directions[row])
-        beside = np.linalg.norm(to_point - depth * directions[row])
-        agree[k] = depth > 0 and beside < tolerances[row] * depth
-    return agree
+def agrees(point: Float64, centre: Float64, direction: Float64, tolerance: float) -> bool:
+    """Whether a point lies before the camera and beside its ray by no more than `tolerance` of its depth."""
+    depth = beside = 0.0
+    for i in range(3):
+        depth += (point[i] - centre[i]) * direction[i]
+    for i in range(3):
+        beside += (point[i] - centre[i] - depth * direction[i]) ** 2
+    return depth > 0 and beside < (tolerance * depth) ** 2
+
+
+@njit(cache=True)
+def _dot(a: Float64, b: Float64) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 def widest_angles_deg(tracks: Tracks, model: Model) -> Float64:

@@ -1,0 +1,125 @@
+"""The points eliminated from the normal equations of a bundle adjustment, in numba (Triggs et al. 2000)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from ds3d_pipeline.scene import Float64, Int32
+
+UNKNOWNS = 8
+"""Of an observation's camera."""
+
+
+@njit(cache=True, error_model="numpy")
+def reduce_points(
+    starts: Int32,
+    columns: Int32,
+    by_camera: Float64,
+    by_point: Float64,
+    residuals: Float64,
+    damping: float,
+    system: Float64,
+    right: Float64,
+    diagonal: Float64,
+) -> tuple[Float64, Float64]:
+    """Adds to the lower half of `system`, to `right` and to `diagonal` what is left without the points.
+
+    starts (P + 1,), columns (M, 8), by_camera (M, 2, 8), by_point (M, 2, 3), residuals (M, 2). The diagonal
+    of the camera block goes into `diagonal`, for the caller to damp. Returns the points' inverse blocks
+    (P, 3, 3) and right sides (P, 3).
+    """
+    count = len(starts) - 1
+    inverses, halves = np.empty((count, 3, 3)), np.zeros((count, 3))
+    longest = 0
+    for p in range(count):
+        longest = max(longest, starts[p + 1] - starts[p])
+    mixed, solved = np.empty((longest, UNKNOWNS, 3)), np.empty((longest, UNKNOWNS, 3))
+    block = np.empty((3, 3))
+    for p in range(count):
+        low, high = starts[p], starts[p + 1]
+        _point_block(low, high, by_point, residuals, block, halves[p])
+        for i in range(3):
+            block[i, i] += damping * block[i, i] + 1e-12
+        invert(block, inverses[p])
+        for m in range(low, high):
+            _mix(by_camera[m], by_point[m], inverses[p], mixed[m - low], solved[m - low])
+            _add_own(columns[m], by_camera[m], residuals[m], system, right, diagonal)
+            for a in range(UNKNOWNS):
+                for i in range(3):
+                    right[columns[m, a]] -= solved[m - low, a, i] * halves[p, i]
+        for m in range(low, high):
+            for n in range(low, high):
+                _subtract(columns[m], columns[n], solved[m - low], mixed[n - low], system)
+    return inverses, halves
+
+
+@njit(cache=True)
+def _point_block(
+    low: int, high: int, by_point: Float64, residuals: Float64, block: Float64, half: Float64
+) -> None:
+    """Fills the point's (3, 3) block, and its right side (3,) that was zero."""
+    block[:] = 0
+    for m in range(low, high):
+        for r in range(2):
+            for i in range(3):
+                half[i] -= by_point[m, r, i] * residuals[m, r]
+                for j in range(3):
+                    block[i, j] += by_point[m, r, i] * by_point[m, r, j]
+
+
+@njit(cache=True)
+def _mix(by_camera: Float64, by_point: Float64, inverse: Float64, mixed: Float64, solved: Float64) -> None:
+    """Fills the block between camera and point (8, 3), and its product with the point's inverse."""
+    for a in range(UNKNOWNS):
+        for i in range(3):
+            mixed[a, i] = by_camera[0, a] * by_point[0, i] + by_camera[1, a] * by_point[1, i]
+        for i in range(3):
+            solved[a, i] = (
+                mixed[a, 0] * inverse[0, i] + mixed[a, 1] * inverse[1, i] + mixed[a, 2] * inverse[2, i]
+            )
+
+
+@njit(cache=True)
+def _add_own(
+    columns: Int32,
+    by_camera: Float64,
+    residual: Float64,
+    system: Float64,
+    right: Float64,
+    diagonal: Float64,
+) -> None:
+    for a in range(UNKNOWNS):
+        row = columns[a]
+        right[row] -= by_camera[0, a] * residual[0] + by_camera[1, a] * residual[1]
+        diagonal[row] += by_camera[0, a] ** 2 + by_camera[1, a] ** 2
+        # The columns of an observation rise, so this is the lower half.
+        for b in range(a):
+            system[row, columns[b]] += by_camera[0, a] * by_camera[0, b] + by_camera[1, a] * by_camera[1, b]
+
+
+@njit(cache=True)
+def _subtract(rows: Int32, columns: Int32, solved: Float64, mixed: Float64, system: Float64) -> None:
+    for a in range(UNKNOWNS):
+        row = rows[a]
+        for b in range(UNKNOWNS):
+            if columns[b] <= row:
+                system[row, columns[b]] -= (
+                    solved[a, 0] * mixed[b, 0] + solved[a, 1] * mixed[b, 1] + solved[a, 2] * mixed[b, 2]
+                )
+
+
+@njit(cache=True, error_model="numpy")
+def invert(m: Float64, out: Float64) -> None:
+    """The inverse of a symmetric (3, 3) matrix by its cofactors."""
+    out[0, 0] = m[1, 1] * m[2, 2] - m[1, 2] * m[1, 2]
+    out[0, 1] = m[0, 2] * m[1, 2] - m[0, 1] * m[2, 2]
+    out[0, 2] = m[0, 1] * m[1, 2] - m[0, 2] * m[1, 1]
+    out[1, 1] = m[0, 0] * m[2, 2] - m[0, 2] * m[0, 2]
+    out[1, 2] = m[0, 1] * m[0, 2] - m[0, 0] * m[1, 2]
+    out[2, 2] = m[0, 0] * m[1, 1] - m[0, 1] * m[0, 1]
+    determinant = m[0, 0] * out[0, 0] + m[0, 1] * out[0, 1] + m[0, 2] * out[0, 2]
+    for i in range(3):
+        for j in range(i, 3):
+            out[i, j] /= determinant
+            out[j, i] = out[i, j]
