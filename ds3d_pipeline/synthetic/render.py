@@ -47,7 +47,8 @@ def render_view(
     textures = scene.textures
     _shade(
         scene.vertices, scene.normals, scene.faces, scene.texture_ids, textures.texture_from_world,
-        textures.palettes, textures.patch_m, textures.grain, K, invert_rigid(cam_from_world), depth, face_ids, _LIGHT, colors,
+        textures.palettes, textures.patch_m, textures.grain, K, invert_rigid(cam_from_world), depth, face_ids,
+        _LIGHT, colors,
     )  # fmt: skip
     return colors, depth
 
