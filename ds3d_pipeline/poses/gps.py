@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pycolmap
 
+from ds3d_pipeline.geometry.alignment import align_sim3_robust
 from ds3d_pipeline.scene import Float64, Keyframe
 
 GPS_ERROR_M = 5.0
@@ -33,12 +34,11 @@ class GpsFit:
     """RMS distance between the cameras and their GPS places."""
 
 
-def fit_gps(model: pycolmap.Reconstruction, frames: Sequence[Keyframe]) -> GpsFit | None:
-    """The similarity from a model to GPS places; None where they are few, too close, or do not fit.
+def fit_gps(centres: Mapping[str, Float64], frames: Sequence[Keyframe]) -> GpsFit | None:
+    """How camera centres (3,) by image fit the GPS places; None where those are few, close or wrong.
 
     Heights are the worst part of GPS: where the fit fails with them, one place for all is tried.
     """
-    centres = {image.name: image.projection_center() for image in model.images.values() if image.has_pose}
     known = [frame for frame in frames if frame.image in centres and _has_place(frame)]
     if len(known) < MIN_PHOTOS:
         return None
@@ -46,9 +46,9 @@ def fit_gps(model: pycolmap.Reconstruction, frames: Sequence[Keyframe]) -> GpsFi
     spreads_m = np.linalg.svd(level - level.mean(axis=0), compute_uv=False) / np.sqrt(len(level))
     if np.linalg.norm(spreads_m) < MIN_SPREAD * GPS_ERROR_M:
         return None
-    names, in_model = [f.image for f in known], np.array([centres[f.image] for f in known])
+    in_model = np.array([centres[frame.image] for frame in known])
     for height_m in (heights_m, np.zeros(len(level))):
-        fitted = None if height_m is None else _fit(model, names, in_model, np.c_[level, height_m])
+        fitted = None if height_m is None else _fit(in_model, np.c_[level, height_m])
         if fitted is not None:
             has_down = spreads_m[1] >= MIN_SPREAD_FOR_DOWN * GPS_ERROR_M
             return fitted if has_down else replace(fitted, down=None)
@@ -69,23 +69,21 @@ def places_m(frames: Sequence[Keyframe]) -> tuple[Float64, Float64 | None]:
     return enu[:, :2], enu[:, 2] if has_heights else None
 
 
-def _fit(
-    model: pycolmap.Reconstruction, names: list[str], centres: Float64, places: Float64
-) -> GpsFit | None:
+def _fit(centres: Float64, places: Float64) -> GpsFit | None:
     """RANSAC over the cameras; None where too few agree or their distances are large beside the spread."""
-    ransac = pycolmap.RANSACOptions(max_error=GPS_ERROR_M, random_seed=0)
-    earth_from_model = pycolmap.align_reconstruction_to_locations(model, names, places, MIN_PHOTOS, ransac)
-    if earth_from_model is None:
+    try:
+        # Not COLMAP's align_reconstruction_to_locations: 4.2.1 finds nothing where all places are level.
+        earth_from_model, inliers = align_sim3_robust(centres, places, max_error=GPS_ERROR_M)
+    except ValueError:
         return None
-    errors_m = np.linalg.norm(earth_from_model * centres - places, axis=1)
-    inliers = errors_m <= GPS_ERROR_M
-    if inliers.mean() < MIN_INLIERS:
-        return None
-    error_m = float(np.sqrt(np.mean(errors_m[inliers] ** 2)))
+    errors_m = np.linalg.norm(earth_from_model.apply(centres) - places, axis=1)[inliers]
+    error_m = float(np.sqrt(np.mean(errors_m**2)))
     spread_m = float(np.sqrt(((places - places.mean(axis=0)) ** 2).sum(axis=1).mean()))
-    if error_m > MAX_ERROR_OF_SPREAD * spread_m:
+    if inliers.mean() < MIN_INLIERS or error_m > MAX_ERROR_OF_SPREAD * spread_m:
         return None
-    down = -earth_from_model.rotation.matrix()[2]
     return GpsFit(
-        metres_per_unit=float(earth_from_model.scale), down=down, photos=int(inliers.sum()), error_m=error_m
+        metres_per_unit=earth_from_model.scale,
+        down=-earth_from_model.R[2],
+        photos=int(inliers.sum()),
+        error_m=error_m,
     )

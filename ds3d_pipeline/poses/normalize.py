@@ -25,11 +25,11 @@ ROUNDS = 5
 
 def normalize(model: pycolmap.Reconstruction, frames: Sequence[Keyframe] = ()) -> Scale:
     """Moves a model into our world frame, in place; `frames` are the keyframes with their EXIF."""
-    poses = [image.cam_from_world().matrix() for image in model.images.values() if image.has_pose]
-    rotations = np.stack([pose[:, :3] for pose in poses])
-    centres = np.stack([-pose[:, :3].T @ pose[:, 3] for pose in poses])
+    placed = [image for image in model.images.values() if image.has_pose]
+    rotations = np.stack([image.cam_from_world().matrix()[:, :3] for image in placed])
+    centres = np.stack([image.projection_center() for image in placed])
     spread = float(np.linalg.norm(centres - centres.mean(axis=0), axis=1).mean())
-    gps = fit_gps(model, frames)
+    gps = fit_gps({image.name: centre for image, centre in zip(placed, centres, strict=True)}, frames)
     scale = gps.metres_per_unit if gps else 1 / spread if spread > 0 else 1.0
     down = gps.down if gps else None
     rotation = rotation_to_down(find_down(rotations) if down is None else down)
