@@ -129,7 +129,7 @@ def build_metrics(story: Story, bundles: dict[str, Bundle], folder: Path) -> dic
         "pointcloud": results.get("pointcloud", {}),
         "mesh": results.get("mesh", {}),
         "splat": results.get("splat", {}),
-        "scale": "arbitrary",
+        "scale": results.get("poses", {}).get("scale", "arbitrary"),
         "files": _list_files(folder),
         "total_seconds": round(sum(report.seconds for report in reports.values()), 3),
         **_frames(bundles),
@@ -154,9 +154,17 @@ def find_reasons(story: Story, reports: dict[str, StageReport]) -> list[str]:
         found += [f"{stage} fell back from {a.backend} to {report.backend}: {a.reason}" for a in lost]
         if report.shortfall:
             found.append(report.shortfall)
-    placed = reports["poses"].result if "poses" in reports else None
-    if placed and placed["registered"] < MIN_REGISTERED_FRACTION * placed["total"]:
-        found.append(f"Only {placed['registered']} of {placed['total']} frames could be placed.")
+    return found + (_placing_reasons(reports["poses"].result) if "poses" in reports else [])
+
+
+def _placing_reasons(placed: dict[str, Any]) -> list[str]:
+    """Lost frames by name with their neighbours, and what the capture suffers from."""
+    found = []
+    if placed["registered"] < MIN_REGISTERED_FRACTION * placed["total"]:
+        lost = f"Only {placed['registered']} of {placed['total']} frames could be placed."
+        found.append(f"{lost} {placed.get('unplaced_text', '')}".strip())
+    if diagnosis := placed.get("diagnosis"):
+        found.append(f"{diagnosis['cause']} {diagnosis['remedy']}")
     return found
 
 

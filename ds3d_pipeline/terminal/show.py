@@ -150,6 +150,8 @@ def tell_result(console: Console, metrics: dict[str, Any], folder: str) -> None:
     if poses:
         error = poses["mean_reprojection_error_px"]
         console.print(f"frames placed: {poses['registered']} of {poses['total']}, {error:.2f} px")
+        if missing := poses.get("unplaced_text"):
+            console.print(f"  {missing}", markup=False, highlight=False)
     console.print(f"status: {metrics['status']}", highlight=False)
     for reason in metrics["reasons"]:
         console.print(f"  {reason}", markup=False, highlight=False)
