@@ -58,24 +58,29 @@ def wanted_model(options: DepthOptions) -> ModelFile:
 
 
 def can_estimate(options: DepthOptions) -> str | None:
-    """The probe of the monocular rung: None, or why no model can run here."""
+    """The probe of the monocular rung: None, or why no model can run here.
+
+    A damaged file counts as none, so that the files made without it are made again once it is whole.
+    """
     if importlib.util.find_spec("onnxruntime") is None:
         return "ONNX Runtime is not installed: install the extra `cpu` or `gpu`."
     model = wanted_model(options)
-    if model.path.is_file() or (options.fetch_model and model.repository):
+    if options.fetch_model and model.repository:
         return None
-    return f"There is no depth model at {model.path}. {_how_to_get(model)}"
+    try:
+        verify_model(model)
+    except StageError as error:
+        return str(error)
+    return None
 
 
 def usable_model(options: DepthOptions) -> Path:
-    """The model's file, checked, and fetched first where it is missing and the options allow that.
+    """The model's file, checked, and fetched first where it is missing or damaged and the options allow that.
 
     Raises StageError where it is missing, cannot be fetched or is not what it should be.
     """
     model = wanted_model(options)
-    if not model.path.is_file() and options.fetch_model and model.repository:
-        return fetch_model(model)
-    return verify_model(model)
+    return fetch_model(model) if options.fetch_model else verify_model(model)
 
 
 def verify_model(model: ModelFile) -> Path:

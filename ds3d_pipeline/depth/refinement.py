@@ -69,7 +69,7 @@ def flying_pixels(depth: Float32, step: float) -> NDArray[np.bool_]:
     known = depth > 0
     window = np.ones((3, 3), np.uint8)
     high = cv2.dilate(np.where(known, depth, 0).astype(np.float32), window)
-    low = cv2.erode(np.where(known, depth, np.inf).astype(np.float32), window)
+    low = cv2.erode(np.where(known, depth, depth.max(initial=0)).astype(np.float32), window)
     return known & (high > (1 + step) * low)
 
 

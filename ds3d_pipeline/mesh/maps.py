@@ -17,7 +17,8 @@ def mapped_views(folder: Path, reconstruction: Reconstruction) -> list[View]:
 def refuse_one_map(folder: Path, reconstruction: Reconstruction) -> None:
     """Raises StageError where a single view has depth: closing a surface around it would make up its back."""
     if len(mapped_views(folder, reconstruction)) == 1:
-        raise StageError("Only one view has depth, which is no closed surface.", "Use the relief.")
+        cause = "Only one view has depth, from which no closed surface can be made."
+        raise StageError(cause, "Photograph the scene from more sides.")
 
 
 def best_map(folder: Path, reconstruction: Reconstruction) -> tuple[View, DepthMap]:

@@ -77,9 +77,10 @@ def triangulate(depth: Float32, options: ReliefOptions) -> tuple[Int32, Int32]:
     except (QhullError, ValueError):
         return vertices, none
     first, second, third = (vertices[faces[:, corner]] for corner in range(3))
-    turn = np.cross(second - first, third - first)
-    # Rows run down, so what turns clockwise in (column, row) is counter-clockwise to the eye.
-    faces[turn > 0] = faces[turn > 0][:, ::-1]
+    (ax, ay), (bx, by) = (second - first).T, (third - first).T
+    # Rows run down, so what turns from x to y is clockwise to the eye.
+    clockwise = ax * by - ay * bx > 0
+    faces[clockwise] = faces[clockwise][:, ::-1]
     return vertices, faces[_smooth_faces(depth, vertices, faces, options.max_step)]
 
 
@@ -138,7 +139,7 @@ def _smooth_faces(depth: Float32, vertices: Int32, faces: Int32, max_step: float
     sides = np.sort(np.stack([faces, np.roll(faces, 1, axis=1)], axis=-1).reshape(-1, 2), axis=1)
     unique, back = np.unique(sides, axis=0, return_inverse=True)
     smooth = _smooth_sides(depth, vertices[unique[:, 0]], vertices[unique[:, 1]], max_step)
-    return smooth[back.reshape(-1)].reshape(-1, 3).all(axis=1)
+    return np.asarray(smooth[back.reshape(-1)].reshape(-1, 3).all(axis=1))
 
 
 def _smooth_sides(depth: Float32, start: Int32, end: Int32, max_step: float) -> NDArray[np.bool_]:
