@@ -153,6 +153,8 @@ def find_reasons(story: Story, reports: dict[str, StageReport]) -> list[str]:
         lost = [a for a in report.attempts if a.outcome in ("failed", "crashed")]
         found += [f"{stage} fell back from {a.backend} to {report.backend}: {a.reason}" for a in lost]
         if report.shortfall:
+            missed = [a for a in report.attempts if a.outcome == "passed over"]
+            found += [f"{stage} could not use {a.backend}: {a.reason}" for a in missed]
             found.append(report.shortfall)
     return found + (_placing_reasons(reports["poses"].result) if "poses" in reports else [])
 

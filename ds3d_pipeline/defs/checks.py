@@ -40,10 +40,16 @@ def judge_poses(result: Mapping[str, Any]) -> Iterator[dg.AssetCheckResult]:
     error_px, gap = result["mean_reprojection_error_px"], result["largest_gap"]
     text = f"{registered} of {total} keyframes are placed."
     yield _warn(REGISTERED, registered >= MIN_REGISTERED * total, text, registered=registered, total=total)
-    text = f"The mean reprojection error is {error_px:.2f} px."
-    yield _warn(REPROJECTION, error_px <= MAX_REPROJECTION_ERROR_PX, text, error_px=error_px)
+    yield _judge_error(error_px)
     text = f"{gap} keyframes in a row are missing at most. {result['unplaced_text']}".strip()
     yield _warn(GAP, gap <= MAX_GAP, text, gap=gap)
+
+
+def _judge_error(error_px: float | None) -> dg.AssetCheckResult:
+    if error_px is None:
+        return _warn(REPROJECTION, False, "One camera alone has no points to project.")
+    text = f"The mean reprojection error is {error_px:.2f} px."
+    return _warn(REPROJECTION, error_px <= MAX_REPROJECTION_ERROR_PX, text, error_px=error_px)
 
 
 def _warn(spec: dg.AssetCheckSpec, passed: bool, text: str, **numbers: float) -> dg.AssetCheckResult:
