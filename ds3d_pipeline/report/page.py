@@ -227,7 +227,8 @@ def _caption(picture: Picture, told: Mapping[str, Any]) -> str:
 def _path_caption(path: CameraPath, told: Mapping[str, Any]) -> str:
     missing = len(told["keyframes"]) - len(path.cameras)
     lost = f" {plural(missing, 'frame')} could not be placed; the line is broken there." if missing else ""
-    return f"{plural(len(path.cameras), 'camera')} from above, blue first, red last; each wedge opens to where it looks.{lost}"
+    shown = f"{plural(len(path.cameras), 'camera')} from above, blue first, red last"
+    return f"{shown}; each wedge opens to where it looks.{lost}"
 
 
 def _describe_input(told: Mapping[str, Any]) -> str:
