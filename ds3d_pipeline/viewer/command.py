@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ds3d_pipeline.viewer.finished import find_finished, read_exhibit
-from ds3d_pipeline.viewer.server import HOST, start_viewer
+from ds3d_pipeline.viewer.server import HOST, start_viewer, stop_viewer
 
 
 def view(capture: str, output: Path, *, port: int, open_browser: bool, say: Callable[[str], None]) -> None:
@@ -22,4 +22,4 @@ def view(capture: str, output: Path, *, port: int, open_browser: bool, say: Call
         webbrowser.open(url)
     with contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()
-    server.stop()
+    stop_viewer(server)

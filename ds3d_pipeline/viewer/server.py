@@ -57,8 +57,7 @@ def start_viewer(exhibit: Exhibit, port: int) -> viser.ViserServer:
     """A running server on this machine only, at `port` or, where that is taken, the next free one."""
     import viser
 
-    # viser prints a banner of its own.
-    with contextlib.redirect_stdout(io.StringIO()):
+    with _quietly():
         server = viser.ViserServer(host=HOST, port=port, label=f"ds3d: {exhibit.name}", verbose=False)
     server.gui.configure_theme(show_logo=False, show_share_button=False, dark_mode=True)
     server.scene.set_up_direction(tuple(-DOWN_IN_WORLD))
@@ -71,6 +70,17 @@ def start_viewer(exhibit: Exhibit, port: int) -> viser.ViserServer:
     if exhibit.reconstruction is not None:
         _add_cameras(server, exhibit, exhibit.reconstruction, stand)
     return server
+
+
+def stop_viewer(server: viser.ViserServer) -> None:
+    """Ends the server and its threads."""
+    with _quietly():
+        server.stop()
+
+
+def _quietly() -> contextlib.redirect_stdout[io.StringIO]:
+    """viser prints what it does; the command line says that in its own words."""
+    return contextlib.redirect_stdout(io.StringIO())
 
 
 def find_stand(exhibit: Exhibit) -> Stand:

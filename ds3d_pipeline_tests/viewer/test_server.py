@@ -12,7 +12,7 @@ from ds3d_pipeline.geometry.cameras import intrinsics, project
 from ds3d_pipeline.geometry.transforms import invert_rigid, rigid, rotation_from_quat_wxyz
 from ds3d_pipeline.scene import View
 from ds3d_pipeline.viewer.finished import read_exhibit
-from ds3d_pipeline.viewer.server import covariances, find_stand, fov_that_shows, start_viewer
+from ds3d_pipeline.viewer.server import covariances, find_stand, fov_that_shows, start_viewer, stop_viewer
 from ds3d_pipeline_tests.browser import open_browser
 from ds3d_pipeline_tests.captures import run_ds3d, start_ds3d
 from ds3d_pipeline_tests.finished import publish_finished, random_gaussians
@@ -33,7 +33,7 @@ def shown(folder):
     exhibit = read_exhibit(folder)
     server = start_viewer(exhibit, 8300)
     yield exhibit, server
-    server.stop()
+    stop_viewer(server)
 
 
 def wait_until(is_true, timeout_s=30):
@@ -104,8 +104,9 @@ def test_the_command_serves_until_ctrl_c(folder, tmp_path):
             assert b"<html" in page.read().lower()
     finally:
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=30)
+        rest, stderr = process.communicate(timeout=30)
     assert process.returncode == 0
+    assert rest == ""
     assert stderr == ""
 
 
@@ -115,7 +116,7 @@ def test_a_port_in_use_is_passed_over(shown, folder):
     try:
         assert second.get_port() != first.get_port()
     finally:
-        second.stop()
+        stop_viewer(second)
 
 
 def test_an_unknown_capture_is_one_sentence(tmp_path):
