@@ -79,6 +79,13 @@ def _memory(facts: Facts) -> Iterator[Advice]:
             )
 
 
+def _diagnosis(facts: Facts) -> Iterator[Advice]:
+    """What the poses stage itself found wrong with the capture."""
+    found = facts.told["poses"].get("diagnosis")
+    if found:
+        yield Advice(finding=found["cause"], step=found["remedy"])
+
+
 def _lost_frames(facts: Facts) -> Iterator[Advice]:
     lost = set(facts.results.get("poses", {}).get("unregistered", ()))
     runs = _runs([frame["image"] in lost for frame in facts.frames])
@@ -166,10 +173,10 @@ def _path(facts: Facts) -> Iterator[Advice]:
 
 
 def _inexact(facts: Facts) -> Iterator[Advice]:
-    poses = facts.told["poses"]
-    if poses and REPROJECTION_PX.grade(poses["mean_reprojection_error_px"]) != "good":
+    error = facts.told["poses"].get("mean_reprojection_error_px")
+    if error is not None and REPROJECTION_PX.grade(error) != "good":
         yield Advice(
-            finding=f"Points miss the photos by {poses['mean_reprojection_error_px']:.2f} px on average.",
+            finding=f"Points miss the photos by {error:.2f} px on average.",
             step="Keep zoom and focus fixed, switch stabilisation off, and let nothing move in the scene.",
         )
 
@@ -222,6 +229,7 @@ def _small(facts: Facts) -> Iterator[Advice]:
 
 _RULES: tuple[Rule, ...] = (
     _memory,
+    _diagnosis,
     _lost_frames,
     _soft_frames,
     _path,

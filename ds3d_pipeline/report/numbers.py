@@ -55,20 +55,25 @@ def _poses(poses: Mapping[str, Any]) -> list[Number]:
     if not poses:
         return []
     share, error = poses["registered"] / max(poses["total"], 1), poses["mean_reprojection_error_px"]
-    return [
+    found = [
         Number(
             label="Frames placed",
             value=f"{poses['registered']} of {poses['total']}",
             meaning="Frames whose camera position was found. Only these count for everything below.",
             grade=REGISTERED.grade(share),
-        ),
-        Number(
-            label="Reprojection error",
-            value=f"{error:.2f} px",
-            meaning="How far found points lie from where the photos show them. Below 1 px is good.",
-            grade=REPROJECTION_PX.grade(error),
-        ),
+        )
     ]
+    # A single photo has no points to reproject.
+    if error is not None:
+        found.append(
+            Number(
+                label="Reprojection error",
+                value=f"{error:.2f} px",
+                meaning="How far found points lie from where the photos show them. Below 1 px is good.",
+                grade=REPROJECTION_PX.grade(error),
+            )
+        )
+    return found
 
 
 def _depth(depth: Mapping[str, Any]) -> list[Number]:

@@ -12,6 +12,7 @@ from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.modes import STAGES
 from ds3d_pipeline.report.advice import Advice, Facts, advise, frame_name
 from ds3d_pipeline.report.camera_path import CameraPath, draw_path, measure_path
+from ds3d_pipeline.report.curve import draw_curve
 from ds3d_pipeline.report.numbers import Number, list_numbers
 from ds3d_pipeline.report.pictures import PLACES, Picture, collect_pictures
 from ds3d_pipeline.report.words import clipped, count, duration, plural, size
@@ -108,6 +109,7 @@ def describe_page(told: Mapping[str, Any], bundles: Mapping[str, Bundle]) -> dic
         "figures": _figures(pictures, told),
         "path": path,
         "path_caption": _path_caption(path, told) if path else "",
+        "curve": draw_curve(told["splat"].get("curve") or ()),
         "advice": advice,
         "files": list_file_rows(told["files"]),
         "stages": list_stage_rows(told["stages"]),
@@ -115,6 +117,7 @@ def describe_page(told: Mapping[str, Any], bundles: Mapping[str, Bundle]) -> dic
         "total": duration(told["total_seconds"]),
         "peak": _memory(max((s["peak_memory_mb"] for s in told["stages"].values()), default=0.0)),
         "input": _describe_input(told),
+        "scale": describe_scale(told["scale"]),
     }
 
 
@@ -213,7 +216,9 @@ def _figures(pictures: Iterable[Picture], told: Mapping[str, Any]) -> dict[str, 
 
 
 def _caption(picture: Picture, told: Mapping[str, Any]) -> str:
-    """For a held-out view the user's own name of the photo."""
+    """For a held-out view the user's own name of the photo, for a look at training how far it was."""
+    if picture.group == "training" and picture.stem.isdecimal():
+        return f"After {int(picture.stem) / 10:.0f}% of the training."
     held = (told["splat"].get("heldout") or {}).get("images", ())
     if picture.group != "heldout" or picture.number >= len(held):
         return ""
@@ -229,6 +234,11 @@ def _path_caption(path: CameraPath, told: Mapping[str, Any]) -> str:
     lost = f" {plural(missing, 'frame')} could not be placed; the line is broken there." if missing else ""
     shown = f"{plural(len(path.cameras), 'camera')} from above, blue first, red last"
     return f"{shown}; each wedge opens to where it looks.{lost}"
+
+
+def describe_scale(scale: str | Mapping[str, Any]) -> str:
+    """The unit of all lengths, and where it is from."""
+    return scale if isinstance(scale, str) else f"1 unit is 1 {scale['unit']}, from {scale['from']}"
 
 
 def _describe_input(told: Mapping[str, Any]) -> str:

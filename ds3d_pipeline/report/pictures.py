@@ -11,9 +11,9 @@ from pathlib import Path
 from PIL import Image
 
 MAX_SIDE_PX = 1600
-MAX_BYTES = 200_000
+MAX_BYTES = 180_000
 """Of one picture before base64; with `MAX_PICTURES` this bounds the page."""
-MAX_PICTURES = 16
+MAX_PICTURES = 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +34,9 @@ PLACES: tuple[Place, ...] = (
     Place(stage="mesh", pattern="preview.*", group="mesh"),
     Place(stage="splat", pattern="heldout/*.jpg", group="heldout", most=6),
     Place(stage="splat", pattern="preview.*", group="splat"),
-    Place(stage="splat", pattern="training.*", group="training"),
     Place(stage="depth_maps", pattern="preview.jpg", group="depth"),
     Place(stage="poses", pattern="matches.*", group="matches"),
+    Place(stage="splat", pattern="previews/*.jpg", group="training", most=4),
 )
 _SUFFIXES = (".jpg", ".png", ".webp", ".gif")
 _KINDS = {"JPEG": "jpeg", "PNG": "png", "WEBP": "webp", "GIF": "gif"}
@@ -49,6 +49,8 @@ class Picture:
 
     group: str
     number: int
+    stem: str
+    """The file's name without its suffix."""
     uri: str
     size_wh: tuple[int, int]
 
@@ -85,7 +87,7 @@ def _read(path: Path, group: str, number: int) -> Picture:
             size_wh = image.size
             kind, data = "jpeg", _small_jpeg(image.convert("RGB"))
     uri = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
-    return Picture(group=group, number=number, uri=uri, size_wh=size_wh)
+    return Picture(group=group, number=number, stem=path.stem, uri=uri, size_wh=size_wh)
 
 
 def _small_jpeg(image: Image.Image) -> bytes:

@@ -40,6 +40,7 @@ def the_only(given):
 def test_a_good_capture_gives_no_cause():
     assert advise(facts()) == []
     assert advise(facts(path=None)) == []
+    assert advise(facts(poses={"registered": 1, "total": 1, "mean_reprojection_error_px": None})) == []
 
 
 def test_lost_frames_are_named_by_their_times_or_files():
@@ -77,6 +78,10 @@ def test_looking_outwards_is_no_fault():
     ("changed", "number"),
     [
         ({"poses": {"registered": 40, "total": 40, "mean_reprojection_error_px": 1.31}}, "1.31 px"),
+        (
+            {"poses": {"diagnosis": {"cause": "It is blurred.", "remedy": "Hold still."}}},
+            "blur",
+        ),
         ({"depth": {"coverage": 0.31}}, "31%"),
         (
             {

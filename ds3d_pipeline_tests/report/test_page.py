@@ -129,12 +129,15 @@ def test_the_page_stays_small_whatever_the_pictures_weigh(tmp_path):
     bundles = make_bundles(tmp_path / "b")
     for number in range(40):
         noise_picture(bundles["splat"].folder / "heldout" / f"{number:04d}.jpg", (2000, 1500))
+    (bundles["splat"].folder / "previews").mkdir()
+    for number in range(9):
+        noise_picture(bundles["splat"].folder / "previews" / f"{100 * number:04d}.jpg", (2000, 1500))
     for stage, name in (("mesh", "turntable.png"), ("poses", "matches.png"), ("splat", "preview.png")):
         noise_picture(bundles[stage].folder / name, (2000, 1500))
     publish_capture(Story(capture="big", mode="quality"), bundles, tmp_path / "out")
     page = tmp_path / "out" / "big" / "report.html"
     assert page.stat().st_size < MAX_BYTES
-    assert page.read_text().count("<img") == 13
+    assert page.read_text().count("<img") == 17
 
 
 @pytest.mark.parametrize("kind", ["ok", "degraded", "failed"])
