@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pycolmap
 
-from ds3d_pipeline.poses.normalize import normalize
+from ds3d_pipeline.poses.normalize import Scale, normalize
 from ds3d_pipeline.poses.opencv.flat import flat_K, flatten
 from ds3d_pipeline.poses.opencv.model import Cameras, Model, Tracks, normalized
 from ds3d_pipeline.runners import clear_folder
@@ -28,8 +28,11 @@ def write_model(
     tracks: Tracks,
     cameras: Cameras,
     model: Model,
-) -> None:
-    """Writes `images/` and `sparse/` into `output`, whole or not at all. `frames` are the model's images."""
+) -> Scale:
+    """Writes `images/` and `sparse/` into `output`, whole or not at all; tells the unit.
+
+    `frames` are the model's images.
+    """
     lenses = [(float(f), float(k)) for f, k in model.intrinsics]
     Ks = [flat_K(f, k, _size(cameras, frames, camera)) for camera, (f, k) in enumerate(lenses)]
     of_observation = cameras.of_image[tracks.images]
@@ -55,11 +58,12 @@ def write_model(
         for image, found in zip(placed, pool.map(flatten_one, placed), strict=True):
             colors[model.used & (tracks.images == image)] = found
     reconstruction = to_colmap(frames, tracks, cameras, model, Ks, flat_pixels, colors)
-    normalize(reconstruction)
+    scale = normalize(reconstruction, frames)
     reconstruction.write(clear_folder(output / "sparse"))
     shutil.rmtree(output / "images", ignore_errors=True)
     shutil.move(scratch / "images", output / "images")
     shutil.rmtree(scratch)
+    return scale
 
 
 def to_colmap(

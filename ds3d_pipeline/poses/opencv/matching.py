@@ -46,6 +46,8 @@ class PairMatches:
     """(M, 2) features of the first and of the second image."""
     F: Float64
     """(3, 3) fundamental matrix: x_second^T F x_first = 0 in pixels."""
+    inlier_ratio: float = 1.0
+    """Share of the matches that were verified, among those found without the epipolar geometry's help."""
 
 
 def match_pairs(
@@ -79,11 +81,13 @@ def match_pair(
     verified = verify(first, second, coarse, 2 * EPIPOLAR_ERROR * side_px, seed)
     if verified is None or len(verified[0]) < MIN_PREVIEW_INLIERS:
         return None
+    inlier_ratio = len(verified[0]) / len(coarse)
     guided = match_along_lines(first, second, verified[1], BAND * side_px)
     verified = verify(first, second, guided, EPIPOLAR_ERROR * side_px, seed)
     if verified is None or len(verified[0]) < MIN_INLIERS:
         return None
-    return PairMatches(first=pair[0], second=pair[1], indices=verified[0], F=verified[1])
+    indices, F = verified
+    return PairMatches(first=pair[0], second=pair[1], indices=indices, F=F, inlier_ratio=inlier_ratio)
 
 
 def _preview(first: UInt8, second: UInt8) -> Int32:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.options import PosesOptions
+from ds3d_pipeline.poses.diagnosis import judge
+from ds3d_pipeline.poses.evidence import summarize
 from ds3d_pipeline.poses.features import FOCAL_GUESS, Features, extract_all
+from ds3d_pipeline.poses.opencv.evidence import gather_evidence
 from ds3d_pipeline.poses.opencv.export import write_model
 from ds3d_pipeline.poses.opencv.focal import vote_focal_px
 from ds3d_pipeline.poses.opencv.mapping import Mapper, by_size, grow, start, unused_pairs
@@ -20,6 +22,7 @@ from ds3d_pipeline.poses.opencv.model import Cameras, Model, Tracks, errors_px, 
 from ds3d_pipeline.poses.opencv.pairs import choose_pairs
 from ds3d_pipeline.poses.opencv.tracks import build_tracks
 from ds3d_pipeline.poses.opencv.two_view import first_pairs
+from ds3d_pipeline.poses.placement import tell_placement
 from ds3d_pipeline.program import Work
 from ds3d_pipeline.records import read_json
 from ds3d_pipeline.scene import Keyframe, Keyframes
@@ -46,13 +49,20 @@ def map_with_opencv(work: Work[PosesOptions]) -> dict[str, Any]:
     times.append(time.monotonic())
     mapped = _map(work, frames, features, matches)
     times.append(time.monotonic())
+    images, model = work.input / "images", mapped.model
+    evidence = gather_evidence(frames, images, features, matches, mapped.tracks, model)
+    diagnosis = judge(evidence, work.options.min_registered)
+    assert model is not None, "judge raises where there is no model"
+    result = _measure(mapped, model, keyframes, frames)
+    result |= {"diagnosis": asdict(diagnosis) if diagnosis else None, "evidence": summarize(evidence)}
     work.progress(0.9, "undistorting")
-    write_model(work.output, work.input / "images", frames, mapped.tracks, mapped.cameras, mapped.model)
+    scale = write_model(work.output, images, frames, mapped.tracks, mapped.cameras, model)
     times.append(time.monotonic())
     phases = ("features", "matching", "mapping", "undistortion")
     seconds = {name: round(b - a, 2) for name, a, b in zip(phases, times, times[1:], strict=False)}
     work.progress(1.0, "done")
-    return _measure(mapped, keyframes, frames) | {
+    return result | {
+        "scale": scale,
         "matches": _describe(matches),
         "pairs": how,
         "retries": mapped.retries,
@@ -65,7 +75,8 @@ def map_with_opencv(work: Work[PosesOptions]) -> dict[str, Any]:
 class _Mapped:
     tracks: Tracks
     cameras: Cameras
-    model: Model
+    model: Model | None
+    """None where no two frames start one."""
     retries: int
 
 
@@ -110,7 +121,7 @@ def _map(
     features: Sequence[Features],
     matches: Sequence[PairMatches],
 ) -> _Mapped:
-    """The largest model of up to `MAX_TRIES` starts; raises StageError where it is too small."""
+    """The largest model of up to `MAX_TRIES` starts."""
     keypoints = [np.asarray(one.keypoints[:, :2], np.float64) for one in features]
     cameras = know_cameras(frames, matches)
     tracks = build_tracks(keypoints, matches)
@@ -133,18 +144,13 @@ def _map(
         model = grow(mapper, start(mapper, intrinsics, *starts[0]))
         best = model if best is None else max(best, model, key=by_size)
         starts, tries = unused_pairs(starts[1:], model.placed), tries + 1
-    placed = int(best.placed.sum()) if best is not None else 0
-    if best is None or placed < max(work.options.min_registered, 2):
-        raise StageError(
-            f"Only {placed} of {len(frames)} frames could be placed, at least {work.options.min_registered}"
-            f" are needed ({_describe(matches)}).",
-            "Film again more slowly around the object: sharp, overlapping, textured views, moving sideways.",
-        )
-    return _Mapped(tracks=tracks, cameras=cameras, model=best, retries=tries - 1)
+    return _Mapped(tracks=tracks, cameras=cameras, model=best, retries=max(tries - 1, 0))
 
 
-def _measure(mapped: _Mapped, keyframes: Keyframes, frames: Sequence[Keyframe]) -> dict[str, Any]:
-    model, cameras = mapped.model, mapped.cameras
+def _measure(
+    mapped: _Mapped, model: Model, keyframes: Keyframes, frames: Sequence[Keyframe]
+) -> dict[str, Any]:
+    cameras = mapped.cameras
     placed = {frame.image for frame, there in zip(frames, model.placed, strict=True) if there}
     errors = errors_px(mapped.tracks, cameras, model)[model.used]
     points = int(np.isfinite(model.points[:, 0]).sum())
@@ -163,6 +169,7 @@ def _measure(mapped: _Mapped, keyframes: Keyframes, frames: Sequence[Keyframe]) 
         "points": points,
         "mean_track_length": float(model.used.sum() / points),
         "unregistered": [frame.image for frame in keyframes.frames if frame.image not in placed],
+        **tell_placement(keyframes, placed),
         "cameras": described,
     }
 

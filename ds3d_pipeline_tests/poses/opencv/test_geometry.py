@@ -124,7 +124,7 @@ def test_no_point_where_no_rays_agree_or_their_angle_is_small():
     parallel = replace(
         one,
         rotations=np.repeat(one.rotations, 2, axis=0),
-        translations=one.translations + [[0, 0, 0], [0.02, 0, 0]],
+        translations=one.translations + np.array([[0, 0, 0], [0.02, 0, 0]]),
         pixels=np.repeat(one.pixels, 2, axis=0),
     )
     model = model_of(parallel, np.ones(2, bool))
