@@ -111,6 +111,14 @@ def errors_px(tracks: Tracks, cameras: Cameras, model: Model) -> Float64:
     return errors
 
 
+def point_errors_px(tracks: Tracks, cameras: Cameras, model: Model) -> Float64:
+    """(P,) mean reprojection error of every point, over the observations that are used."""
+    owners = tracks.tracks[model.used]
+    sums = np.bincount(owners, errors_px(tracks, cameras, model)[model.used], minlength=len(tracks))
+    counts = np.bincount(owners, minlength=len(tracks))
+    return sums[counts > 0] / counts[counts > 0]
+
+
 def centres_in_world(model: Model) -> Float64:
     """(N, 3) camera centres."""
     return -np.einsum("nji,nj->ni", model.rotations, model.translations)

@@ -18,7 +18,7 @@ from ds3d_pipeline.poses.opencv.export import write_model
 from ds3d_pipeline.poses.opencv.focal import vote_focal_px
 from ds3d_pipeline.poses.opencv.mapping import Mapper, by_size, grow, start, unused_pairs
 from ds3d_pipeline.poses.opencv.matching import EPIPOLAR_ERROR, PairMatches, match_pairs
-from ds3d_pipeline.poses.opencv.model import Cameras, Model, Tracks, errors_px, undistort
+from ds3d_pipeline.poses.opencv.model import Cameras, Model, Tracks, point_errors_px, undistort
 from ds3d_pipeline.poses.opencv.pairs import choose_pairs
 from ds3d_pipeline.poses.opencv.tracks import build_tracks
 from ds3d_pipeline.poses.opencv.two_view import first_pairs
@@ -152,8 +152,7 @@ def _measure(
 ) -> dict[str, Any]:
     cameras = mapped.cameras
     placed = {frame.image for frame, there in zip(frames, model.placed, strict=True) if there}
-    errors = errors_px(mapped.tracks, cameras, model)[model.used]
-    points = int(np.isfinite(model.points[:, 0]).sum())
+    errors = point_errors_px(mapped.tracks, cameras, model)
     described = [
         {
             "model": "SIMPLE_RADIAL",
@@ -166,8 +165,8 @@ def _measure(
         "registered": len(placed),
         "total": len(frames),
         "mean_reprojection_error_px": float(errors.mean()),
-        "points": points,
-        "mean_track_length": float(model.used.sum() / points),
+        "points": len(errors),
+        "mean_track_length": float(model.used.sum() / len(errors)),
         "unregistered": [frame.image for frame in keyframes.frames if frame.image not in placed],
         **tell_placement(keyframes, placed),
         "cameras": described,

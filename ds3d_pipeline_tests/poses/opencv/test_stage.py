@@ -24,6 +24,7 @@ from ds3d_pipeline_tests.poses.test_stage import stage_photos
 SIZE_WH = (480, 360)
 FOCAL_PX = 420.0
 RADIAL_K = -0.05
+MAX_FEATURES = 2500
 
 
 def run(input_dir, output_dir, **options):
@@ -33,7 +34,7 @@ def run(input_dir, output_dir, **options):
         input=input_dir,
         output=output_dir,
         backend="opencv",
-        options=PosesOptions(**options),
+        options=PosesOptions(max_features=MAX_FEATURES, **options),
         progress=progress,
     )
     return map_with_opencv(work)
@@ -54,7 +55,7 @@ def mapped(capture, tmp_path_factory):
     folder = tmp_path_factory.mktemp("mapped")
     truth, photos = capture
     keyframes = stage_photos(folder / "input", photos)
-    write_json(folder / "options.json", PosesOptions())
+    write_json(folder / "options.json", PosesOptions(max_features=MAX_FEATURES))
     plan = plan_ladder("poses", PosesOptions(), prefer="opencv")
     rung = find_rung("poses", plan.rungs[0])
     argv = rung.argv(str(folder / "input"), str(folder / "output"), str(folder / "options.json"))
