@@ -38,6 +38,13 @@ def build_parser() -> argparse.ArgumentParser:
     view.add_argument("--output", type=Path, default=Path("outputs"), metavar="DIR")
     view.add_argument("--port", type=int, default=8080, help="the next free one is taken (default 8080)")
     view.add_argument("--no-open", action="store_true", help="open no browser")
+    listing = commands.add_parser("list", help="the captures of this home")
+    listing.add_argument("--json", action="store_true", help="one JSON object a capture")
+    status = commands.add_parser("status", help="the stages of one capture")
+    status.add_argument("capture", metavar="CAPTURE")
+    status.add_argument("--json", action="store_true", help="one JSON object")
+    clean = commands.add_parser("clean", help="what superseded bundles and scratch files can go")
+    clean.add_argument("--yes", action="store_true", help="remove them")
     commands.add_parser("doctor", help="what this machine has, and which backend each stage will use")
     commands.add_parser("home", help="print the Dagster home, for DAGSTER_HOME=$(ds3d home) dagster dev")
     return parser
@@ -112,6 +119,27 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
+def _list(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.terminal.captures import tell_captures
+
+    tell_captures(as_json=args.json)
+    return OK
+
+
+def _status(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.terminal.captures import tell_status
+
+    tell_status(args.capture, as_json=args.json)
+    return OK
+
+
+def _clean(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.terminal.captures import clean
+
+    clean(really=args.yes)
+    return OK
+
+
 def _home(args: argparse.Namespace) -> int:
     from ds3d_pipeline.home import prepare_home
 
@@ -119,4 +147,13 @@ def _home(args: argparse.Namespace) -> int:
     return OK
 
 
-_COMMANDS = {"reconstruct": _reconstruct, "demo": _demo, "doctor": _doctor, "home": _home, "view": _view}
+_COMMANDS = {
+    "reconstruct": _reconstruct,
+    "demo": _demo,
+    "view": _view,
+    "list": _list,
+    "status": _status,
+    "clean": _clean,
+    "doctor": _doctor,
+    "home": _home,
+}
