@@ -61,13 +61,16 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Runs a command and returns its exit code."""
     args = build_parser().parse_args(argv)
-    from ds3d_pipeline.errors import InputError
+    from ds3d_pipeline.errors import InputError, StageError
 
     try:
         return _COMMANDS[args.command](args)
     except InputError as error:
         print(f"ds3d: {error}", file=sys.stderr)
         return UNUSABLE
+    except StageError as error:
+        print(f"ds3d: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("ds3d: cancelled. The same command goes on where this one stopped.", file=sys.stderr)
         return CANCELLED
