@@ -38,6 +38,13 @@ def build_parser() -> argparse.ArgumentParser:
     view.add_argument("--output", type=Path, default=Path("outputs"), metavar="DIR")
     view.add_argument("--port", type=int, default=8080, help="the next free one is taken (default 8080)")
     view.add_argument("--no-open", action="store_true", help="open no browser")
+    listing = commands.add_parser("list", help="the captures of this home")
+    listing.add_argument("--json", action="store_true", help="one JSON object a capture")
+    status = commands.add_parser("status", help="the stages of one capture")
+    status.add_argument("capture", metavar="CAPTURE")
+    status.add_argument("--json", action="store_true", help="one JSON object")
+    clean = commands.add_parser("clean", help="what superseded bundles and scratch files can go")
+    clean.add_argument("--yes", action="store_true", help="remove them")
     commands.add_parser("doctor", help="what this machine has, and which backend each stage will use")
     models = commands.add_parser("models", help="the learned depth model, which only this command downloads")
     models.add_argument("action", choices=("fetch",), help="download and check it")
@@ -57,13 +64,16 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Runs a command and returns its exit code."""
     args = build_parser().parse_args(argv)
-    from ds3d_pipeline.errors import InputError
+    from ds3d_pipeline.errors import InputError, StageError
 
     try:
         return _COMMANDS[args.command](args)
     except InputError as error:
         print(f"ds3d: {error}", file=sys.stderr)
         return UNUSABLE
+    except StageError as error:
+        print(f"ds3d: {error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("ds3d: cancelled. The same command goes on where this one stopped.", file=sys.stderr)
         return CANCELLED
@@ -105,14 +115,9 @@ def _doctor(args: argparse.Namespace) -> int:
 
 
 def _models(args: argparse.Namespace) -> int:
-    from ds3d_pipeline.errors import StageError
     from ds3d_pipeline.terminal.models import fetch
 
-    try:
-        print(fetch(args.config))
-    except StageError as error:
-        print(f"ds3d: {error}", file=sys.stderr)
-        return FAILED
+    print(fetch(args.config))
     return OK
 
 
@@ -127,6 +132,27 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
+def _list(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.terminal.captures import tell_captures
+
+    tell_captures(as_json=args.json)
+    return OK
+
+
+def _status(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.terminal.captures import tell_status
+
+    tell_status(args.capture, as_json=args.json)
+    return OK
+
+
+def _clean(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.terminal.captures import clean
+
+    clean(really=args.yes)
+    return OK
+
+
 def _home(args: argparse.Namespace) -> int:
     from ds3d_pipeline.home import prepare_home
 
@@ -137,8 +163,11 @@ def _home(args: argparse.Namespace) -> int:
 _COMMANDS = {
     "reconstruct": _reconstruct,
     "demo": _demo,
-    "doctor": _doctor,
     "view": _view,
+    "list": _list,
+    "status": _status,
+    "clean": _clean,
+    "doctor": _doctor,
     "models": _models,
     "home": _home,
 }

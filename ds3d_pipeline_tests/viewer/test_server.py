@@ -1,6 +1,7 @@
 """The viewer in a browser, and as a command that Ctrl-C ends."""
 
 import re
+import shutil
 import signal
 import time
 import urllib.request
@@ -17,7 +18,7 @@ from ds3d_pipeline_tests.browser import open_browser
 from ds3d_pipeline_tests.captures import run_ds3d, start_ds3d
 from ds3d_pipeline_tests.finished import publish_finished, random_gaussians
 
-UNUSABLE = 2
+FAILED, UNUSABLE = 1, 2
 SIZE_WH = (1000, 700)
 LOOK = "[...document.querySelectorAll('button')].find(b => b.textContent.includes('{}'))"
 
@@ -124,6 +125,15 @@ def test_an_unknown_capture_is_one_sentence(tmp_path):
     assert done.returncode == UNUSABLE
     (line,) = done.stderr.splitlines()
     assert "nowhere" in line
+
+
+def test_a_damaged_file_is_one_sentence(folder, tmp_path):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "model.glb").write_bytes(b"glTF")
+    done = run_ds3d(tmp_path / "home", "view", copy, "--no-open")
+    assert done.returncode == FAILED
+    (line,) = done.stderr.splitlines()
+    assert "model.glb" in line
 
 
 def test_covariances_are_the_squared_axes_turned():

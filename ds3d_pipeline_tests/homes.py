@@ -1,0 +1,43 @@
+"""Homes with published bundles, made in a moment."""
+
+from pathlib import Path
+
+from upath import UPath
+
+from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, publish, seal
+from ds3d_pipeline.home import Home
+
+FELL_BACK = (
+    Attempt(backend="poisson", outcome="failed", reason="No [surface].", seconds=3.0),
+    Attempt(backend="relief", outcome="ok", seconds=2.0),
+)
+
+
+def make_home(root: Path, storage: str | None = None) -> Home:
+    """An empty home."""
+    home = Home(root=root, storage=storage or str(root / "storage"))
+    for folder in (home.work, root / "uploads"):
+        folder.mkdir(parents=True)
+    return home
+
+
+def put_bundle(
+    home: Home, stage: str, capture: str, text: str, *, attempts: tuple[Attempt, ...] = ()
+) -> Bundle:
+    """Publishes a bundle of one file with this text; `metrics.json` for the metrics."""
+    folder = home.root / "made" / stage / capture / text[:8].strip("{").replace('"', "")
+    folder.mkdir(parents=True)
+    (folder / ("metrics.json" if stage == "metrics" else "file.txt")).write_text(text)
+    attempts = attempts or (Attempt(backend="local", outcome="ok", seconds=1.5),)
+    report = StageReport(
+        stage=stage,
+        backend=attempts[-1].backend,
+        attempts=attempts,
+        seconds=sum(attempt.seconds for attempt in attempts),
+        peak_memory_mb=100.0,
+        fingerprint=text,
+        result={},
+    )
+    bundle = seal(folder, report)
+    publish(bundle, UPath(home.storage) / stage / capture)
+    return bundle
