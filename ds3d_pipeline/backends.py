@@ -86,6 +86,7 @@ LADDERS: dict[str, tuple[Rung, ...]] = {
     ),
     "poses": (
         Rung(name="pycolmap", module="ds3d_pipeline.poses", summary="COLMAP's incremental mapping"),
+        Rung(name="opencv", module="ds3d_pipeline.poses", summary="OpenCV's geometry, our bundle adjustment"),
         Rung(
             name="single",
             module="ds3d_pipeline.poses",

@@ -12,6 +12,7 @@ import pycolmap
 
 from ds3d_pipeline.keyframes.focal import FULL_FRAME_DIAGONAL_MM
 from ds3d_pipeline.options import PosesOptions
+from ds3d_pipeline.poses.placement import tell_placement
 from ds3d_pipeline.program import Work
 from ds3d_pipeline.records import read_json
 from ds3d_pipeline.runners import clear_folder
@@ -45,6 +46,7 @@ def single_view(work: Work[PosesOptions]) -> dict[str, Any]:
         "mean_reprojection_error_px": None,
         "points": 0,
         "unregistered": [other.image for other in keyframes.frames if other is not frame],
+        **tell_placement(keyframes, {frame.image}),
         "focal_px": round(focal.px, 2),
         "focal_from": focal.source,
         "seed": work.options.seed,
