@@ -57,13 +57,13 @@ class DepthOptions:
     model_sha256: str = ""
     """What the model's file must hash to; empty checks only the default model."""
     model_gives_depth: bool = False
-    """Whether larger numbers of the model's output are further away; else they are nearer, as in disparity."""
+    """Whether larger numbers of the model's output are further away; in disparity they are nearer."""
     model_side_px: int = 518
     """Shorter side of the model's picture where the model takes any size."""
     model_multiple_px: int = 14
     """Sides of the model's picture are multiples of this."""
     model_colors: str = "imagenet"
-    """How the model wants colours: `imagenet` (mean and deviation), `symmetric` (-1 to 1) or `unit` (0 to 1)."""
+    """How the model wants colours: `imagenet`, `symmetric` (-1 to 1) or `unit` (0 to 1)."""
     fetch_model: bool = False
     """Whether a run may fetch a missing model from the network."""
 
