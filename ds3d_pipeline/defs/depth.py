@@ -20,15 +20,16 @@ class DepthConfig(StageConfig):
         default=None, description="ONNX depth model: a file, or owner/repository@revision:file."
     )
     model_sha256: str | None = Field(default=None, description="What the model's file must hash to.")
-    model_output: str | None = Field(
-        default=None, description="disparity (larger is nearer) or depth (larger is further)."
+    model_gives_depth: bool | None = Field(
+        default=None, description="Whether larger numbers of the model are further, not nearer."
     )
     model_side_px: int | None = Field(default=None, description="Shorter side of the model's picture.")
     model_multiple_px: int | None = Field(
         default=None, description="Sides of the model's picture are multiples of this."
     )
-    model_mean: list[float] | None = Field(default=None, description="Mean of the model's colours in [0, 1].")
-    model_std: list[float] | None = Field(default=None, description="Deviation of the model's colours.")
+    model_colors: str | None = Field(
+        default=None, description="How the model wants colours: imagenet, symmetric or unit."
+    )
     fetch_model: bool | None = Field(default=None, description="Whether a run may download a missing model.")
 
 

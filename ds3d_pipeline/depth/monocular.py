@@ -14,10 +14,10 @@ from ds3d_pipeline.depth.network import DepthNetwork
 from ds3d_pipeline.depth.photos import map_size
 from ds3d_pipeline.depth.refinement import (
     RefinementOptions,
-    flying_pixels,
     normalised_disparity,
     normals_from_depth,
     smoothed,
+    without_ramps,
 )
 from ds3d_pipeline.formats.pictures import read_rgb
 from ds3d_pipeline.geometry.cameras import K_scaled, project
@@ -53,7 +53,7 @@ class Monocular:
         K = K_scaled(view.K, (size_wh[0] / view.image_size_wh[0], size_wh[1] / view.image_size_wh[1]))
         found = self._disparity(photo, size_wh)
         depth = np.zeros(size_wh[::-1], np.float32) if found is None else self._depth(view, K, found)
-        depth = np.where(flying_pixels(depth, self.refinement.flying_step), 0, depth).astype(np.float32)
+        depth = without_ramps(depth, self.refinement)
         return DepthMap(
             image=view.image,
             depth=depth,
@@ -67,8 +67,7 @@ class Monocular:
         if found is None:
             return None
         large = cv2.resize(found, size_wh, interpolation=cv2.INTER_LINEAR).astype(np.float32)
-        guide = cv2.resize(photo, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8)
-        return np.clip(smoothed(large, guide, self.refinement), 0, 1)
+        return np.clip(smoothed(large, self.refinement), 0, 1)
 
     def _depth(self, view: View, K: Float64, disparity: Float32) -> Float32:
         if len(self.model.views) == 1 and not len(self.model.points_in_world):

@@ -13,6 +13,12 @@ from ds3d_pipeline.options import DepthOptions
 from ds3d_pipeline.scene import Float32, UInt8
 
 INPUT_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+COLORS = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "symmetric": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+}
+"""Mean and deviation of colours in [0, 1], by the name of `DepthOptions.model_colors`."""
 OTHER_MODEL = "Fetch the model again with `ds3d models fetch`, or name another in `depth_maps.model`."
 
 
@@ -25,6 +31,9 @@ class DepthNetwork:
     def __init__(self, path: Path, options: DepthOptions) -> None:
         """Opens the file. Raises StageError where it is no ONNX model or has another signature."""
         self._path, self._options = path, options
+        if options.model_colors not in COLORS:
+            cause = f"depth_maps.model_colors is {options.model_colors!r}."
+            raise StageError(cause, f"Use one of {', '.join(COLORS)}.")
         try:
             self._session = open_session(path)
         # ONNX Runtime's errors have no base class of their own.
@@ -57,11 +66,11 @@ class DepthNetwork:
         small = cv2.resize(photo, size_wh, interpolation=_interpolation(photo, size_wh))
         pad_x, pad_y = self._padding(size_wh)
         padded = cv2.copyMakeBorder(small, 0, pad_y, 0, pad_x, cv2.BORDER_REFLECT)
-        found = self._run(normalised_colors(padded.astype(np.uint8), self._options))
+        found = self._run(normalised_colors(padded.astype(np.uint8), self._options.model_colors))
         rows = round(found.shape[0] * size_wh[1] / (size_wh[1] + pad_y))
         columns = round(found.shape[1] * size_wh[0] / (size_wh[0] + pad_x))
         found = found[:rows, :columns]
-        return found if self._options.model_output == "disparity" else _inverse(found)
+        return _inverse(found) if self._options.model_gives_depth else found
 
     def _inner_size(self, width: int, height: int) -> tuple[int, int]:
         if self._fixed_wh is None:
@@ -96,9 +105,9 @@ def model_size(width: int, height: int, side_px: int, multiple_px: int) -> tuple
     return across, down
 
 
-def normalised_colors(rgb: UInt8, options: DepthOptions) -> Float32:
+def normalised_colors(rgb: UInt8, colors: str) -> Float32:
     """(1, 3, H, W) of (H, W, 3) RGB: in [0, 1], less the mean, over the deviation."""
-    mean, deviation = np.array(options.model_mean, np.float32), np.array(options.model_std, np.float32)
+    mean, deviation = (np.array(values, np.float32) for values in COLORS[colors])
     planes = (rgb.astype(np.float32) / 255 - mean) / deviation
     return np.ascontiguousarray(planes.transpose(2, 0, 1)[None], np.float32)
 

@@ -1,4 +1,4 @@
-"""Relative disparity made clean: clipped, normalised, smoothed along the photo's edges, no flying pixels."""
+"""Relative disparity made clean: clipped, normalised, smoothed within surfaces, no flying pixels."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from ds3d_pipeline.depth.interpolation import normals_of_planes
 from ds3d_pipeline.scene import Float32, Float64
 
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-
 
 @dataclass(frozen=True, kw_only=True)
 class RefinementOptions:
@@ -20,12 +18,14 @@ class RefinementOptions:
 
     low_quantile: float = 0.02
     high_quantile: float = 0.98
-    filter_radius: float = 0.008
-    """Of the guided filter's window, as a fraction of the image diagonal."""
-    filter_epsilon: float = 1e-3
-    """Variance of the photo in [0, 1] from which on an edge is kept."""
+    filter_radius: float = 0.006
+    """Of the bilateral filter, as a fraction of the image diagonal."""
+    filter_step: float = 0.04
+    """Deviation in disparity within which pixels are one surface to the filter."""
     flying_step: float = 0.05
     """Relative change of depth over three pixels that no surface makes."""
+    half_ramp: float = 0.015
+    """Half of the widest ramp of a depth edge, as a fraction of the image diagonal."""
 
 
 def normalised_disparity(disparity: Float32, options: RefinementOptions) -> Float32 | None:
@@ -36,29 +36,15 @@ def normalised_disparity(disparity: Float32, options: RefinementOptions) -> Floa
     return np.clip((disparity - low) / (high - low), 0, 1).astype(np.float32)
 
 
-def guided_filter(values: Float32, guide: Float32, radius_px: int, epsilon: float) -> Float32:
-    """(H, W) values smoothed where the guide (H, W) is flat, kept where it has an edge.
+def smoothed(disparity: Float32, options: RefinementOptions) -> Float32:
+    """(H, W) disparity in [0, 1] smoothed within surfaces: bilateral filter (Tomasi, Manduchi 1998).
 
-    The local linear model of He, Sun and Tang (2010), "Guided image filtering", with box windows.
+    It weighs by disparity and not by the photo: a photo's texture would be copied into the edges of depth.
     """
-    side = 2 * radius_px + 1
-
-    def mean(image: Float32) -> Float32:
-        return cv2.blur(image, (side, side), borderType=cv2.BORDER_REFLECT).astype(np.float32)
-
-    mean_guide, mean_values = mean(guide), mean(values)
-    variance = mean(guide * guide) - mean_guide * mean_guide
-    covariance = mean(guide * values) - mean_guide * mean_values
-    slope = (covariance / (variance + np.float32(epsilon))).astype(np.float32)
-    offset = (mean_values - slope * mean_guide).astype(np.float32)
-    return (mean(slope) * guide + mean(offset)).astype(np.float32)
-
-
-def smoothed(disparity: Float32, rgb: NDArray[np.uint8], options: RefinementOptions) -> Float32:
-    """Disparity (H, W) guided by the photo (H, W, 3) of the same size."""
-    guide = ((rgb.astype(np.float32) @ LUMA) / 255).astype(np.float32)
-    radius_px = max(1, round(options.filter_radius * float(np.hypot(*disparity.shape))))
-    return guided_filter(disparity, guide, radius_px, options.filter_epsilon)
+    radius_px = options.filter_radius * float(np.hypot(*disparity.shape))
+    side = 2 * max(1, round(radius_px)) + 1
+    filtered = cv2.bilateralFilter(disparity, side, options.filter_step, max(radius_px / 2, 0.5))
+    return np.asarray(filtered, np.float32)
 
 
 def flying_pixels(depth: Float32, step: float) -> NDArray[np.bool_]:
@@ -71,6 +57,26 @@ def flying_pixels(depth: Float32, step: float) -> NDArray[np.bool_]:
     high = cv2.dilate(np.where(known, depth, 0).astype(np.float32), window)
     low = cv2.erode(np.where(known, depth, depth.max(initial=0)).astype(np.float32), window)
     return known & (high > (1 + step) * low)
+
+
+def without_ramps(depth: Float32, options: RefinementOptions) -> Float32:
+    """(H, W) depth whose flying pixels, and those beside them, take the depth of the nearest that is none.
+
+    So the ramp of a depth edge becomes a step in its middle. What is further than half of the widest ramp
+    from any surface becomes unknown (0).
+    """
+    flying = cv2.dilate(flying_pixels(depth, options.flying_step).astype(np.uint8), np.ones((3, 3), np.uint8))
+    unsure = (flying > 0) | (depth <= 0)
+    if unsure.all():
+        return np.zeros_like(depth)
+    distance, found = cv2.distanceTransformWithLabels(
+        unsure.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    labels = np.asarray(found, np.int32)
+    by_label = np.zeros(labels.max() + 1, np.float32)
+    by_label[labels[~unsure]] = depth[~unsure]
+    reach_px = options.half_ramp * float(np.hypot(*depth.shape))
+    return np.where((depth > 0) & (distance <= reach_px), by_label[labels], 0).astype(np.float32)
 
 
 def normals_from_depth(depth: Float32, K: Float64) -> Float32:

@@ -9,13 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from ds3d_pipeline.backends import LADDERS, plan_ladder
+from ds3d_pipeline.depth.models import can_estimate
 from ds3d_pipeline.depth.runtime import describe_runtime
 from ds3d_pipeline.home import find_home
 from ds3d_pipeline.modes import DEFAULT_MODE, MODES
 
 
 def machine_facts() -> dict[str, str]:
-    """Cores, memory, disk, GPU driver, Docker and ONNX Runtime with what it runs on, in words."""
+    """Cores, memory, disk, GPU driver, Docker, ONNX Runtime with what it runs on, and its model, in words."""
     import psutil
 
     home = find_home()
@@ -27,6 +28,7 @@ def machine_facts() -> dict[str, str]:
         "GPU": "NVIDIA driver found" if shutil.which("nvidia-smi") else "no NVIDIA driver: the CPU is used",
         "Docker": "found" if shutil.which("docker") else "not found: programs run as child processes",
         "ONNX Runtime": describe_runtime(),
+        "depth model": can_estimate(MODES[DEFAULT_MODE].depth_maps) or "there and whole",
     }
 
 

@@ -35,7 +35,7 @@ def test_values_are_those_of_numpy(tmp_path):
 
 def test_colours_and_meaning_are_options(tmp_path):
     path = weighted_colors(tmp_path / "model.onnx", offset=2.0)
-    options = DepthOptions(model_side_px=56, model_mean=(0, 0, 0), model_std=(1, 1, 1), model_output="depth")
+    options = DepthOptions(model_side_px=56, model_colors="unit", model_gives_depth=True)
     small = cv2.resize(photo(300, 200), (84, 56), interpolation=cv2.INTER_AREA)
     found = DepthNetwork(path, options).disparity(photo(300, 200))
     np.testing.assert_allclose(found, 1 / ((small / 255) @ WEIGHTS + 2), rtol=1e-5)
@@ -54,6 +54,11 @@ def test_sides_are_multiples_and_keep_the_aspect():
     assert model_size(1600, 1200, 518, 14) == (686, 518)
     assert model_size(1200, 1600, 518, 14) == (518, 686)
     assert model_size(64, 64, 518, 14) == (518, 518)
+
+
+def test_colours_that_are_not_known_are_told(tmp_path):
+    with pytest.raises(StageError, match="imagenet, symmetric, unit"):
+        DepthNetwork(weighted_colors(tmp_path / "model.onnx"), DepthOptions(model_colors="sepia"))
 
 
 def cut(path):

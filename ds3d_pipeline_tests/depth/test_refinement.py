@@ -3,10 +3,10 @@ import numpy as np
 from ds3d_pipeline.depth.refinement import (
     RefinementOptions,
     flying_pixels,
-    guided_filter,
     normalised_disparity,
     normals_from_depth,
     smoothed,
+    without_ramps,
 )
 from ds3d_pipeline.geometry.cameras import intrinsics, rays
 
@@ -23,43 +23,31 @@ def test_the_same_everywhere_is_nothing():
     assert normalised_disparity(np.full((5, 5), 3, np.float32), OPTIONS) is None
 
 
-def plain_guided_filter(values, guide, radius, epsilon):
-    """Window by window, least squares of values = a guide + b (He et al. 2010, equations 5 and 6)."""
-    height, width = values.shape
-    slopes, offsets = np.zeros((2, height, width))
-    rows = np.pad(np.arange(height), radius, mode="symmetric")
-    columns = np.pad(np.arange(width), radius, mode="symmetric")
-    windows = {}
-    for y in range(height):
-        for x in range(width):
-            window = np.ix_(rows[y : y + 2 * radius + 1], columns[x : x + 2 * radius + 1])
-            windows[y, x] = window
-            i, p = guide[window].ravel(), values[window].ravel()
-            slopes[y, x] = np.mean((i - i.mean()) * (p - p.mean())) / (i.var() + epsilon)
-            offsets[y, x] = p.mean() - slopes[y, x] * i.mean()
-    return np.array(
-        [
-            [slopes[windows[y, x]].mean() * guide[y, x] + offsets[windows[y, x]].mean() for x in range(width)]
-            for y in range(height)
-        ]
-    )
-
-
-def test_guided_filter_is_its_definition():
+def test_noise_goes_and_the_step_stays():
     random = np.random.default_rng(0)
-    values, guide = random.uniform(size=(2, 14, 17)).astype(np.float32)
-    expected = plain_guided_filter(values.astype(float), guide.astype(float), 2, 0.01)
-    np.testing.assert_allclose(guided_filter(values, guide, 2, 0.01), expected, atol=1e-4)
+    step = np.where(np.arange(320) < 160, 0.2, 0.8) * np.ones((240, 1))
+    noisy = (step + random.normal(scale=0.01, size=step.shape)).astype(np.float32)
+    found = smoothed(noisy, OPTIONS)
+    assert np.std(found - step) < 0.5 * 0.01
+    assert np.abs(found[:, 158:162].mean(axis=0) - step[0, 158:162]).max() < 0.005
 
 
-def test_noise_goes_and_the_edge_in_the_photo_stays():
-    random = np.random.default_rng(0)
-    step = np.where(np.arange(160) < 80, 0.2, 0.8) * np.ones((120, 1))
-    photo = np.repeat(np.round(255 * (1 - step))[..., None], 3, axis=2).astype(np.uint8)
-    noisy = (step + random.normal(scale=0.05, size=step.shape)).astype(np.float32)
-    found = smoothed(noisy, photo, OPTIONS)
-    assert np.std(found - step) < 0.4 * 0.05
-    assert np.abs(found[:, 78:82].mean(axis=0) - step[0, 78:82]).max() < 0.05
+def test_a_ramp_becomes_a_step_in_its_middle():
+    depth = np.full((240, 320), 1.0, np.float32)
+    depth[:, 160:] = 2.0
+    depth[:, 158:162] = [1.2, 1.4, 1.6, 1.8]
+    found = without_ramps(depth, OPTIONS)
+    np.testing.assert_array_equal(found, np.where(np.arange(320) < 160, 1.0, 2.0) * np.ones((240, 1)))
+
+
+def test_what_is_all_ramp_is_unknown_far_from_surfaces():
+    ramp = np.tile(np.float32(1.1) ** np.arange(60, dtype=np.float32), (40, 1))
+    assert (without_ramps(ramp, OPTIONS) == 0).all()
+    depth = np.concatenate([np.ones((40, 60), np.float32), ramp], axis=1)
+    found = without_ramps(depth, OPTIONS)
+    assert (found[:, :58] == 1).all()
+    assert (found[:, 64:] == 0).all()
+    assert (without_ramps(np.zeros((9, 9), np.float32), OPTIONS) == 0).all()
 
 
 def test_flying_pixels_hang_between_two_surfaces():

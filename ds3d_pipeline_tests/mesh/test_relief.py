@@ -19,6 +19,7 @@ from ds3d_pipeline.options import MeshOptions
 from ds3d_pipeline.poses.single import write_single
 from ds3d_pipeline.program import STAGE_ERROR_EXIT, program_main
 from ds3d_pipeline.scene import DepthMap, Keyframe, View
+from ds3d_pipeline_tests.formats.test_gltf import validate  # noqa: F401
 from ds3d_pipeline_tests.pointcloud.captures import write_capture
 
 SIZE_WH = (160, 120)
@@ -187,6 +188,12 @@ def test_the_numbers_are_the_files(one_view):
     assert numbers["texture_size"] == 160
     assert numbers["world_from_gltf"] == world_from_gltf.tolist()
     assert (one_view / "output" / "preview.jpg").stat().st_size < 50_000
+
+
+def test_the_khronos_validator_finds_nothing(one_view, validate):  # noqa: F811
+    assert run(one_view, "relief") == 0
+    issues = validate(one_view / "output" / "model.glb")
+    assert (issues["numErrors"], issues["numWarnings"]) == (0, 0), issues["messages"]
 
 
 def test_poisson_leaves_one_view_to_the_relief(one_view):

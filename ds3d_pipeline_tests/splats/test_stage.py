@@ -40,7 +40,7 @@ def write_model(folder, photos) -> None:
     for number, photo in enumerate(photos, start=1):
         image = pycolmap.Image(name=photo.name, camera_id=1, image_id=number)
         model.add_image_with_trivial_frame(image, pycolmap.Rigid3d(photo.cam_from_world[:3]))
-    (folder / "sparse").mkdir()
+    (folder / "sparse").mkdir(exist_ok=True)
     model.write(folder / "sparse")
 
 
@@ -110,3 +110,10 @@ def test_a_folder_without_points_is_refused(capture, tmp_path):
     (capture / "pointcloud.ply").unlink()
     assert run(capture, tmp_path / "out", "light") == STAGE_ERROR_EXIT
     assert not (tmp_path / "out" / "splat.ply").exists()
+
+
+def test_two_photos_are_left_to_the_light_splat(capture, tmp_path, photos):
+    write_model(capture, photos[:2])
+    assert run(capture, tmp_path / "out", "cpu") == STAGE_ERROR_EXIT
+    assert "needs 3 placed photos and has 2" in (tmp_path / "out" / "error.json").read_text()
+    assert run(capture, tmp_path / "light", "light") == 0
