@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +37,17 @@ def gather_evidence(
         pairs = _verified(opened, {ids[frame.image]: index for index, frame in enumerate(frames)})
     sizes_wh = [frame.size_wh for frame in frames]
     return Evidence(
-        frames=_frames(frames, counts, images),
+        frames=look_at_frames(frames, counts, images),
         pairs=measure_pairs(pairs, sizes_wh, [frame.focal_px for frame in frames]),
         model=model_evidence(model) if model is not None else None,
     )
 
 
-def _frames(frames: tuple[Keyframe, ...], counts: list[int], images: Path) -> tuple[FrameEvidence, ...]:
+def look_at_frames(
+    frames: Sequence[Keyframe], counts: Sequence[int], images: Path
+) -> tuple[FrameEvidence, ...]:
+    """Evidence of frames in the folder `images` with these counts of features."""
+
     def look_at(item: tuple[Keyframe, int]) -> FrameEvidence:
         frame, features = item
         is_poor = features < FEW_FEATURES

@@ -64,14 +64,20 @@ def judge(evidence: Evidence, min_registered: int = 3) -> Diagnosis | None:
     """
     found, model = diagnose(evidence, min_registered), evidence.model
     placed = len(model.images) if model else 0
-    told = f"{placed} of {len(evidence.frames)} frames could be placed"
     if model is None or placed < min_registered:
-        found = found or _little_overlap(evidence)
-        raise StageError(f"Only {told}, at least {min_registered} are needed. {found.cause}", found.remedy)
+        raise refusal(evidence, placed, min_registered)
     is_poor = placed < GOOD_SHARE * len(evidence.frames) or model.points_per_frame < POOR_POINTS_PER_FRAME
     if found and found.kind == "parallax" and is_poor:
-        raise StageError(f"{told}, but only by chance. {found.cause}", found.remedy)
+        told = f"{placed} of {len(evidence.frames)} frames could be placed, but only by chance."
+        raise StageError(f"{told} {found.cause}", found.remedy)
     return found
+
+
+def refusal(evidence: Evidence, placed: int, min_registered: int) -> StageError:
+    """The error of a capture of which too few frames could be placed."""
+    found = diagnose(evidence, min_registered) or _little_overlap(evidence)
+    told = f"Only {placed} of {len(evidence.frames)} frames could be placed, at least {min_registered}"
+    return StageError(f"{told} are needed. {found.cause}", found.remedy)
 
 
 def unplaced_frames(evidence: Evidence) -> tuple[FrameEvidence, ...]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.options import PosesOptions
+from ds3d_pipeline.poses.diagnosis import judge, refusal
+from ds3d_pipeline.poses.evidence import summarize
 from ds3d_pipeline.poses.features import FOCAL_GUESS, Features, extract_all
+from ds3d_pipeline.poses.opencv.evidence import gather_evidence
 from ds3d_pipeline.poses.opencv.export import write_model
 from ds3d_pipeline.poses.opencv.focal import vote_focal_px
 from ds3d_pipeline.poses.opencv.mapping import Mapper, by_size, grow, start, unused_pairs
@@ -20,6 +22,7 @@ from ds3d_pipeline.poses.opencv.model import Cameras, Model, Tracks, errors_px, 
 from ds3d_pipeline.poses.opencv.pairs import choose_pairs
 from ds3d_pipeline.poses.opencv.tracks import build_tracks
 from ds3d_pipeline.poses.opencv.two_view import first_pairs
+from ds3d_pipeline.poses.placement import tell_placement
 from ds3d_pipeline.program import Work
 from ds3d_pipeline.records import read_json
 from ds3d_pipeline.scene import Keyframe, Keyframes
@@ -48,11 +51,15 @@ def map_with_opencv(work: Work[PosesOptions]) -> dict[str, Any]:
     times.append(time.monotonic())
     work.progress(0.9, "undistorting")
     write_model(work.output, work.input / "images", frames, mapped.tracks, mapped.cameras, mapped.model)
+    evidence = gather_evidence(frames, work.input / "images", features, matches, work.output / "sparse")
+    diagnosis = judge(evidence, work.options.min_registered)
     times.append(time.monotonic())
     phases = ("features", "matching", "mapping", "undistortion")
     seconds = {name: round(b - a, 2) for name, a, b in zip(phases, times, times[1:], strict=False)}
     work.progress(1.0, "done")
     return _measure(mapped, keyframes, frames) | {
+        "diagnosis": asdict(diagnosis) if diagnosis else None,
+        "evidence": summarize(evidence),
         "matches": _describe(matches),
         "pairs": how,
         "retries": mapped.retries,
@@ -135,11 +142,8 @@ def _map(
         starts, tries = unused_pairs(starts[1:], model.placed), tries + 1
     placed = int(best.placed.sum()) if best is not None else 0
     if best is None or placed < max(work.options.min_registered, 2):
-        raise StageError(
-            f"Only {placed} of {len(frames)} frames could be placed, at least {work.options.min_registered}"
-            f" are needed ({_describe(matches)}).",
-            "Film again more slowly around the object: sharp, overlapping, textured views, moving sideways.",
-        )
+        evidence = gather_evidence(frames, work.input / "images", features, matches, None)
+        raise refusal(evidence, placed, work.options.min_registered)
     return _Mapped(tracks=tracks, cameras=cameras, model=best, retries=tries - 1)
 
 
@@ -163,6 +167,7 @@ def _measure(mapped: _Mapped, keyframes: Keyframes, frames: Sequence[Keyframe]) 
         "points": points,
         "mean_track_length": float(model.used.sum() / points),
         "unregistered": [frame.image for frame in keyframes.frames if frame.image not in placed],
+        **tell_placement(keyframes, placed),
         "cameras": described,
     }
 
