@@ -46,13 +46,29 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("agreement")
     camera = CameraOptions(size_wh=(320, 240), focal_px=280.0, noise_sigma=1.0, radial_k1=-0.06)
     truth = make_capture(
-        folder / "capture", SyntheticOptions(frames=10, path=PathOptions(arc_deg=45.0), camera=camera)
+        folder / "capture", SyntheticOptions(frames=8, path=PathOptions(arc_deg=45.0), camera=camera)
     )
     enu_m = METRES_PER_M * np.stack([frame.centre_in_world for frame in truth.frames]) @ ENU_FROM_WORLD.T
     places = pycolmap.GPSTransform().enu_to_ellipsoid(enu_m, *HOME)
     for frame, place in zip(truth.frames, places, strict=True):
         write_gps(truth.input / frame.image, place)
-    words = ("reconstruct", truth.input, "--mode", "fastest", "--name", "small", "--output", folder / "out")
+    config = folder / "small.json"
+    config.write_text(
+        '{"depth_maps": {"max_side_px": 320}, "mesh": {"poisson_depth": 7, "max_faces": 20000}, '
+        '"poses": {"max_features": 2000}, "splat": {"max_gaussians": 40000}}'
+    )
+    words = (
+        "reconstruct",
+        truth.input,
+        "--config",
+        config,
+        "--mode",
+        "fastest",
+        "--name",
+        "small",
+        "--output",
+        folder / "out",
+    )
     done = run_ds3d(folder / "home", *words)
     assert done.returncode == 0, done.stderr[-2000:]
     return truth, folder / "out" / "small"
@@ -62,7 +78,7 @@ def finished(tmp_path_factory):
 def views(finished):
     """Two training views at both ends of the path, each with its photo (H, W, 3) in [0, 1]."""
     folder = finished[1]
-    chosen = [read_reconstruction(folder / "sparse").views[index] for index in (2, 7)]
+    chosen = [read_reconstruction(folder / "sparse").views[index] for index in (1, 6)]
     return [(v, np.asarray(Image.open(folder / "images" / v.image), np.float32) / 255) for v in chosen]
 
 

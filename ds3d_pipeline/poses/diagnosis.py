@@ -26,7 +26,9 @@ MIN_CONTRAST = 2.0
 """Gray levels; less is sensor noise."""
 MIN_SHARPNESS = 0.045
 MIN_PARALLAX_DEG = 0.7
-"""In the widest tenth of the pairs: lens distortion alone makes 0.3, walks around an object 2 or more."""
+"""In the widest tenth of the pairs of a capture that maps badly: a walk around an object has 2 or more."""
+NO_PARALLAX_DEG = 0.35
+"""The same in one that maps well, as dense frames with little between neighbours do; lenses make 0.3."""
 MIN_HOMOGRAPHY_SHARE = 0.85
 MIN_TRIANGULATION_ANGLE_DEG = 2.0
 MIN_INLIER_RATIO = 0.5
@@ -46,32 +48,46 @@ def diagnose(evidence: Evidence, min_registered: int = 3) -> Diagnosis | None:
     """The cause that spoils most, None for a capture that was placed well."""
     if len(evidence.frames) < min_registered:
         return _few_frames(evidence, min_registered)
-    lost = unplaced_frames(evidence)
-    is_lost = len(lost) > (1 - GOOD_SHARE) * len(evidence.frames)
-    model = evidence.model
-    is_thin = model is None or model.points_per_frame < POOR_POINTS_PER_FRAME
-    if is_lost or is_thin:
-        found = _poor_pictures(lost if is_lost else evidence.frames)
-        found = found or _no_parallax(evidence) or _groups(evidence) or _moving(evidence)
-        return found or _little_overlap(evidence)
-    return _no_parallax(evidence) or _moving(evidence)
+    if not is_poor(evidence):
+        return _no_parallax(evidence, NO_PARALLAX_DEG) or _moving(evidence)
+    found = _poor_pictures(unplaced_frames(evidence) if is_lossy(evidence) else evidence.frames)
+    found = found or _no_parallax(evidence, MIN_PARALLAX_DEG) or _groups(evidence) or _moving(evidence)
+    return found or _little_overlap(evidence)
 
 
 def judge(evidence: Evidence, min_registered: int = 3) -> Diagnosis | None:
     """As `diagnose`; raises StageError with cause and remedy where the model is not worth going on with.
 
-    That is one of too few frames, or one of frames without parallax, which mapping laid out by chance.
+    That is one of too few frames, or one of frames without parallax that mapping laid out by chance: few of
+    them, with few points, or with angles that the matches do not have.
     """
     found, model = diagnose(evidence, min_registered), evidence.model
     placed = len(model.images) if model else 0
-    told = f"{placed} of {len(evidence.frames)} frames could be placed"
     if model is None or placed < min_registered:
-        found = found or _little_overlap(evidence)
-        raise StageError(f"Only {told}, at least {min_registered} are needed. {found.cause}", found.remedy)
-    is_poor = placed < GOOD_SHARE * len(evidence.frames) or model.points_per_frame < POOR_POINTS_PER_FRAME
-    if found and found.kind == "parallax" and is_poor:
-        raise StageError(f"{told}, but only by chance. {found.cause}", found.remedy)
+        raise refusal(evidence, placed, min_registered)
+    is_by_chance = is_poor(evidence) or model.triangulation_angle_deg >= MIN_TRIANGULATION_ANGLE_DEG
+    if found and found.kind == "parallax" and is_by_chance:
+        told = f"{placed} of {len(evidence.frames)} frames could be placed, but only by chance."
+        raise StageError(f"{told} {found.cause}", found.remedy)
     return found
+
+
+def refusal(evidence: Evidence, placed: int, min_registered: int) -> StageError:
+    """The error of a capture of which too few frames could be placed."""
+    found = diagnose(evidence, min_registered) or _little_overlap(evidence)
+    told = f"Only {placed} of {len(evidence.frames)} frames could be placed, at least {min_registered}"
+    return StageError(f"{told} are needed. {found.cause}", found.remedy)
+
+
+def is_poor(evidence: Evidence) -> bool:
+    """Whether frames are missing or placed by few points."""
+    model = evidence.model
+    return is_lossy(evidence) or model is None or model.points_per_frame < POOR_POINTS_PER_FRAME
+
+
+def is_lossy(evidence: Evidence) -> bool:
+    """Whether more frames are missing than a good capture may lose."""
+    return len(unplaced_frames(evidence)) > (1 - GOOD_SHARE) * len(evidence.frames)
 
 
 def unplaced_frames(evidence: Evidence) -> tuple[FrameEvidence, ...]:
@@ -109,11 +125,11 @@ def _poor_pictures(frames: Sequence[FrameEvidence]) -> Diagnosis | None:
     )
 
 
-def _no_parallax(evidence: Evidence) -> Diagnosis | None:
+def _no_parallax(evidence: Evidence, least_deg: float) -> Diagnosis | None:
     """A turn explains the matches even of the widest pairs, or the model's rays are all but parallel."""
     shares = [pair.homography_share for pair in evidence.pairs if pair.homography_share is not None]
     widest = widest_parallax_deg(evidence.pairs)
-    is_turn = widest is not None and widest < MIN_PARALLAX_DEG and np.median(shares) > MIN_HOMOGRAPHY_SHARE
+    is_turn = widest is not None and widest < least_deg and np.median(shares) > MIN_HOMOGRAPHY_SHARE
     angle = evidence.model.triangulation_angle_deg if evidence.model else np.inf
     if not is_turn and angle >= MIN_TRIANGULATION_ANGLE_DEG:
         return None

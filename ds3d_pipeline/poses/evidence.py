@@ -16,8 +16,11 @@ from ds3d_pipeline.scene import Float64, UInt8
 FEW_FEATURES = 300
 """A frame with fewer hardly matches its neighbours."""
 HOMOGRAPHY_ERROR_PX = 3.0
-FOCAL_GRID = (0.6, 0.7, 0.85, 1.0, 1.2, 1.45, 1.75)
+FOCAL_GUESS = 1.2
+FOCAL_GRID = (0.6, 0.7, 0.85, 1.0, FOCAL_GUESS, 1.45, 1.75)
 """Focal lengths over the longer side that are tried where none is known: phones lie between 0.6 and 1.4."""
+EXPLAINED = 0.1
+"""Share of the motion that a turn may leave: with the right focal length it leaves 0.02, a walk 0.4."""
 MOST_PAIRS = 200
 MOST_POINTS = 300
 """Pairs, and matches of a pair, that are measured; evenly chosen and enough for medians."""
@@ -104,8 +107,8 @@ def measure_pairs(
 ) -> tuple[PairEvidence, ...]:
     """Numbers of pairs of frames with these sizes and, where known, focal lengths.
 
-    Where a focal length is missing, the one of `FOCAL_GRID` counts with which turns of the camera explain
-    the matches best, so that a wrong guess does not look like parallax.
+    Where a focal length is missing, any of `FOCAL_GRID` will do with which turns of the camera explain the
+    matches, so that a wrong guess does not look like parallax.
     """
     chosen = np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), MOST_PAIRS)).astype(int)).tolist()
     measured = [pairs[index] for index in chosen]
@@ -127,14 +130,18 @@ def measure_pairs(
 def _least_parallax(
     pairs: Sequence[MatchedPair], sizes_wh: Sequence[tuple[int, int]], focals_px: Sequence[float | None]
 ) -> list[float]:
-    """Of each pair in degrees, with the focal length that leaves the least of the motion unexplained."""
-    found: list[tuple[float, list[float]]] = []
-    for share in (1.0,) if all(focals_px) else FOCAL_GRID:
+    """Of each pair in degrees, with the focal length that leaves the least of the motion unexplained.
+
+    Where all leave much, there is parallax, and the usual focal length tells how much.
+    """
+    found: dict[float, tuple[float, list[float]]] = {}
+    for share in (FOCAL_GUESS,) if all(focals_px) else FOCAL_GRID:
         focals = [f or share * max(wh) for f, wh in zip(focals_px, sizes_wh, strict=True)]
         angles = [_parallax(pair, sizes_wh, focals) for pair in pairs]
         unexplained = np.median([left / max(moved, 0.01) for left, moved in angles]) if angles else 0.0
-        found.append((float(unexplained), [left for left, _ in angles]))
-    return min(found)[1]
+        found[share] = float(unexplained), [left for left, _ in angles]
+    best = min(found.values())
+    return best[1] if best[0] < EXPLAINED else found[FOCAL_GUESS][1]
 
 
 def _parallax(

@@ -39,9 +39,7 @@ def make_keyframes(folder: Path, inputs: list[Path], max_side_px: int = 1024) ->
     return folder / "keyframes"
 
 
-def map_photos(folder: Path, inputs: list[Path], **options):
-    """The result of the poses stage, which writes to `folder`/poses; few features, to take seconds."""
+def map_photos(folder: Path, inputs: list[Path], body=map_with_pycolmap, **options):
+    """The result of a rung of the poses stage, written to `folder`/poses; few features, to take seconds."""
     keyframes = make_keyframes(folder, inputs)
-    return map_with_pycolmap(
-        work_on(keyframes, folder / "poses", PosesOptions(**{"max_features": 1500, **options}))
-    )
+    return body(work_on(keyframes, folder / "poses", PosesOptions(**{"max_features": 1500, **options})))

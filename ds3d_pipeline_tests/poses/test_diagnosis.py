@@ -181,6 +181,16 @@ def test_a_turn_that_mapping_solved_by_chance_is_refused():
         judge(evidence(pairs, garbage))
 
 
+def test_angles_that_the_matches_do_not_have_are_refused():
+    pairs = chain(range(10), homography_share=0.99, parallax_deg=0.2)
+    with pytest.raises(StageError, match="10 of 10 frames could be placed, but only by chance"):
+        judge(evidence(pairs))
+
+
+def test_dense_frames_with_little_parallax_between_neighbours_are_good():
+    assert judge(evidence(chain(range(10), homography_share=0.99, parallax_deg=0.5))) is None
+
+
 def test_narrow_angles_of_a_whole_model_are_told_but_not_refused():
     assert kind(judge(evidence(chain(range(10)), replace(MODEL, triangulation_angle_deg=1.4)))) == "parallax"
 

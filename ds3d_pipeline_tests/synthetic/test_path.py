@@ -50,6 +50,15 @@ def test_wobble_is_bounded_smooth_and_seeded(seed):
     assert not np.allclose(shaken, poses(PathOptions(seed=seed + 100)))
 
 
+def test_a_turn_on_the_spot_pans_level_and_does_not_move():
+    turned = poses(PathOptions(name="rotation", arc_deg=50))
+    np.testing.assert_allclose(centres(turned) - centres(turned)[0], 0, atol=1e-12)
+    assert rotation_angle_deg(turned[-1, :3, :3] @ turned[0, :3, :3].T) == pytest.approx(50)
+    np.testing.assert_allclose(turned[:, 0, 1], 0, atol=1e-12)
+    first, last = (transform_points(pose, TARGET) for pose in (turned[0], turned[-1]))
+    assert last[0] < 0 < first[0], "from left to right"
+
+
 def test_looking_straight_down_is_refused():
     with pytest.raises(ValueError, match="straight"):
         look_at_rotation([0, -2, 0], [0, 0, 0])
