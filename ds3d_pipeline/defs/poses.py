@@ -16,7 +16,14 @@ class PosesConfig(StageConfig):
     sequential_overlap: int | None = Field(
         default=None, description="Following frames a frame is matched with."
     )
-    exhaustive_up_to: int | None = Field(default=None, description="Match all pairs up to this many frames.")
+    similar_frames: int | None = Field(
+        default=None, description="Frames alike that a video frame is matched with."
+    )
+    exhaustive_up_to: int | None = Field(default=None, description="Match all pairs up to this many photos.")
+    similar_photos: int | None = Field(default=None, description="Photos alike that a photo is matched with.")
+    K: list[list[float]] | None = Field(
+        default=None, description="Known intrinsics (3 x 3) in pixels of the source files; kept fixed."
+    )
     min_registered: int | None = Field(default=None, description="Fewer placed frames are a failure.")
     seed: int | None = Field(default=None, description="Seed of all random choices.")
 

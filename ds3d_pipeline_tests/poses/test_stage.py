@@ -148,7 +148,7 @@ def test_video_frames_are_matched_in_sequence_with_the_given_focal_length(captur
     _, photos = capture
     stage_photos(tmp_path / "input", photos, kind="video", focal_px=FOCAL_PX)
     result = run(tmp_path / "input", tmp_path / "output", sequential_overlap=3)
-    assert (result["registered"], result["pairs"]) == (12, "sequential")
+    assert (result["registered"], result["pairs"]) == (12, "sequential and similar")
     assert result["cameras"][0]["params"][0] == pytest.approx(FOCAL_PX, rel=0.02)
 
 
