@@ -37,9 +37,9 @@ class PosesOptions:
     """Size at which features are extracted."""
     max_features: int = 4096
     """Of one frame; twice as many where they do not place the frames."""
-    sequential_overlap: int = 6
+    sequential_overlap: int = 5
     """Video frames are matched with this many following frames."""
-    similar_frames: int = 4
+    similar_frames: int = 3
     """Video frames are also matched with this many others that look alike, to close loops."""
     exhaustive_up_to: int = 60
     """Photos up to this many are matched all with all."""

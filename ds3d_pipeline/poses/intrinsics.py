@@ -20,8 +20,8 @@ ROBUST_SCALE_PX = 1.0
 MAX_ITERATIONS, FUNCTION_TOLERANCE = 20, 1e-6
 MAX_PRINCIPAL_SIGMA = 0.005
 """The principal point is refined where one pixel of noise leaves it this certain, of the longer side."""
-MAX_PRINCIPAL_SHIFT = 0.05
-"""Of the longer side: a principal point further from the centre is not that of a photo's optics."""
+MAX_PRINCIPAL_SHIFT = 0.02
+"""Of the longer side: what lies further off centre is rather the mark of wrong poses than of the optics."""
 
 FIXED = ([0, 1, 2, 2, 2], [1, 0, 0, 1, 2])
 FIXED_VALUES = (0, 0, 0, 0, 1)
