@@ -79,8 +79,8 @@ def gps_pairs(frames: Sequence[Keyframe], most: int) -> Pairs:
         return set()
     degrees = np.array([(places[i].latitude_deg, places[i].longitude_deg) for i in known], np.float64)
     metres = _on_a_plane(degrees)
-    _, nearest = KDTree(metres).query(metres, k=min(most + 1, len(known)))
-    pairs = ((known[a], known[b]) for a, row in enumerate(nearest) for b in row if a != b)
+    nearest = np.asarray(KDTree(metres).query(metres, k=min(most + 1, len(known)))[1])
+    pairs = ((known[a], known[b]) for a, row in enumerate(nearest.tolist()) for b in row if a != b)
     return {(min(pair), max(pair)) for pair in pairs}
 
 

@@ -90,7 +90,8 @@ def _flatten_picture(source: Path, target: Path, name: str, lens: _Lens) -> UInt
     if lens.sources is None:
         shutil.copyfile(source / name, target / name)
         return np.asarray(pixels, np.uint8)
-    flat = cv2.remap(pixels, *cv2.split(lens.sources), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    columns, rows = np.moveaxis(lens.sources, 2, 0).copy()
+    flat = cv2.remap(pixels, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     cv2.imwrite(str(target / name), flat, JPEG)
     return np.asarray(flat, np.uint8)
 
