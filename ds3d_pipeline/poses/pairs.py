@@ -10,13 +10,13 @@ from scipy.spatial import KDTree
 
 from ds3d_pipeline.options import PosesOptions
 from ds3d_pipeline.poses.features import Features
+from ds3d_pipeline.poses.gps import places_m
 from ds3d_pipeline.poses.retrieval import similarities
-from ds3d_pipeline.scene import CaptureKind, Float32, Float64, Keyframe
+from ds3d_pipeline.scene import CaptureKind, Float32, Keyframe
 
 GPS_NEIGHBOURS = 8
 PHOTO_OVERLAP = 2
 """People take neighbouring photos one after the other."""
-EARTH_RADIUS_M = 6_371_000.0
 
 Pairs = set[tuple[int, int]]
 """Positions of two images in their order, the earlier first."""
@@ -73,21 +73,14 @@ def similar_pairs(similarity: Float32, most: int, *, apart: int) -> Pairs:
 
 def gps_pairs(frames: Sequence[Keyframe], most: int) -> Pairs:
     """Every image that tells its place with the `most` nearest others that do."""
-    places = {i: frame.exif for i, frame in enumerate(frames) if frame.exif.latitude_deg is not None}
-    known = [i for i, exif in places.items() if exif.longitude_deg is not None]
+    known = [
+        i
+        for i, frame in enumerate(frames)
+        if frame.exif.latitude_deg is not None and frame.exif.longitude_deg is not None
+    ]
     if len(known) < 2:
         return set()
-    degrees = np.array([(places[i].latitude_deg, places[i].longitude_deg) for i in known], np.float64)
-    metres = _on_a_plane(degrees)
-    nearest = np.asarray(KDTree(metres).query(metres, k=min(most + 1, len(known)))[1])
+    level_m, _ = places_m([frames[i] for i in known])
+    nearest = np.asarray(KDTree(level_m).query(level_m, k=min(most + 1, len(known)))[1])
     pairs = ((known[a], known[b]) for a, row in enumerate(nearest.tolist()) for b in row if a != b)
     return {(min(pair), max(pair)) for pair in pairs}
-
-
-def _on_a_plane(latitudes_longitudes_deg: Float64) -> Float64:
-    """(N, 2) metres north and east of the first, good for a few kilometres."""
-    north, east = np.radians(latitudes_longitudes_deg - latitudes_longitudes_deg[0]).T
-    east = (east + np.pi) % (2 * np.pi) - np.pi
-    return EARTH_RADIUS_M * np.stack(
-        [north, east * np.cos(np.radians(latitudes_longitudes_deg[0, 0]))], axis=1
-    )

@@ -5,20 +5,24 @@ from __future__ import annotations
 import logging
 import shutil
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pycolmap
 
-from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.options import PosesOptions
+from ds3d_pipeline.poses.colmap_evidence import gather_evidence
+from ds3d_pipeline.poses.diagnosis import judge
+from ds3d_pipeline.poses.evidence import summarize
 from ds3d_pipeline.poses.features import extract_all, fill_database
 from ds3d_pipeline.poses.intrinsics import given_K, refine
 from ds3d_pipeline.poses.mapping import map_images, pipeline_options, size_of
 from ds3d_pipeline.poses.matches import match_pairs
-from ds3d_pipeline.poses.normalize import normalize
+from ds3d_pipeline.poses.normalize import Scale, normalize
 from ds3d_pipeline.poses.pairs import choose_pairs
+from ds3d_pipeline.poses.placement import tell_placement
 from ds3d_pipeline.poses.undistortion import flatten
 from ds3d_pipeline.program import Work
 from ds3d_pipeline.records import read_json
@@ -40,15 +44,19 @@ def map_with_pycolmap(work: Work[PosesOptions]) -> dict[str, Any]:
     watch = Stopwatch()
     model, attempts = _map(work, keyframes, scratch, watch)
     database = scratch / "database.db"
-    model = _require(model, work, keyframes, database)
+    evidence = gather_evidence(database, keyframes, work.input / "images", model)
+    diagnosis = judge(evidence, work.options.min_registered)
+    assert model is not None, "judge raises where there is no model"
+    watch.lap("diagnosis")
     model, estimated = refine(model, fixed=work.options.K is not None)
     watch.lap("mapping")
     result = _measure(model, keyframes, database) | {"intrinsics": estimated, "attempts": attempts}
+    result |= {"diagnosis": asdict(diagnosis) if diagnosis else None, "evidence": summarize(evidence)}
     work.progress(0.9, "undistorting")
-    _write(model, work, scratch)
+    scale = _write(model, work, scratch, keyframes)
     watch.lap("undistortion")
     work.progress(1.0, "done")
-    result |= {"pairs": attempts[-1]["pairs"], "retries": len(attempts) - 1}
+    result |= {"scale": scale, "pairs": attempts[-1]["pairs"], "retries": len(attempts) - 1}
     return result | {"seed": work.options.seed, "phase_seconds": watch.seconds}
 
 
@@ -71,14 +79,16 @@ def _map(
 ) -> tuple[pycolmap.Reconstruction | None, list[dict[str, Any]]]:
     """The best model of up to three tries, which end where enough frames are placed; tells each try.
 
-    The second try maps the same matches with looser thresholds, the third twice the features and pairs.
+    The second try maps the same matches with looser thresholds, the third those of twice the features. The
+    first try's matches stay in `database.db`.
     """
     total, best, attempts = len(keyframes.frames), None, []
-    how = ""
+    database, how = scratch / "database.db", ""
     for loose, more in TRIES:
         if not attempts or more > 1:
-            how = _match(work, keyframes, scratch, watch, more=more)
-        model = _map_once(work, scratch, total, loose=loose)
+            database = scratch / ("database.db" if more == 1 else "more.db")
+            how = _match(work, keyframes, database, watch, more=more)
+        model = _map_once(work, database, total, loose=loose)
         watch.lap("mapping")
         placed, points = size_of(model)
         attempts.append({"loose": loose, "more": more, "pairs": how, "registered": placed, "points": points})
@@ -90,7 +100,7 @@ def _map(
 
 
 def _match(
-    work: Work[PosesOptions], keyframes: Keyframes, scratch: Path, watch: Stopwatch, *, more: int
+    work: Work[PosesOptions], keyframes: Keyframes, database: Path, watch: Stopwatch, *, more: int
 ) -> str:
     """Fills a new database with features and matches; tells how the pairs were chosen."""
     options = work.options
@@ -101,8 +111,6 @@ def _match(
         max_features=more * options.max_features,
         report=work.progress.part(0.0, 0.3),
     )
-    database = scratch / "database.db"
-    database.unlink(missing_ok=True)
     fill_database(database, frames, features, given_K(options, frames))
     watch.lap("features")
     pairs, how = choose_pairs(keyframes.kind, frames, features, options, more=more)
@@ -113,7 +121,7 @@ def _match(
 
 
 def _map_once(
-    work: Work[PosesOptions], scratch: Path, total: int, *, loose: bool
+    work: Work[PosesOptions], database: Path, total: int, *, loose: bool
 ) -> pycolmap.Reconstruction | None:
     def report(placed: int) -> None:
         work.progress(0.5 + 0.4 * min(placed / total, 1.0), f"{placed} frames placed")
@@ -121,20 +129,7 @@ def _map_once(
     options = pipeline_options(
         seed=work.options.seed, loose=loose, fixed_intrinsics=work.options.K is not None
     )
-    return map_images(scratch / "database.db", work.input / "images", scratch / "sparse", options, report)
-
-
-def _require(
-    model: pycolmap.Reconstruction | None, work: Work[PosesOptions], keyframes: Keyframes, database: Path
-) -> pycolmap.Reconstruction:
-    placed = size_of(model)[0]
-    if model is not None and placed >= work.options.min_registered:
-        return model
-    raise StageError(
-        f"Only {placed} of {len(keyframes.frames)} frames could be placed, at least"
-        f" {work.options.min_registered} are needed ({_describe_matches(database)}).",
-        "Film again more slowly around the object: sharp, overlapping, textured views, moving sideways.",
-    )
+    return map_images(database, work.input / "images", database.parent / "sparse", options, report)
 
 
 def _measure(model: pycolmap.Reconstruction, keyframes: Keyframes, database: Path) -> dict[str, Any]:
@@ -150,6 +145,7 @@ def _measure(model: pycolmap.Reconstruction, keyframes: Keyframes, database: Pat
         "points": int(model.num_points3D()),
         "mean_track_length": float(model.compute_mean_track_length()),
         "unregistered": [frame.image for frame in keyframes.frames if frame.image not in placed],
+        **tell_placement(keyframes, placed),
         "cameras": cameras,
         "matches": _describe_matches(database),
     }
@@ -165,11 +161,14 @@ def _describe_matches(database: Path) -> str:
     return f"{np.count_nonzero(inliers)} matched pairs, median {np.median(inliers[inliers > 0]):.0f} matches"
 
 
-def _write(model: pycolmap.Reconstruction, work: Work[PosesOptions], scratch: Path) -> None:
-    """Undistorted PINHOLE images and the model in our world frame, whole or not at all."""
+def _write(
+    model: pycolmap.Reconstruction, work: Work[PosesOptions], scratch: Path, keyframes: Keyframes
+) -> Scale:
+    """Undistorted PINHOLE images and the model in our world frame, whole or not at all; tells the unit."""
     flat = flatten(model, work.input / "images", scratch / "images")
-    normalize(flat)
+    scale = normalize(flat, keyframes.frames)
     flat.write(clear_folder(work.output / "sparse"))
     shutil.rmtree(work.output / "images", ignore_errors=True)
     shutil.move(scratch / "images", work.output / "images")
     shutil.rmtree(scratch)
+    return scale

@@ -27,6 +27,7 @@ from ds3d_pipeline.splats.warm import compile_kernels
 
 log = logging.getLogger(__name__)
 _FEWEST_FOR_HOLDOUT = 8
+_FEWEST_FOR_TRAINING = 3
 _GAUSSIANS_PER_SECOND = 500
 """More Gaussians than this per second of the time limit do not settle within it on two cores."""
 
@@ -53,6 +54,7 @@ def cpu(work: Work[SplatOptions]) -> dict[str, Any]:
     """
     reconstruction = read_cameras(work.input)
     points, source = read_points(work.input, reconstruction)
+    require_views(len(reconstruction.views))
     views = sorted(reconstruction.views, key=lambda view: view.image)
     photos = [read_photo(work.input, view, work.options.max_side_px) for view in views]
     training, heldout = split_photos(photos, work.options.holdout_every)
@@ -81,6 +83,13 @@ def cpu(work: Work[SplatOptions]) -> dict[str, Any]:
         "seconds_per_iteration": trained.seconds / max(trained.iterations, 1),
         "removed": removed,
     }
+
+
+def require_views(count: int) -> None:
+    """Raises StageError where so few photos leave the Gaussians free to fit them from nowhere else."""
+    if count < _FEWEST_FOR_TRAINING:
+        cause = f"Training needs {_FEWEST_FOR_TRAINING} placed photos and has {count}."
+        raise StageError(cause, "Film again around the object, or use the light splat.")
 
 
 def gaussian_budget(options: SplatOptions) -> int:

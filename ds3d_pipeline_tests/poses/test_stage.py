@@ -101,7 +101,13 @@ def test_result_agrees_with_the_written_model(mapped):
     assert (result["retries"], [attempt["registered"] for attempt in result["attempts"]]) == (0, [12])
     assert result["points"] == model.num_points3D() > 300
     assert 0 < result["mean_reprojection_error_px"] < 1
-    assert set(result["phase_seconds"]) == {"features", "matching", "mapping", "undistortion"}
+    assert set(result["phase_seconds"]) == {
+        "features",
+        "matching",
+        "mapping",
+        "diagnosis",
+        "undistortion",
+    }
 
 
 def test_images_beside_the_model_fit_its_cameras(mapped):
