@@ -1,11 +1,14 @@
 """Where every keyframe was taken from."""
 
+from dataclasses import replace
+
 import dagster as dg
 from pydantic import Field
 
 from ds3d_pipeline.bundles import Bundle
 from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
 from ds3d_pipeline.defs.resources import ModeResource
+from ds3d_pipeline.options import PosesOptions
 
 
 class PosesConfig(StageConfig):
@@ -26,6 +29,11 @@ class PosesConfig(StageConfig):
     )
     min_registered: int | None = Field(default=None, description="Fewer placed frames are a failure.")
     seed: int | None = Field(default=None, description="Seed of all random choices.")
+
+    def apply(self, options: PosesOptions) -> PosesOptions:
+        """As for every stage, with the rows of K frozen."""
+        applied = super().apply(options)
+        return replace(applied, K=tuple(map(tuple, applied.K))) if applied.K else applied
 
 
 @stage_asset("poses", kinds={"colmap"})
