@@ -40,7 +40,7 @@ class Mode:
 MODES: dict[str, Mode] = {
     "fastest": Mode(
         keyframes=KeyframesOptions(max_frames=40, max_side_px=1024),
-        poses=PosesOptions(max_side_px=1024, max_features=4096),
+        poses=PosesOptions(max_side_px=1024, max_features=3072),
         depth_maps=DepthOptions(max_side_px=512, source_views=4),
         mesh=MeshOptions(poisson_depth=8, max_faces=50_000),
         splat=SplatOptions(train=False, max_gaussians=100_000),
@@ -48,7 +48,7 @@ MODES: dict[str, Mode] = {
     "balanced": Mode(),
     "quality": Mode(
         keyframes=KeyframesOptions(max_frames=200, max_side_px=2400),
-        poses=PosesOptions(max_side_px=2000, max_features=12_000, sequential_overlap=10),
+        poses=PosesOptions(max_side_px=2000, max_features=8192, sequential_overlap=10, similar_frames=6),
         depth_maps=DepthOptions(max_side_px=1280, source_views=8),
         mesh=MeshOptions(poisson_depth=11, max_faces=500_000),
         splat=SplatOptions(

@@ -86,6 +86,8 @@ class Keyframe:
     """Frames of one number were taken by one camera at one focal length and size."""
     focal_px: float | None = None
     """Focal length prior at this size, from EXIF; None where nothing is known."""
+    source_size_wh: tuple[int, int] | None = None
+    """Upright size of the source, of which this frame is a smaller copy."""
     exif: Exif = field(default_factory=Exif)
 
 

@@ -1,11 +1,14 @@
 """Where every keyframe was taken from."""
 
+from dataclasses import replace
+
 import dagster as dg
 from pydantic import Field
 
 from ds3d_pipeline.bundles import Bundle
 from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
 from ds3d_pipeline.defs.resources import ModeResource
+from ds3d_pipeline.options import PosesOptions
 
 
 class PosesConfig(StageConfig):
@@ -16,9 +19,21 @@ class PosesConfig(StageConfig):
     sequential_overlap: int | None = Field(
         default=None, description="Following frames a frame is matched with."
     )
-    exhaustive_up_to: int | None = Field(default=None, description="Match all pairs up to this many frames.")
+    similar_frames: int | None = Field(
+        default=None, description="Frames alike that a video frame is matched with."
+    )
+    exhaustive_up_to: int | None = Field(default=None, description="Match all pairs up to this many photos.")
+    similar_photos: int | None = Field(default=None, description="Photos alike that a photo is matched with.")
+    K: list[list[float]] | None = Field(
+        default=None, description="Known intrinsics (3 x 3) in pixels of the source files; kept fixed."
+    )
     min_registered: int | None = Field(default=None, description="Fewer placed frames are a failure.")
     seed: int | None = Field(default=None, description="Seed of all random choices.")
+
+    def apply(self, options: PosesOptions) -> PosesOptions:
+        """As for every stage, with the rows of K frozen."""
+        applied = super().apply(options)
+        return replace(applied, K=tuple(map(tuple, applied.K))) if applied.K else applied
 
 
 @stage_asset("poses", kinds={"colmap"})

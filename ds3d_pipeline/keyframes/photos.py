@@ -114,6 +114,7 @@ def _numbered(kept: Sequence[_Developed]) -> tuple[Keyframe, ...]:
                 size_wh=photo.size_wh,
                 camera=cameras.setdefault(optics, len(cameras)),
                 focal_px=focal_px_from_exif(exif, photo.size_wh),
+                source_size_wh=photo.source.size_wh,
                 exif=exif,
             )
         )

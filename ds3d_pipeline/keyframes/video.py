@@ -20,7 +20,7 @@ from ds3d_pipeline.keyframes.sharpness import MEASURE_SIDE_PX, sharpness
 from ds3d_pipeline.keyframes.sharpness_plot import PlotPoint
 from ds3d_pipeline.options import KeyframesOptions
 from ds3d_pipeline.program import Work
-from ds3d_pipeline.scene import Capture, Keyframe, Keyframes, UInt8, VideoInfo
+from ds3d_pipeline.scene import Capture, Keyframe, Keyframes, SourceFile, UInt8, VideoInfo
 
 BLACK_LEVEL = 32
 """A frame is black when 99 % of it is darker; limited-range black with noise stays well below."""
@@ -73,7 +73,7 @@ def video_keyframes(capture: Capture, work: Work[KeyframesOptions]) -> Chosen:
         cause = f"{source.name} has no usable frame: all of it is black."
         raise InputError(cause, "Record again with more light and an uncovered lens.")
     chosen = [usable[position] for position in select_frames(usable, work.options)]
-    frames = _write(path, source.name, chosen, work)
+    frames = _write(path, source, chosen, work)
     keyframes = Keyframes(
         kind="video",
         frames=frames,
@@ -162,14 +162,14 @@ def _fraction(seen: _Seen, info: VideoInfo | None) -> float:
 
 
 def _write(
-    path: Path, name: str, chosen: Sequence[FrameMeasure], work: Work[KeyframesOptions]
+    path: Path, source: SourceFile, chosen: Sequence[FrameMeasure], work: Work[KeyframesOptions]
 ) -> tuple[Keyframe, ...]:
     report = work.progress.part(0.7, 0.98)
 
     def numbered() -> Iterator[tuple[Keyframe, UInt8]]:
         decoded = frames_at(path, [frame.index for frame in chosen], max_side_px=work.options.max_side_px)
         for number, (measure, frame) in enumerate(zip(chosen, decoded, strict=True), 1):
-            yield _keyframe(number, name, measure, frame), frame.rgb
+            yield _keyframe(number, source, measure, frame), frame.rgb
 
     def write(item: tuple[Keyframe, UInt8]) -> Keyframe:
         keyframe, rgb = item
@@ -183,14 +183,15 @@ def _write(
     return tuple(frames)
 
 
-def _keyframe(number: int, name: str, measure: FrameMeasure, frame: VideoFrame) -> Keyframe:
+def _keyframe(number: int, source: SourceFile, measure: FrameMeasure, frame: VideoFrame) -> Keyframe:
     return Keyframe(
         image=f"{number:06d}.jpg",
-        source=name,
+        source=source.name,
         timestamp_s=measure.timestamp_s,
         sharpness=measure.sharpness,
         size_wh=(frame.rgb.shape[1], frame.rgb.shape[0]),
         camera=0,
+        source_size_wh=source.size_wh,
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pycolmap
 
 from ds3d_pipeline.errors import StageError
-from ds3d_pipeline.scene import Float32, Keyframe, UInt8
+from ds3d_pipeline.scene import Float32, Float64, Keyframe, UInt8
 
 CONTRAST_THRESHOLD = 0.02
 """Half of OpenCV's default: the strongest `max_features` are kept, so weak texture still gives some."""
@@ -86,21 +86,29 @@ def root_sift(descriptors: Float32) -> UInt8:
     return np.minimum(np.round(512 * np.sqrt(descriptors / total)), 255).astype(np.uint8)
 
 
-def fill_database(path: Path, frames: Sequence[Keyframe], features: Sequence[Features]) -> None:
-    """Writes one camera for each `Keyframe.camera` number, and every image with its features."""
+def fill_database(
+    path: Path, frames: Sequence[Keyframe], features: Sequence[Features], K: Float64 | None = None
+) -> None:
+    """Writes one camera for each `Keyframe.camera` number, and every image with its features.
+
+    `K` (3, 3), in pixels of the frames, makes them pinhole cameras.
+    """
     with pycolmap.Database.open(path) as database, pycolmap.DatabaseTransaction(database):
         rigs: dict[int, tuple[int, int]] = {}
         for frame, one in zip(frames, features, strict=True):
             if frame.camera not in rigs:
-                rigs[frame.camera] = _write_camera(database, frame)
+                rigs[frame.camera] = _write_camera(database, frame, K)
             _write_image(database, frame.image, *rigs[frame.camera], one)
 
 
-def _write_camera(database: pycolmap.Database, frame: Keyframe) -> tuple[int, int]:
-    """The camera's id and its rig's: the EXIF focal length as prior, else a guess."""
+def _write_camera(database: pycolmap.Database, frame: Keyframe, K: Float64 | None) -> tuple[int, int]:
+    """The camera's id and its rig's: the given intrinsics, else the EXIF focal length as prior or a guess."""
     focal_px = frame.focal_px or FOCAL_GUESS * max(frame.size_wh)
-    camera = pycolmap.Camera.create_from_model_name(0, "SIMPLE_RADIAL", focal_px, *frame.size_wh)
-    camera.has_prior_focal_length = frame.focal_px is not None
+    model = "SIMPLE_RADIAL" if K is None else "PINHOLE"
+    camera = pycolmap.Camera.create_from_model_name(0, model, focal_px, *frame.size_wh)
+    camera.has_prior_focal_length = frame.focal_px is not None or K is not None
+    if K is not None:
+        camera.params = [K[0, 0], K[1, 1], K[0, 2], K[1, 2]]
     camera.camera_id = database.write_camera(camera)
     rig = pycolmap.Rig()
     rig.add_ref_sensor(camera.sensor_id)

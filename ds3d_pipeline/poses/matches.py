@@ -1,27 +1,33 @@
-"""Verified pairs in a COLMAP database."""
+"""Matched and verified pairs in a COLMAP database."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pycolmap
 
-from ds3d_pipeline.options import PosesOptions
-from ds3d_pipeline.scene import Keyframes
+CHUNK = 200
+"""Pairs matched between two reports of progress."""
 
 
-def match(options: PosesOptions, keyframes: Keyframes, database: Path) -> str:
-    """Matches and verifies pairs; returns how they were chosen."""
-    matching = pycolmap.FeatureMatchingOptions()
-    matching.use_gpu = False
-    if keyframes.kind == "photos" and len(keyframes.frames) <= options.exhaustive_up_to:
-        pycolmap.match_exhaustive(database, matching_options=matching, device=pycolmap.Device.cpu)
-        return "exhaustive"
-    pairing = pycolmap.SequentialPairingOptions()
-    pairing.overlap = options.sequential_overlap
-    pairing.quadratic_overlap = True
-    pairing.loop_detection = False
-    pycolmap.match_sequential(
-        database, matching_options=matching, pairing_options=pairing, device=pycolmap.Device.cpu
-    )
-    return "sequential"
+def match_pairs(
+    database: Path, pairs: Sequence[tuple[str, str]], *, seed: int, report: Callable[..., None]
+) -> None:
+    """Matches and verifies the named pairs of images; pairs that are already there are left alone."""
+    matching = pycolmap.FeatureMatchingOptions(use_gpu=False)
+    verification = pycolmap.TwoViewGeometryOptions()
+    verification.ransac.random_seed = seed
+    listed = database.with_name("pairs.txt")
+    for start in range(0, len(pairs), CHUNK):
+        chunk = pairs[start : start + CHUNK]
+        listed.write_text("".join(f"{first} {second}\n" for first, second in chunk), encoding="utf-8")
+        pycolmap.match_image_pairs(
+            database,
+            matching_options=matching,
+            pairing_options=pycolmap.ImportedPairingOptions(match_list_path=listed),
+            verification_options=verification,
+            device=pycolmap.Device.cpu,
+        )
+        done = start + len(chunk)
+        report(done / len(pairs), f"matched {done} of {len(pairs)} pairs")

@@ -17,14 +17,22 @@ from ds3d_pipeline.poses.colmap_evidence import gather_evidence
 from ds3d_pipeline.poses.diagnosis import judge
 from ds3d_pipeline.poses.evidence import summarize
 from ds3d_pipeline.poses.features import extract_all, fill_database
-from ds3d_pipeline.poses.matches import match
+from ds3d_pipeline.poses.intrinsics import given_K, refine
+from ds3d_pipeline.poses.mapping import map_images, pipeline_options, size_of
+from ds3d_pipeline.poses.matches import match_pairs
 from ds3d_pipeline.poses.normalize import Scale, normalize
+from ds3d_pipeline.poses.pairs import choose_pairs
 from ds3d_pipeline.poses.placement import tell_placement
+from ds3d_pipeline.poses.undistortion import flatten
 from ds3d_pipeline.program import Work
 from ds3d_pipeline.records import read_json
 from ds3d_pipeline.runners import clear_folder
 from ds3d_pipeline.scene import Keyframes
 
+TRIES = ((False, 1), (True, 1), (True, 2))
+"""Whether thresholds are loose, and how many times the usual features are looked for."""
+ENOUGH = 0.85
+"""Share of the frames that ends the tries."""
 log = logging.getLogger(__name__)
 
 
@@ -33,88 +41,95 @@ def map_with_pycolmap(work: Work[PosesOptions]) -> dict[str, Any]:
     keyframes = read_json(work.input / "keyframes.json", Keyframes)
     pycolmap.set_random_seed(work.options.seed)
     scratch = clear_folder(work.output / "scratch")
+    watch = Stopwatch()
+    model, attempts = _map(work, keyframes, scratch, watch)
     database = scratch / "database.db"
-    times = [time.monotonic()]
-    _find_features(work, keyframes, database)
-    times.append(time.monotonic())
-    work.progress(0.35, "matching")
-    pairs = match(work.options, keyframes, database)
-    times.append(time.monotonic())
-    model, retries = _map(work, keyframes, scratch)
-    times.append(time.monotonic())
     evidence = gather_evidence(database, keyframes, work.input / "images", model)
     diagnosis = judge(evidence, work.options.min_registered)
     assert model is not None, "judge raises where there is no model"
-    result = _measure(model, keyframes, database) | {"pairs": pairs, "retries": retries}
+    watch.lap("diagnosis")
+    model, estimated = refine(model, fixed=work.options.K is not None)
+    watch.lap("mapping")
+    result = _measure(model, keyframes, database) | {"intrinsics": estimated, "attempts": attempts}
     result |= {"diagnosis": asdict(diagnosis) if diagnosis else None, "evidence": summarize(evidence)}
     work.progress(0.9, "undistorting")
     scale = _write(model, work, scratch, keyframes)
-    times.append(time.monotonic())
-    phases = ("features", "matching", "mapping", "undistortion")
-    seconds = {name: round(b - a, 2) for name, a, b in zip(phases, times, times[1:], strict=False)}
+    watch.lap("undistortion")
     work.progress(1.0, "done")
-    return result | {"scale": scale, "seed": work.options.seed, "phase_seconds": seconds}
+    result |= {"scale": scale, "pairs": attempts[-1]["pairs"], "retries": len(attempts) - 1}
+    return result | {"seed": work.options.seed, "phase_seconds": watch.seconds}
 
 
-def _find_features(work: Work[PosesOptions], keyframes: Keyframes, database: Path) -> None:
-    frames = sorted(keyframes.frames, key=lambda frame: frame.image)
-    features = extract_all(
-        [work.input / "images" / frame.image for frame in frames],
-        max_side_px=work.options.max_side_px,
-        max_features=work.options.max_features,
-        report=work.progress.part(0.0, 0.35),
-    )
-    fill_database(database, frames, features)
+class Stopwatch:
+    """Wall time by phase; phases that come again add up."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    def lap(self, phase: str) -> None:
+        """What passed since the last lap belongs to `phase`."""
+        now = time.monotonic()
+        self.seconds[phase] = round(self.seconds.get(phase, 0.0) + now - self._last, 2)
+        self._last = now
 
 
 def _map(
-    work: Work[PosesOptions], keyframes: Keyframes, scratch: Path
-) -> tuple[pycolmap.Reconstruction | None, int]:
-    """The largest model, if any; once more with looser thresholds where the first try places too few."""
-    total, model, retries = len(keyframes.frames), None, 0
-    for retries, options in enumerate((_options(work.options.seed), _loose(work.options.seed))):
-        model = _largest(work, options, clear_folder(scratch / "sparse"), total)
-        if model is not None and model.num_reg_images() >= work.options.min_registered:
+    work: Work[PosesOptions], keyframes: Keyframes, scratch: Path, watch: Stopwatch
+) -> tuple[pycolmap.Reconstruction | None, list[dict[str, Any]]]:
+    """The best model of up to three tries, which end where enough frames are placed; tells each try.
+
+    The second try maps the same matches with looser thresholds, the third those of twice the features. The
+    first try's matches stay in `database.db`.
+    """
+    total, best, attempts = len(keyframes.frames), None, []
+    database, how = scratch / "database.db", ""
+    for loose, more in TRIES:
+        if not attempts or more > 1:
+            database = scratch / ("database.db" if more == 1 else "more.db")
+            how = _match(work, keyframes, database, watch, more=more)
+        model = _map_once(work, database, total, loose=loose)
+        watch.lap("mapping")
+        placed, points = size_of(model)
+        attempts.append({"loose": loose, "more": more, "pairs": how, "registered": placed, "points": points})
+        best = max(best, model, key=size_of)
+        if placed >= ENOUGH * total:
             break
-        log.warning("too few frames placed at try %d", retries + 1)
-    return model, retries
+        log.warning("%d of %d frames placed at try %d", placed, total, len(attempts))
+    return best, attempts
 
 
-def _options(seed: int) -> pycolmap.IncrementalPipelineOptions:
-    options = pycolmap.IncrementalPipelineOptions()
-    options.min_model_size = 3
-    options.random_seed = seed
-    return options
+def _match(
+    work: Work[PosesOptions], keyframes: Keyframes, database: Path, watch: Stopwatch, *, more: int
+) -> str:
+    """Fills a new database with features and matches; tells how the pairs were chosen."""
+    options = work.options
+    frames = sorted(keyframes.frames, key=lambda frame: frame.image)
+    features = extract_all(
+        [work.input / "images" / frame.image for frame in frames],
+        max_side_px=more * options.max_side_px,
+        max_features=more * options.max_features,
+        report=work.progress.part(0.0, 0.3),
+    )
+    fill_database(database, frames, features, given_K(options, frames))
+    watch.lap("features")
+    pairs, how = choose_pairs(keyframes.kind, frames, features, options, more=more)
+    named = [(frames[a].image, frames[b].image) for a, b in pairs]
+    match_pairs(database, named, seed=options.seed, report=work.progress.part(0.3, 0.5))
+    watch.lap("matching")
+    return how
 
 
-def _loose(seed: int) -> pycolmap.IncrementalPipelineOptions:
-    options = _options(seed)
-    options.min_num_matches = 10
-    options.mapper.init_min_num_inliers = 40
-    options.mapper.init_min_tri_angle = 5.0
-    options.mapper.abs_pose_min_num_inliers = 15
-    options.mapper.abs_pose_min_inlier_ratio = 0.15
-    return options
-
-
-def _largest(
-    work: Work[PosesOptions], options: pycolmap.IncrementalPipelineOptions, folder: Path, total: int
+def _map_once(
+    work: Work[PosesOptions], database: Path, total: int, *, loose: bool
 ) -> pycolmap.Reconstruction | None:
-    placed = 0
-
-    def step() -> None:
-        nonlocal placed
-        placed += 1
+    def report(placed: int) -> None:
         work.progress(0.5 + 0.4 * min(placed / total, 1.0), f"{placed} frames placed")
 
-    models = pycolmap.incremental_mapping(
-        folder.parent / "database.db",
-        work.input / "images",
-        folder,
-        options=options,
-        next_image_callback=step,
+    options = pipeline_options(
+        seed=work.options.seed, loose=loose, fixed_intrinsics=work.options.K is not None
     )
-    return max(models.values(), key=lambda m: (m.num_reg_images(), m.num_points3D()), default=None)
+    return map_images(database, work.input / "images", database.parent / "sparse", options, report)
 
 
 def _measure(model: pycolmap.Reconstruction, keyframes: Keyframes, database: Path) -> dict[str, Any]:
@@ -150,14 +165,10 @@ def _write(
     model: pycolmap.Reconstruction, work: Work[PosesOptions], scratch: Path, keyframes: Keyframes
 ) -> Scale:
     """Undistorted PINHOLE images and the model in our world frame, whole or not at all; tells the unit."""
-    chosen = clear_folder(scratch / "chosen")
-    model.write(chosen)
-    pycolmap.undistort_images(scratch / "dense", chosen, work.input / "images")
-    flat = pycolmap.Reconstruction(scratch / "dense" / "sparse")
+    flat = flatten(model, work.input / "images", scratch / "images")
     scale = normalize(flat, keyframes.frames)
-    sparse = clear_folder(work.output / "sparse")
-    flat.write(sparse)
+    flat.write(clear_folder(work.output / "sparse"))
     shutil.rmtree(work.output / "images", ignore_errors=True)
-    shutil.move(scratch / "dense" / "images", work.output / "images")
+    shutil.move(scratch / "images", work.output / "images")
     shutil.rmtree(scratch)
     return scale

@@ -83,6 +83,7 @@ def test_cameras_are_told_apart_by_optics_and_size(tmp_path):
     assert frames[0].focal_px == pytest.approx(26 / 43.2666 * 200, rel=1e-4)
     assert frames[2].focal_px == pytest.approx(2 * 26 / 43.2666 * 200, rel=1e-4)
     assert frames[3].size_wh == (120, 160)
+    assert [frame.source_size_wh for frame in frames[2:4]] == [(320, 240), (240, 320)]
     assert frames[4].exif.model == "B"
 
 

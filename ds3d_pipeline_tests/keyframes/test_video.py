@@ -101,6 +101,7 @@ def test_size_follows_the_option_and_is_never_enlarged(tmp_path):
     small = keyframes_of(video_work(tmp_path / "a", path, KeyframesOptions(max_side_px=160)))
     large = keyframes_of(video_work(tmp_path / "b", path, KeyframesOptions(max_side_px=4000)))
     assert {frame.size_wh for frame in small.frames} == {(160, 120)}
+    assert {frame.source_size_wh for frame in small.frames} == {(320, 240)}
     assert {frame.size_wh for frame in large.frames} == {(320, 240)}
 
 
