@@ -55,7 +55,7 @@ def iteration_ms(rows, photo):
         marks = [time.perf_counter()]
         drawn = render(rows, camera, SH_DEGREE)
         marks.append(time.perf_counter())
-        _, image_grad = loss_and_gradient(drawn.image, target, 0.2)
+        image_grad = loss_and_gradient(drawn.image, target, 0.2).grad
         marks.append(time.perf_counter())
         grads = render_backward(rows, camera, SH_DEGREE, drawn, image_grad).rows
         marks.append(time.perf_counter())

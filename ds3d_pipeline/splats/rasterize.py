@@ -13,7 +13,7 @@ import numpy as np
 from numba import prange
 
 from ds3d_pipeline.splats.jit import Array, Scalar, inline, parallel
-from ds3d_pipeline.splats.projection import CA, CB, CC, MIN_ALPHA, MX, MY, OPACITY, RED, RY
+from ds3d_pipeline.splats.projection import CA, CB, CC, MIN_ALPHA, MX, MY, OPACITY, RED, RX, RY
 from ds3d_pipeline.splats.tiles import TILE
 
 f32 = np.float32
@@ -24,6 +24,8 @@ LOWEST_POWER = f32(-5.6)
 OPAQUE = f32(1e-4)
 """A tile is finished when no pixel lets more light through than this."""
 PAIR_GRADIENTS = 9
+SLACK = f32(0.01)
+"""Pixels by which the rows that an ellipse touches are widened against rounding."""
 _CHECK_EVERY = 8
 _CHUNK = 256
 
@@ -36,6 +38,30 @@ def _exp(x: Scalar) -> Scalar:
     p = p * p
     p = p * p
     return p * p
+
+
+@inline
+def _edge(a: Scalar, b: Scalar, c: Scalar, level: Scalar, x: Scalar, side: Scalar) -> Scalar:
+    """y on the lower (-1) or upper (1) half of the ellipse a x^2 + 2 b x y + c y^2 = level."""
+    return (-b * x + side * np.sqrt(max(c * level - (a * c - b * b) * x * x, ZERO))) / c
+
+
+@inline
+def _touched_rows(
+    a: Scalar, b: Scalar, c: Scalar, rx: Scalar, ry: Scalar, dx0: Scalar, dy0: Scalar
+) -> tuple[int, int]:
+    """First row of the tile's pixels, and the one past the last, that meet the Gaussian's ellipse.
+
+    Of the strip of the tile's columns only: a slanted ellipse may cross few of its own rows there.
+    """
+    level = ry * ry * (a * c - b * b) / a
+    left, right = max(dx0, -rx), min(dx0 + f32(TILE - 1), rx)
+    # The topmost point of the ellipse is at x = -b ry / a; within the strip, nearest to that.
+    low = _edge(a, b, c, level, min(max(b * ry / a, left), right), -ONE)
+    high = _edge(a, b, c, level, min(max(-b * ry / a, left), right), ONE)
+    first = max(0, int(np.ceil(low - dy0 - SLACK)))
+    last = min(TILE, int(np.floor(high - dy0 + SLACK)) + 1)
+    return first, last
 
 
 @parallel
@@ -59,8 +85,7 @@ def rasterize(
             red, green, blue = flat[g, RED], flat[g, RED + 1], flat[g, RED + 2]
             dx0 = f32(left) + HALF - flat[g, MX]
             dy0 = f32(top) + HALF - flat[g, MY]
-            first = max(0, int(np.floor(-flat[g, RY] - dy0)))
-            last = min(TILE, int(np.ceil(flat[g, RY] - dy0)) + 1)
+            first, last = _touched_rows(a, b, c, flat[g, RX], flat[g, RY], dx0, dy0)
             for j in range(TILE):
                 if j < first or j >= last:
                     continue
@@ -134,8 +159,7 @@ def rasterize_backward(
             red, green, blue = flat[g, RED], flat[g, RED + 1], flat[g, RED + 2]
             dx0 = f32(left) + HALF - flat[g, MX]
             dy0 = f32(top) + HALF - flat[g, MY]
-            first = max(0, int(np.floor(-flat[g, RY] - dy0)))
-            last = min(TILE, int(np.ceil(flat[g, RY] - dy0)) + 1)
+            first, last = _touched_rows(a, b, c, flat[g, RX], flat[g, RY], dx0, dy0)
             sums[:] = ZERO
             for j in range(TILE):
                 if j < first or j >= last:

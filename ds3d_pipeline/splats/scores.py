@@ -25,7 +25,12 @@ class Scores:
 
 def psnr_db(image: Float32, target: Float32) -> float:
     """Peak signal-to-noise ratio of pictures in [0, 1], at most 100 dB."""
-    return float(-10 * np.log10(max(np.mean((image - target) ** 2, dtype=np.float64), 1e-10)))
+    return psnr_of_error(float(np.mean((image - target) ** 2, dtype=np.float64)))
+
+
+def psnr_of_error(squared_error: float) -> float:
+    """Peak signal-to-noise ratio of a mean squared error, at most 100 dB."""
+    return float(-10 * np.log10(max(squared_error, 1e-10)))
 
 
 def ssim(image: Float32, target: Float32) -> float:

@@ -16,7 +16,7 @@ from ds3d_pipeline.splats.losses import loss_and_gradient
 from ds3d_pipeline.splats.optimizer import adam_step, fresh_state
 from ds3d_pipeline.splats.render import render, render_backward
 from ds3d_pipeline.splats.schedule import Clock, Recipe, rates_at, sh_degree_at, shrink_at, wanted_at
-from ds3d_pipeline.splats.scores import photo_camera, psnr_db
+from ds3d_pipeline.splats.scores import photo_camera, psnr_of_error
 
 Report = Callable[..., None]
 
@@ -84,9 +84,9 @@ class Trainer:
         degree = sh_degree_at(self._recipe, done, self._options.sh_degree)
         camera, target = photo_camera(photo), as_float(photo.pixels)
         drawn = render(self.rows, camera, degree)
-        self.loss, image_grad = loss_and_gradient(drawn.image, target, self._recipe.dssim_weight)
-        self._psnrs[chosen] = psnr_db(drawn.image, target)
-        grads = render_backward(self.rows, camera, degree, drawn, image_grad)
+        loss = loss_and_gradient(drawn.image, target, self._recipe.dssim_weight)
+        self.loss, self._psnrs[chosen] = loss.value, psnr_of_error(loss.squared_error)
+        grads = render_backward(self.rows, camera, degree, drawn, loss.grad)
         self._move(grads.rows, drawn.visible, done)
         self._pull += grads.pull
         self._seen += drawn.visible
