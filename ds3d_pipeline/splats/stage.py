@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
 
 from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.formats.splat_gltf import write_splat_glb
 from ds3d_pipeline.formats.splat_ply import write_gzip, write_splat_ply
+from ds3d_pipeline.formats.spz import write_spz
 from ds3d_pipeline.options import SplatOptions
 from ds3d_pipeline.program import Work
 from ds3d_pipeline.scene import Float32, Gaussians
+from ds3d_pipeline.splats.checkpoint import Checkpoints, training_mark
 from ds3d_pipeline.splats.clean import clean
 from ds3d_pipeline.splats.inputs import Photo, read_cameras, read_photo, read_points
 from ds3d_pipeline.splats.layout import gaussians_from_rows, rows_from_gaussians
 from ds3d_pipeline.splats.light import light_splat
-from ds3d_pipeline.splats.schedule import Recipe
+from ds3d_pipeline.splats.schedule import Recipe, polish
 from ds3d_pipeline.splats.scores import Scores, draw, score
+from ds3d_pipeline.splats.threads import use_allowed_threads
 from ds3d_pipeline.splats.train import Trained, train, training_start
 from ds3d_pipeline.splats.warm import compile_kernels
+from ds3d_pipeline.splats.watch import Watch
 
 log = logging.getLogger(__name__)
 _FEWEST_FOR_HOLDOUT = 8
 _GAUSSIANS_PER_SECOND = 500
 """More Gaussians than this per second of the time limit do not settle within it on two cores."""
+_LAST_PHASE = 0.1
+"""Length of the phase on all photos, as a share of the training before."""
 
 
 def light(work: Work[SplatOptions]) -> dict[str, Any]:
@@ -51,36 +57,72 @@ def cpu(work: Work[SplatOptions]) -> dict[str, Any]:
     Raises StageError where training ends further from those photos than the untrained splat it began with,
     InputError where the input folder lacks points or photos.
     """
+    threads = use_allowed_threads()
+    task = prepare(work)
+    seconds = compile_kernels(lambda: work.progress(0.01, "compiling kernels (once per machine)"))
+    run = _Run(work, task)
+    before = score(rows_from_gaussians(task.start, 0), task.judged, 0)
+    trained = run.train()
+    rows, removed = clean(trained.rows, task.photos, task.start.means)
+    after = score(rows, task.judged, task.options.sh_degree)
+    refuse_worse(before, after)
+    last_phase = {"photos": 0, "iterations": 0}
+    if task.options.join_heldout and task.heldout:
+        rows, last_phase = run.train_on_all(rows, trained)
+    publish(work, gaussians_from_rows(rows))
+    write_comparisons(work, rows, task.heldout, task.options.sh_degree)
+    run.checkpoints.remove()
+    work.progress(1.0, f"{len(rows)} Gaussians", psnr=after.psnr_db)
+    return {
+        "gaussians": len(rows),
+        "iterations": trained.iterations,
+        "initialised_from": task.source,
+        "initial_gaussians": len(task.start.means),
+        "heldout": asdict(after) if task.heldout else None,
+        "initial_heldout": asdict(before) if task.heldout else None,
+        "last_phase": last_phase,
+        "train_psnr_db": trained.train_psnr_db,
+        "stopped": trained.stopped,
+        "training_seconds": trained.seconds,
+        "compile_seconds": seconds,
+        "seconds_per_iteration": trained.seconds / max(trained.iterations, 1),
+        "threads": threads,
+        "resumed_at": run.resumed_at,
+        "curve": run.watch.curve,
+        "removed": removed,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a trainer works on, whatever it runs on."""
+
+    photos: list[Photo]
+    training: list[Photo]
+    heldout: list[Photo]
+    start: Gaussians
+    source: str
+    """dense or sparse: which points `start` was made of."""
+    options: SplatOptions
+
+    @property
+    def judged(self) -> list[Photo]:
+        """The photos that scores are taken on."""
+        return self.heldout or self.training
+
+
+def prepare(work: Work[SplatOptions]) -> Task:
+    """Reads the input folder; raises InputError where it lacks points or photos."""
     reconstruction = read_cameras(work.input)
     points, source = read_points(work.input, reconstruction)
     views = sorted(reconstruction.views, key=lambda view: view.image)
     photos = [read_photo(work.input, view, work.options.max_side_px) for view in views]
     training, heldout = split_photos(photos, work.options.holdout_every)
-    seconds = compile_kernels(lambda: work.progress(0.01, "compiling kernels (once per machine)"))
     options = replace(work.options, max_gaussians=gaussian_budget(work.options))
     start = light_splat(points, max_gaussians=options.max_gaussians, seed=options.seed)
-    judged = heldout or training
-    before = score(rows_from_gaussians(start, 0), judged, 0)
-    trained = _train(work, start, training, options)
-    rows, removed = clean(trained.rows, photos)
-    after = score(rows, judged, options.sh_degree)
-    refuse_worse(before, after)
-    publish(work, gaussians_from_rows(rows))
-    write_comparisons(work, rows, heldout, options.sh_degree)
-    work.progress(1.0, f"{len(rows)} Gaussians", psnr=after.psnr_db)
-    return {
-        "gaussians": len(rows),
-        "iterations": trained.iterations,
-        "initialised_from": source,
-        "initial_gaussians": len(start.means),
-        "heldout": asdict(after) if heldout else None,
-        "initial_heldout": asdict(before) if heldout else None,
-        "train_psnr_db": trained.train_psnr_db,
-        "training_seconds": trained.seconds,
-        "compile_seconds": seconds,
-        "seconds_per_iteration": trained.seconds / max(trained.iterations, 1),
-        "removed": removed,
-    }
+    return Task(
+        photos=photos, training=training, heldout=heldout, start=start, source=source, options=options
+    )
 
 
 def gaussian_budget(options: SplatOptions) -> int:
@@ -102,10 +144,12 @@ def split_photos(photos: Sequence[Photo], holdout_every: int) -> tuple[list[Phot
 
 
 def publish(work: Work[SplatOptions], splat: Gaussians) -> None:
-    """Writes `splat.ply` and its compressed twin."""
+    """Writes `splat.ply`, its compressed twin, and the same as SPZ and glTF."""
     path = work.output / "splat.ply"
     write_splat_ply(path, splat)
     write_gzip(work.output / "splat.ply.gz", path)
+    write_spz(work.output / "splat.spz", splat)
+    write_splat_glb(work.output / "splat.glb", splat)
     log.info("wrote %d Gaussians to %s", len(splat.means), path)
 
 
@@ -114,20 +158,13 @@ def write_comparisons(work: Work[SplatOptions], rows: Float32, photos: Sequence[
     folder = work.output / "heldout"
     for index, photo in enumerate(photos):
         folder.mkdir(exist_ok=True)
-        drawn = np.rint(draw(rows, photo, degree) * 255).astype(np.uint8).transpose(1, 2, 0)
-        both = np.concatenate([drawn, photo.pixels], axis=1)
+        both = np.concatenate([picture(rows, photo, degree), photo.pixels], axis=1)
         cv2.imwrite(str(folder / f"{index:04d}.jpg"), cv2.cvtColor(both, cv2.COLOR_RGB2BGR))
 
 
-def _train(
-    work: Work[SplatOptions], start: Gaussians, photos: Sequence[Photo], options: SplatOptions
-) -> Trained:
-    recipe = Recipe()
-    rows = training_start(rows_from_gaussians(start, options.sh_degree), recipe.start_opacity)
-    began = time.perf_counter()
-    trained = train(rows, photos, options, recipe=recipe, report=work.progress.part(0.02, 0.97))
-    log.info("%d iterations in %.1f s", trained.iterations, time.perf_counter() - began)
-    return trained
+def picture(rows: Float32, photo: Photo, degree: int) -> np.ndarray:
+    """(H, W, 3) bytes: what the splat shows from a photo's camera."""
+    return np.rint(draw(rows, photo, degree) * 255).astype(np.uint8).transpose(1, 2, 0)
 
 
 def refuse_worse(before: Scores, after: Scores) -> None:
@@ -138,3 +175,63 @@ def refuse_worse(before: Scores, after: Scores) -> None:
             f"the untrained splat has {before.psnr_db:.2f} dB.",
             "Give training more seconds, or use the light splat.",
         )
+
+
+class _Run:
+    """One training with all that goes on around it."""
+
+    def __init__(self, work: Work[SplatOptions], task: Task) -> None:
+        self._work, self._task, self._recipe = work, task, Recipe()
+        rows = rows_from_gaussians(task.start, task.options.sh_degree)
+        self._start = training_start(rows, self._recipe.start_opacity)
+        mark = training_mark(self._start, task.training, task.options, self._recipe)
+        self.checkpoints = Checkpoints(
+            path=work.output / "checkpoint.npz", mark=mark, every_s=task.options.checkpoint_s
+        )
+        self.watch = Watch(
+            photos=task.heldout,
+            degree=task.options.sh_degree,
+            stop=task.options.early_stop,
+            show=self._write_preview,
+        )
+        self.resumed_at = 0
+
+    def train(self) -> Trained:
+        resume = self.checkpoints.load()
+        if resume is not None:
+            self.resumed_at = int(resume["counts"][0])
+            log.info("going on from iteration %d", self.resumed_at)
+        trained = train(
+            self._start,
+            self._task.training,
+            self._task.options,
+            recipe=self._recipe,
+            report=self._work.progress.part(0.02, 0.95),
+            hooks=(self.watch, self.checkpoints),
+            resume=resume,
+        )
+        log.info("%d iterations in %.1f s (%s)", trained.iterations, trained.seconds, trained.stopped)
+        return trained
+
+    def train_on_all(self, rows: Float32, trained: Trained) -> tuple[Float32, dict[str, int]]:
+        """A little more at the last rates on all photos, after the score was taken."""
+        options = replace(
+            self._task.options,
+            iterations=max(round(_LAST_PHASE * trained.iterations), 1),
+            max_seconds=max(_LAST_PHASE * trained.seconds, 1e-3),
+            mip_filter=False,
+        )
+        report = self._work.progress.part(0.95, 0.97)
+        photos = self._task.photos
+        last = train(rows, photos, options, recipe=polish(self._recipe), report=report)
+        rows, _ = clean(last.rows, photos, self._task.start.means)
+        return rows, {"photos": len(photos), "iterations": last.iterations}
+
+    def _write_preview(self, done: float, rows: Float32) -> None:
+        """`previews/<per mille done>.jpg`: the middle judged photo as the splat shows it now."""
+        folder = self._work.output / "previews"
+        folder.mkdir(exist_ok=True)
+        photo = self._task.judged[len(self._task.judged) // 2]
+        drawn = picture(rows, photo, self._task.options.sh_degree)
+        path = folder / f"{round(1000 * done):04d}.jpg"
+        cv2.imwrite(str(path), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))

@@ -124,7 +124,7 @@ def _place(
     ids: Array,
     places: Array,
 ) -> None:
-    """Pairs by tile, in the order of `order` within a tile; `cursors` (parts, tiles) is where each goes on."""
+    """Pairs by tile, in order within a tile; `cursors` (parts, tiles) is where each part goes on."""
     for part in prange(_PARTS):
         for index in range(*_part(part, order.shape[0])):
             g = order[index]

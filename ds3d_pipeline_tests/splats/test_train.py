@@ -135,7 +135,7 @@ def test_cleaning_drops_what_shows_nothing_and_keeps_the_picture(truth, photos):
     broken[:3, 0] = np.nan
     broken[3:6, LOGIT] = -9
     broken[6:, 2] = -90
-    rows, removed = clean(np.concatenate([truth, broken]), photos)
+    rows, removed = clean(np.concatenate([truth, broken]), photos, truth[:, :3])
     assert removed["not_finite"] == 3
     assert removed["transparent"] >= 3
     assert removed["unseen"] >= 3
