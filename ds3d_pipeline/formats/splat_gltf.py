@@ -31,9 +31,9 @@ def write_splat_glb(path: Path, gaussians: Gaussians) -> None:
 
     Raises ValueError for an empty splat, harmonics beyond degree 3 or values that are not finite.
     """
-    attributes = _attributes(gaussians)
     if not len(gaussians.means):
         raise ValueError("a splat without Gaussians cannot be written as glTF")
+    attributes = _attributes(gaussians)
     if not all(np.isfinite(values).all() for values in attributes.values()):
         raise ValueError("a splat with values that are not finite cannot be written")
     buffer = b"".join(values.tobytes() for values in attributes.values())

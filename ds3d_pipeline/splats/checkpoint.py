@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,8 @@ class Checkpoints:
         """Writes a state so that a kill at any moment leaves the one before or this one."""
         partial = self.path.with_name(self.path.name + ".part")
         with partial.open("wb") as file:
-            np.savez(file, mark=np.array(self.mark), **dict(state))
+            arrays: dict[str, Any] = {"mark": np.array(self.mark), **state}
+            np.savez(file, **arrays)
         os.replace(partial, self.path)
         self._last = time.monotonic()
 
@@ -62,9 +64,9 @@ class Checkpoints:
 def training_mark(start: Float32, photos: Sequence[Photo], options: SplatOptions, recipe: Recipe) -> str:
     """Hash of all that a training's course depends on."""
     digest = hashlib.sha256(repr((asdict(options), asdict(recipe))).encode())
-    digest.update(np.ascontiguousarray(start))
+    digest.update(start.tobytes())
     for photo in photos:
         digest.update(photo.name.encode())
         for values in (photo.pixels, photo.K, photo.cam_from_world, photo.mask):
-            digest.update(b"" if values is None else np.ascontiguousarray(values))
+            digest.update(b"" if values is None else values.tobytes())
     return digest.hexdigest()

@@ -21,7 +21,7 @@ def use_allowed_threads() -> int:
     """Makes this thread's kernels use `allowed_threads`, at most as many as Numba started with."""
     import numba
 
-    threads = min(allowed_threads(), numba.config.NUMBA_NUM_THREADS)
+    threads = min(allowed_threads(), numba.get_num_threads())
     numba.set_num_threads(threads)
     return threads
 

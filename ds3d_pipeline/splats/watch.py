@@ -41,7 +41,7 @@ class Watch:
         done = min(trainer.clock.done, 1.0)
         if done < self._next:
             return False
-        self._next = self.every * (done // self.every + 1)
+        self._next = self.every * (round(done / self.every - 0.5 + 1e-6) + 1)
         rows = trainer.shown_rows()
         told = {
             "seconds": trainer.clock.seconds,
