@@ -54,11 +54,14 @@ def read_points(folder: Path, reconstruction: Reconstruction) -> tuple[PointClou
                 return points, "dense"
     if len(reconstruction.points_in_world) == 0:
         raise InputError(f"{folder} holds neither dense nor sparse points.", "Run the poses stage first.")
+    return sparse_points(reconstruction), "sparse"
+
+
+def sparse_points(reconstruction: Reconstruction) -> PointCloud:
+    """The points of the reconstruction itself, without normals."""
     means = reconstruction.points_in_world.astype(np.float32)
-    sparse = PointCloud(
-        points_in_world=means, normals=np.zeros_like(means), colors=reconstruction.colors.astype(np.uint8)
-    )
-    return sparse, "sparse"
+    colors = reconstruction.colors.astype(np.uint8)
+    return PointCloud(points_in_world=means, normals=np.zeros_like(means), colors=colors)
 
 
 def read_photo(folder: Path, view: View, max_side_px: int) -> Photo:

@@ -66,9 +66,19 @@ def _touched_rows(
 
 @parallel
 def rasterize(
-    flat: Array, ids: Array, starts: Array, tiles_w: int, image: Array, through: Array, ends: Array
+    flat: Array,
+    ids: Array,
+    starts: Array,
+    tiles_w: int,
+    background: Array,
+    image: Array,
+    through: Array,
+    ends: Array,
 ) -> None:
-    """Draws on black: fills `image` (3, H, W), `through` (H, W) with the light left, `ends` per tile."""
+    """Draws on the colour `background` (3,): fills `image` (3, H, W), `through` (H, W) with the light left.
+
+    `ends` gets where each tile was finished.
+    """
     height, width = through.shape
     for tile in prange(starts.shape[0] - 1):
         top, left = (tile // tiles_w) * TILE, (tile % tiles_w) * TILE
@@ -113,9 +123,9 @@ def rasterize(
         for j in range(min(TILE, height - top)):
             for i in range(min(TILE, width - left)):
                 pixel = j * TILE + i
-                image[0, top + j, left + i] = R[pixel]
-                image[1, top + j, left + i] = G[pixel]
-                image[2, top + j, left + i] = B[pixel]
+                image[0, top + j, left + i] = R[pixel] + T[pixel] * background[0]
+                image[1, top + j, left + i] = G[pixel] + T[pixel] * background[1]
+                image[2, top + j, left + i] = B[pixel] + T[pixel] * background[2]
                 through[top + j, left + i] = T[pixel]
 
 
@@ -125,6 +135,7 @@ def rasterize_backward(
     ids: Array,
     starts: Array,
     tiles_w: int,
+    background: Array,
     through: Array,
     ends: Array,
     image_grad: Array,
@@ -151,6 +162,8 @@ def rasterize_backward(
                 dR[pixel] = image_grad[0, top + j, left + i]
                 dG[pixel] = image_grad[1, top + j, left + i]
                 dB[pixel] = image_grad[2, top + j, left + i]
+                shade = dR[pixel] * background[0] + dG[pixel] * background[1] + dB[pixel] * background[2]
+                behind[pixel] = T[pixel] * shade
         for pair in range(ends[tile], starts[tile + 1]):
             pair_grads[pair] = ZERO
         for pair in range(ends[tile] - 1, starts[tile] - 1, -1):

@@ -11,13 +11,17 @@ from ds3d_pipeline.splats.projection import FLAT_SIZE, RX, project, project_back
 from ds3d_pipeline.splats.rasterize import PAIR_GRADIENTS, rasterize, rasterize_backward, sum_pairs
 from ds3d_pipeline.splats.tiles import Tiles, bin_gaussians
 
+BLACK: Float32 = np.zeros(3, np.float32)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rendering:
     """A drawn picture and what its backward pass needs."""
 
     image: Float32
-    """(3, H, W), on black."""
+    """(3, H, W)."""
+    background: Float32
+    """(3,) the colour behind everything."""
     through: Float32
     """(H, W) share of the background that shows through."""
     flat: Float32
@@ -41,7 +45,7 @@ class RowGradients:
     """(N,) how strongly each Gaussian is pulled across the picture; see `sum_pairs`."""
 
 
-def render(rows: Float32, camera: Float32, sh_degree: int) -> Rendering:
+def render(rows: Float32, camera: Float32, sh_degree: int, background: Float32 = BLACK) -> Rendering:
     """Draws rows (N, D) with the flat camera of `projection.camera_row`, harmonics up to `sh_degree`."""
     width, height = int(camera[16]), int(camera[17])
     flat = np.empty((len(rows), FLAT_SIZE), np.float32)
@@ -50,8 +54,8 @@ def render(rows: Float32, camera: Float32, sh_degree: int) -> Rendering:
     image = np.empty((3, height, width), np.float32)
     through = np.empty((height, width), np.float32)
     ends = np.empty(len(tiles.starts) - 1, np.int32)
-    rasterize(flat, tiles.ids, tiles.starts, tiles.tiles_wh[0], image, through, ends)
-    return Rendering(image=image, through=through, flat=flat, tiles=tiles, ends=ends)
+    rasterize(flat, tiles.ids, tiles.starts, tiles.tiles_wh[0], background, image, through, ends)
+    return Rendering(image=image, background=background, through=through, flat=flat, tiles=tiles, ends=ends)
 
 
 def render_backward(
@@ -65,6 +69,7 @@ def render_backward(
         tiles.ids,
         tiles.starts,
         tiles.tiles_wh[0],
+        drawn.background,
         drawn.through,
         drawn.ends,
         image_grad,

@@ -42,6 +42,8 @@ class Recipe:
     scale_pull: float = 1e-2
     """Weights of the mean opacity and the mean scale (in typical depths' pixels over 100) in the loss."""
     start_opacity: float = 0.5
+    random_background: bool = True
+    """Draws every step on another colour, so that what all photos show must become opaque."""
     exposure_rate: float = 2e-3
     """First step of a photo's log gain."""
 

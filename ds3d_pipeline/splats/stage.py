@@ -24,6 +24,7 @@ from ds3d_pipeline.splats.layout import gaussians_from_rows, rows_from_gaussians
 from ds3d_pipeline.splats.light import light_splat
 from ds3d_pipeline.splats.schedule import Recipe, polish
 from ds3d_pipeline.splats.scores import Scores, draw, score
+from ds3d_pipeline.splats.start import gaussian_budget, starting_splat
 from ds3d_pipeline.splats.threads import use_allowed_threads
 from ds3d_pipeline.splats.train import Trained, train, training_start
 from ds3d_pipeline.splats.warm import compile_kernels
@@ -31,8 +32,6 @@ from ds3d_pipeline.splats.watch import Watch
 
 log = logging.getLogger(__name__)
 _FEWEST_FOR_HOLDOUT = 8
-_GAUSSIANS_PER_SECOND = 500
-"""More Gaussians than this per second of the time limit do not settle within it on two cores."""
 _LAST_PHASE = 0.1
 """Length of the phase on all photos, as a share of the training before."""
 
@@ -119,15 +118,10 @@ def prepare(work: Work[SplatOptions]) -> Task:
     photos = [read_photo(work.input, view, work.options.max_side_px) for view in views]
     training, heldout = split_photos(photos, work.options.holdout_every)
     options = replace(work.options, max_gaussians=gaussian_budget(work.options))
-    start = light_splat(points, max_gaussians=options.max_gaussians, seed=options.seed)
+    start = starting_splat(points, training, options)
     return Task(
         photos=photos, training=training, heldout=heldout, start=start, source=source, options=options
     )
-
-
-def gaussian_budget(options: SplatOptions) -> int:
-    """The most Gaussians that training grows to: what was asked for, or what the time limit can settle."""
-    return min(options.max_gaussians, max(round(_GAUSSIANS_PER_SECOND * options.max_seconds), 1))
 
 
 def split_photos(photos: Sequence[Photo], holdout_every: int) -> tuple[list[Photo], list[Photo]]:

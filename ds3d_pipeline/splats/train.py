@@ -18,7 +18,7 @@ from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT
 from ds3d_pipeline.splats.losses import Loss, loss_and_gradient
 from ds3d_pipeline.splats.mip import filter_variance, filtered, filtered_backward
 from ds3d_pipeline.splats.optimizer import AdamState, adam_step, fresh_state
-from ds3d_pipeline.splats.render import render, render_backward
+from ds3d_pipeline.splats.render import BLACK, render, render_backward
 from ds3d_pipeline.splats.schedule import Clock, Recipe, fade_at, rates_at, sh_degree_at, shrink_at, wanted_at
 from ds3d_pipeline.splats.scores import photo_camera, psnr_of_error
 
@@ -101,7 +101,7 @@ class Trainer:
         photo = self._pyramid.photo(chosen, shrink_at(self._recipe, done))
         degree, camera = sh_degree_at(self._recipe, done, self._options.sh_degree), photo_camera(photo)
         shown = self.shown_rows()
-        drawn = render(shown, camera, degree)
+        drawn = render(shown, camera, degree, self._background())
         image_grad = self._compare(chosen, photo, drawn.image, done)
         grads = render_backward(shown, camera, degree, drawn, image_grad)
         if self._options.mip_filter:
@@ -175,6 +175,11 @@ class Trainer:
         self._psnrs, self._pixel = state["psnrs"], float(state["pixel"])
         self._rng.bit_generator.state = json.loads(str(state["rng"]))
         self.clock.set(iteration, float(state["seconds"]))
+
+    def _background(self) -> Float32:
+        if not self._recipe.random_background:
+            return BLACK
+        return self._rng.random(3, np.float32)
 
     def _compare(self, chosen: int, photo: Photo, image: Float32, done: float) -> Float32:
         """The gradient of the loss by the drawn image; also takes down how well it fits."""

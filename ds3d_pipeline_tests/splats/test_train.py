@@ -11,7 +11,8 @@ from ds3d_pipeline.splats.clean import clean
 from ds3d_pipeline.splats.inputs import Photo, as_float
 from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT, SH, gaussians_from_rows, rows_from_gaussians
 from ds3d_pipeline.splats.scores import Scores, draw, psnr_db, score, ssim
-from ds3d_pipeline.splats.stage import gaussian_budget, refuse_worse, split_photos
+from ds3d_pipeline.splats.stage import refuse_worse, split_photos
+from ds3d_pipeline.splats.start import gaussian_budget
 from ds3d_pipeline.splats.train import train
 from ds3d_pipeline_tests.splats.scenes import random_rows
 
