@@ -39,8 +39,8 @@ from ds3d_pipeline.splats.optimizer import adam_step, fresh_state
 from ds3d_pipeline.splats.render import render, render_backward
 from ds3d_pipeline.splats.schedule import Recipe
 from ds3d_pipeline.splats.scores import photo_camera, score
-from ds3d_pipeline.splats.start import gaussian_budget, starting_splat
-from ds3d_pipeline.splats.train import train, training_start
+from ds3d_pipeline.splats.start import gaussian_budget, starting_splat, training_start
+from ds3d_pipeline.splats.train import train
 from ds3d_pipeline.splats.warm import compile_kernels
 
 REPEATS = 7
@@ -143,7 +143,7 @@ def trained_for(folder: Path, seconds: float, args) -> dict[str, object]:
     training = [photo for photo in photos if photo.name not in names]
     options = SplatOptions(iterations=10**9, max_seconds=seconds, sh_degree=SH_DEGREE)
     options = replace(options, max_gaussians=gaussian_budget(options))
-    start = starting_splat(points, training, options)
+    start = starting_splat(points, options)
     rows = training_start(rows_from_gaussians(start, SH_DEGREE), Recipe().start_opacity)
     clock = (lambda: time.thread_time() / args.cpu_clock) if args.cpu_clock else None
     trained = train(rows, training, options, now=clock)

@@ -1,4 +1,4 @@
-"""Trains a 3D Gaussian splat from any COLMAP folder, on the CPU.
+"""Trains a 3D Gaussian splat from any COLMAP folder, on the CPU (or with `--backend gsplat` on CUDA).
 
 INPUT holds `images/` and `sparse/` (undistorted PINHOLE cameras, binary), and optionally `pointcloud.ply` or
 `points.ply` (dense points to begin from; else the sparse ones) and `masks/<image>.png` (0: ignore).
@@ -11,7 +11,7 @@ import sys
 
 from ds3d_pipeline.options import SplatOptions
 from ds3d_pipeline.program import program_main
-from ds3d_pipeline.splats.stage import cpu, light
+from ds3d_pipeline.splats.stage import cpu, gsplat, light
 
 if __name__ == "__main__":
-    sys.exit(program_main(SplatOptions, {"cpu": cpu, "light": light}))
+    sys.exit(program_main(SplatOptions, {"cpu": cpu, "gsplat": gsplat, "light": light}))

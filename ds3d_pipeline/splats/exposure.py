@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ds3d_pipeline.scene import Float32
+from ds3d_pipeline.splats.losses import Loss
 from ds3d_pipeline.splats.optimizer import BETA1, BETA2, EPSILON
 
 
@@ -26,13 +27,13 @@ class Exposure:
         """The drawn image (3, H, W) as that photo's exposure shows it."""
         return image * np.exp(self.log_gains[photo])[:, None, None]
 
-    def learn(self, photo: int, grad: Float32, exposed: Float32, rate: float) -> Float32:
+    def learn(self, photo: int, loss: Loss, rate: float) -> Float32:
         """One step of Adam on the photo's gains; returns the loss' gradient by the drawn image.
 
-        `grad` (3, H, W) is the gradient by `exposed`, what `applied` returned.
+        `loss` is that of what `applied` returned.
         """
         gains = np.exp(self.log_gains[photo])
-        slope = np.einsum("chw,chw->c", grad, exposed)
+        slope = loss.by_log_gain.astype(np.float32)
         first, second = self.moments[0, photo], self.moments[1, photo]
         first += (1 - BETA1) * (slope - first)
         second += (1 - BETA2) * (slope**2 - second)
@@ -41,4 +42,4 @@ class Exposure:
         step = (first / (1 - BETA1**count)) / (np.sqrt(second / (1 - BETA2**count)) + EPSILON)
         self.log_gains[photo] -= rate * step
         self.log_gains -= self.log_gains.mean(axis=0)
-        return grad * gains[:, None, None]
+        return loss.grad * gains[:, None, None]

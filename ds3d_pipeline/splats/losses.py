@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import prange
 
-from ds3d_pipeline.scene import Float32
+from ds3d_pipeline.scene import Float32, Float64
 from ds3d_pipeline.splats.jit import Array, Scalar, inline, parallel, serial
 
 f32 = np.float32
@@ -39,17 +39,20 @@ class Loss:
     """(3, H, W) derivative of the loss by the picture."""
     squared_error: float
     """Mean over pixels and channels."""
+    by_log_gain: Float64
+    """(3,) derivative by the logarithm of a gain on each channel of the picture."""
 
 
 def loss_and_gradient(image: Float32, target: Float32, dssim_weight: float) -> Loss:
     """The loss of `image` against `target` (3, H, W)."""
     similarity, partials = np.empty_like(image), np.empty((3, *image.shape), np.float32)
     _ssim(image, target, similarity, partials)
-    grad, sums = np.empty_like(image), np.empty((image.shape[0] * image.shape[1], 3), np.float64)
+    grad, sums = np.empty_like(image), np.empty((image.shape[0] * image.shape[1], 4), np.float64)
     _gradient(image, target, similarity, partials, f32(dssim_weight), grad, sums)
-    absolute, alike, squared = sums.sum(axis=0) / image.size
+    absolute, alike, squared = sums[:, :3].sum(axis=0) / image.size
     value = (1 - dssim_weight) * absolute + dssim_weight * (1 - alike)
-    return Loss(value=float(value), grad=grad, squared_error=float(squared))
+    by_log_gain = sums[:, 3].reshape(image.shape[:2]).sum(axis=1)
+    return Loss(value=float(value), grad=grad, squared_error=float(squared), by_log_gain=by_log_gain)
 
 
 @serial
@@ -132,7 +135,10 @@ def _ssim(image: Array, target: Array, similarity: Array, partials: Array) -> No
 def _gradient(
     image: Array, target: Array, similarity: Array, partials: Array, weight: Scalar, grad: Array, sums: Array
 ) -> None:
-    """Fills `grad` with the loss' gradient, `sums` (rows, 3) with sums of |x - y|, SSIM and (x - y)^2."""
+    """Fills `grad` with the loss' gradient and `sums` (rows, 4) with sums over each row of pixels.
+
+    These are |x - y|, SSIM, (x - y)^2 and gradient times x.
+    """
     channels, height, width = image.shape
     per_pixel = _ONE / f32(channels * height * width)
     for line in prange(channels * height):
@@ -149,7 +155,7 @@ def _gradient(
         for q in range(3):
             for x in range(width):
                 blurred[q, x] = _across(columns, q, x)
-        absolute, alike, squared = 0.0, 0.0, 0.0
+        absolute, alike, squared, along = 0.0, 0.0, 0.0, 0.0
         for x in range(width):
             a, b = image[channel, y, x], target[channel, y, x]
             slope = blurred[0, x] + _TWO * a * blurred[1, x] + b * blurred[2, x]
@@ -158,4 +164,5 @@ def _gradient(
             absolute += abs(a - b)
             alike += similarity[channel, y, x]
             squared += (a - b) * (a - b)
-        sums[line, 0], sums[line, 1], sums[line, 2] = absolute, alike, squared
+            along += grad[channel, y, x] * a
+        sums[line, 0], sums[line, 1], sums[line, 2], sums[line, 3] = absolute, alike, squared, along

@@ -80,6 +80,7 @@ def rasterize(
     `ends` gets where each tile was finished.
     """
     height, width = through.shape
+    back_red, back_green, back_blue = background[0], background[1], background[2]
     for tile in prange(starts.shape[0] - 1):
         top, left = (tile // tiles_w) * TILE, (tile % tiles_w) * TILE
         T = np.ones(TILE * TILE, np.float32)
@@ -123,9 +124,9 @@ def rasterize(
         for j in range(min(TILE, height - top)):
             for i in range(min(TILE, width - left)):
                 pixel = j * TILE + i
-                image[0, top + j, left + i] = R[pixel] + T[pixel] * background[0]
-                image[1, top + j, left + i] = G[pixel] + T[pixel] * background[1]
-                image[2, top + j, left + i] = B[pixel] + T[pixel] * background[2]
+                image[0, top + j, left + i] = R[pixel] + T[pixel] * back_red
+                image[1, top + j, left + i] = G[pixel] + T[pixel] * back_green
+                image[2, top + j, left + i] = B[pixel] + T[pixel] * back_blue
                 through[top + j, left + i] = T[pixel]
 
 
@@ -135,15 +136,17 @@ def rasterize_backward(
     ids: Array,
     starts: Array,
     tiles_w: int,
-    background: Array,
     through: Array,
     ends: Array,
     image_grad: Array,
+    background_light: Array,
     pair_grads: Array,
 ) -> None:
     """Fills `pair_grads` (P, 9): the loss' derivatives by mean, conic, opacity, colour, one row a pair.
 
-    `image_grad` (3, H, W) is the loss' derivative by the drawn image. Rows that were not drawn become zero.
+    `image_grad` (3, H, W) is the loss' derivative by the drawn image, `background_light` (H, W) its product
+    with the light that the background adds. (That is formed outside: in here its rounding would hang on
+    where the arrays happen to lie.) Rows that were not drawn become zero.
     """
     height, width = through.shape
     for tile in prange(starts.shape[0] - 1):
@@ -162,8 +165,7 @@ def rasterize_backward(
                 dR[pixel] = image_grad[0, top + j, left + i]
                 dG[pixel] = image_grad[1, top + j, left + i]
                 dB[pixel] = image_grad[2, top + j, left + i]
-                shade = dR[pixel] * background[0] + dG[pixel] * background[1] + dB[pixel] * background[2]
-                behind[pixel] = T[pixel] * shade
+                behind[pixel] = background_light[top + j, left + i]
         for pair in range(ends[tile], starts[tile + 1]):
             pair_grads[pair] = ZERO
         for pair in range(ends[tile] - 1, starts[tile] - 1, -1):

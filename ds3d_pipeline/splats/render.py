@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -45,6 +46,32 @@ class RowGradients:
     """(N,) how strongly each Gaussian is pulled across the picture; see `sum_pairs`."""
 
 
+class Engine(Protocol):
+    """What draws while training, and carries gradients back."""
+
+    def render(self, rows: Float32, camera: Float32, sh_degree: int, background: Float32) -> Any:
+        """A drawing with at least `image` (3, H, W) and `visible` (N,)."""
+        ...
+
+    def backward(
+        self, rows: Float32, camera: Float32, sh_degree: int, drawn: Any, image_grad: Float32
+    ) -> RowGradients:
+        """The gradient by `rows`, given that by the drawn image."""
+        ...
+
+
+class KernelEngine:
+    """The kernels of this package."""
+
+    def render(self, rows: Float32, camera: Float32, sh_degree: int, background: Float32) -> Rendering:
+        return render(rows, camera, sh_degree, background)
+
+    def backward(
+        self, rows: Float32, camera: Float32, sh_degree: int, drawn: Rendering, image_grad: Float32
+    ) -> RowGradients:
+        return render_backward(rows, camera, sh_degree, drawn, image_grad)
+
+
 def render(rows: Float32, camera: Float32, sh_degree: int, background: Float32 = BLACK) -> Rendering:
     """Draws rows (N, D) with the flat camera of `projection.camera_row`, harmonics up to `sh_degree`."""
     width, height = int(camera[16]), int(camera[17])
@@ -69,10 +96,10 @@ def render_backward(
         tiles.ids,
         tiles.starts,
         tiles.tiles_wh[0],
-        drawn.background,
         drawn.through,
         drawn.ends,
         image_grad,
+        drawn.through * sum(image_grad[c] * drawn.background[c] for c in range(3)),
         pair_grads,
     )
     flat_grad = np.empty((len(rows), PAIR_GRADIENTS), np.float32)

@@ -99,7 +99,9 @@ class Clock:
 
     @property
     def done(self) -> float:
-        """0 to 1; from 1 on training is over."""
+        """0 to 1; from 1 on training is over. Exactly 0 before the first iteration, whatever the clock."""
+        if self.iteration == 0 and self.seconds < self._max_seconds:
+            return 0.0
         return max(self.iteration / self._iterations, self.seconds / self._max_seconds)
 
 

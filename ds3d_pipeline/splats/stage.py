@@ -19,21 +19,22 @@ from ds3d_pipeline.program import Work
 from ds3d_pipeline.scene import Float32, Gaussians
 from ds3d_pipeline.splats.checkpoint import Checkpoints, training_mark
 from ds3d_pipeline.splats.clean import clean
+from ds3d_pipeline.splats.gsplat_engine import GsplatEngine, why_no_gsplat
 from ds3d_pipeline.splats.inputs import Photo, read_cameras, read_photo, read_points
+from ds3d_pipeline.splats.last_phase import train_on_all
 from ds3d_pipeline.splats.layout import gaussians_from_rows, rows_from_gaussians
 from ds3d_pipeline.splats.light import light_splat
-from ds3d_pipeline.splats.schedule import Recipe, polish
+from ds3d_pipeline.splats.render import Engine, KernelEngine
+from ds3d_pipeline.splats.schedule import Recipe
 from ds3d_pipeline.splats.scores import Scores, draw, score
-from ds3d_pipeline.splats.start import gaussian_budget, starting_splat
+from ds3d_pipeline.splats.start import gaussian_budget, starting_splat, training_start
 from ds3d_pipeline.splats.threads import use_allowed_threads
-from ds3d_pipeline.splats.train import Trained, train, training_start
+from ds3d_pipeline.splats.train import Trained, train
 from ds3d_pipeline.splats.warm import compile_kernels
 from ds3d_pipeline.splats.watch import Watch
 
 log = logging.getLogger(__name__)
 _FEWEST_FOR_HOLDOUT = 8
-_LAST_PHASE = 0.1
-"""Length of the phase on all photos, as a share of the training before."""
 
 
 def light(work: Work[SplatOptions]) -> dict[str, Any]:
@@ -51,7 +52,23 @@ def light(work: Work[SplatOptions]) -> dict[str, Any]:
 
 
 def cpu(work: Work[SplatOptions]) -> dict[str, Any]:
-    """The splat trained on the CPU, scored on photos that training never saw.
+    """The splat trained on the CPU; see `_trained`."""
+    return _trained(work, KernelEngine())
+
+
+def gsplat(work: Work[SplatOptions]) -> dict[str, Any]:
+    """The splat trained on an NVIDIA GPU, by the same recipe.
+
+    Raises StageError where gsplat cannot run here; see `_trained` for the rest.
+    """
+    missing = why_no_gsplat()
+    if missing:
+        raise StageError(missing, "Use the cpu backend, or install gsplat and PyTorch with CUDA.")
+    return _trained(work, GsplatEngine())
+
+
+def _trained(work: Work[SplatOptions], engine: Engine) -> dict[str, Any]:
+    """The trained splat, scored on photos that training never saw.
 
     Raises StageError where training ends further from those photos than the untrained splat it began with,
     InputError where the input folder lacks points or photos.
@@ -59,7 +76,7 @@ def cpu(work: Work[SplatOptions]) -> dict[str, Any]:
     threads = use_allowed_threads()
     task = prepare(work)
     seconds = compile_kernels(lambda: work.progress(0.01, "compiling kernels (once per machine)"))
-    run = _Run(work, task)
+    run = _Run(work, task, engine)
     before = score(rows_from_gaussians(task.start, 0), task.judged, 0)
     trained = run.train()
     rows, removed = clean(trained.rows, task.photos, task.start.means)
@@ -67,7 +84,7 @@ def cpu(work: Work[SplatOptions]) -> dict[str, Any]:
     refuse_worse(before, after)
     last_phase = {"photos": 0, "iterations": 0}
     if task.options.join_heldout and task.heldout:
-        rows, last_phase = run.train_on_all(rows, trained)
+        rows, last_phase = run.train_on_all(trained)
     publish(work, gaussians_from_rows(rows))
     write_comparisons(work, rows, task.heldout, task.options.sh_degree)
     run.checkpoints.remove()
@@ -118,7 +135,7 @@ def prepare(work: Work[SplatOptions]) -> Task:
     photos = [read_photo(work.input, view, work.options.max_side_px) for view in views]
     training, heldout = split_photos(photos, work.options.holdout_every)
     options = replace(work.options, max_gaussians=gaussian_budget(work.options))
-    start = starting_splat(points, training, options)
+    start = starting_splat(points, options)
     return Task(
         photos=photos, training=training, heldout=heldout, start=start, source=source, options=options
     )
@@ -174,7 +191,8 @@ def refuse_worse(before: Scores, after: Scores) -> None:
 class _Run:
     """One training with all that goes on around it."""
 
-    def __init__(self, work: Work[SplatOptions], task: Task) -> None:
+    def __init__(self, work: Work[SplatOptions], task: Task, engine: Engine) -> None:
+        self._engine = engine
         self._work, self._task, self._recipe = work, task, Recipe()
         rows = rows_from_gaussians(task.start, task.options.sh_degree)
         self._start = training_start(rows, self._recipe.start_opacity)
@@ -203,23 +221,25 @@ class _Run:
             report=self._work.progress.part(0.02, 0.95),
             hooks=(self.watch, self.checkpoints),
             resume=resume,
+            engine=self._engine,
         )
         log.info("%d iterations in %.1f s (%s)", trained.iterations, trained.seconds, trained.stopped)
         return trained
 
-    def train_on_all(self, rows: Float32, trained: Trained) -> tuple[Float32, dict[str, int]]:
-        """A little more at the last rates on all photos, after the score was taken."""
-        options = replace(
-            self._task.options,
-            iterations=max(round(_LAST_PHASE * trained.iterations), 1),
-            max_seconds=max(_LAST_PHASE * trained.seconds, 1e-3),
-            mip_filter=False,
+    def train_on_all(self, trained: Trained) -> tuple[Float32, dict[str, int]]:
+        """The published rows of a last phase on all photos, and how long it was."""
+        task, report = self._task, self._work.progress.part(0.95, 0.97)
+        last = train_on_all(
+            trained,
+            task.photos,
+            task.training,
+            task.options,
+            self._recipe,
+            report=report,
+            engine=self._engine,
         )
-        report = self._work.progress.part(0.95, 0.97)
-        photos = self._task.photos
-        last = train(rows, photos, options, recipe=polish(self._recipe), report=report)
-        rows, _ = clean(last.rows, photos, self._task.start.means)
-        return rows, {"photos": len(photos), "iterations": last.iterations}
+        rows, _ = clean(last.rows, task.photos, task.start.means)
+        return rows, {"photos": len(task.photos), "iterations": last.iterations}
 
     def _write_preview(self, done: float, rows: Float32) -> None:
         """`previews/<per mille done>.jpg`: the middle judged photo as the splat shows it now."""

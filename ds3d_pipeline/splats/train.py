@@ -14,11 +14,10 @@ from ds3d_pipeline.scene import Float32
 from ds3d_pipeline.splats.densify import densify
 from ds3d_pipeline.splats.exposure import Exposure
 from ds3d_pipeline.splats.inputs import Photo, Pyramid, as_float
-from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT
 from ds3d_pipeline.splats.losses import Loss, loss_and_gradient
 from ds3d_pipeline.splats.mip import filter_variance, filtered, filtered_backward
 from ds3d_pipeline.splats.optimizer import AdamState, adam_step, fresh_state
-from ds3d_pipeline.splats.render import BLACK, render, render_backward
+from ds3d_pipeline.splats.render import BLACK, Engine, KernelEngine
 from ds3d_pipeline.splats.schedule import Clock, Recipe, fade_at, rates_at, sh_degree_at, shrink_at, wanted_at
 from ds3d_pipeline.splats.scores import photo_camera, psnr_of_error
 
@@ -36,6 +35,8 @@ class Trained:
     """Mean over the last pass through the training photos, each with its own exposure."""
     stopped: str
     """Why it ended: iterations, seconds or stalled."""
+    state: dict[str, np.ndarray]
+    """Of the trainer at its end; see `Trainer.state`."""
 
 
 def train(
@@ -48,15 +49,16 @@ def train(
     hooks: Sequence[Callable[[Trainer], bool]] = (),
     resume: Mapping[str, np.ndarray] | None = None,
     now: Callable[[], float] | None = None,
+    engine: Engine | None = None,
 ) -> Trained:
     """Fits rows (N, D) to photos by gradient descent on (1 - w) L1 + w D-SSIM; `rows` is left as it is.
 
     Stops after `options.iterations` or `options.max_seconds`; the schedule is spread over whichever comes
     first. Equal seeds give equal results on one machine while the time limit is not what ends it. Hooks are
     called after every step and end the training by returning True; `resume` is what `Trainer.state` told,
-    `now` the clock that seconds are read from.
+    `now` the clock that seconds are read from, `engine` what draws (by default this package's kernels).
     """
-    trainer = Trainer(rows, photos, options, recipe or Recipe(), now)
+    trainer = Trainer(rows, photos, options, recipe or Recipe(), now, engine)
     if resume is not None:
         trainer.restore(resume)
     stalled = False
@@ -78,7 +80,9 @@ class Trainer:
         options: SplatOptions,
         recipe: Recipe,
         now: Callable[[], float] | None = None,
+        engine: Engine | None = None,
     ) -> None:
+        self._engine = engine or KernelEngine()
         self._options, self._recipe, self._photos = options, recipe, photos
         self._rng = np.random.default_rng(options.seed)
         self._pyramid = Pyramid(photos)
@@ -101,9 +105,9 @@ class Trainer:
         photo = self._pyramid.photo(chosen, shrink_at(self._recipe, done))
         degree, camera = sh_degree_at(self._recipe, done, self._options.sh_degree), photo_camera(photo)
         shown = self.shown_rows()
-        drawn = render(shown, camera, degree, self._background())
+        drawn = self._engine.render(shown, camera, degree, self._background())
         image_grad = self._compare(chosen, photo, drawn.image, done)
-        grads = render_backward(shown, camera, degree, drawn, image_grad)
+        grads = self._engine.backward(shown, camera, degree, drawn, image_grad)
         if self._options.mip_filter:
             filtered_backward(self.rows, self._variance, shown, grads.rows)
         self._move(grads.rows, drawn.visible, done)
@@ -143,6 +147,7 @@ class Trainer:
             seconds=self.clock.seconds,
             train_psnr_db=self.recent_psnr_db(),
             stopped=stopped,
+            state=self.state(),
         )
 
     def state(self) -> dict[str, np.ndarray]:
@@ -189,7 +194,7 @@ class Trainer:
         if not self._options.exposure:
             return loss.grad
         rate = self._recipe.exposure_rate * fade_at(self._recipe, done)
-        return self._exposure.learn(chosen, loss.grad, exposed, rate)
+        return self._exposure.learn(chosen, loss, rate)
 
     def _move(self, grads: Float32, visible: np.ndarray, done: float) -> None:
         recipe, state, count = self._recipe, self._state, len(self.rows)
@@ -245,16 +250,11 @@ def loss_against(photo: Photo, image: Float32, dssim_weight: float) -> Loss:
     target[:, hidden] = image[:, hidden]
     loss = loss_and_gradient(image, target, dssim_weight)
     loss.grad[:, hidden] = 0
-    return replace(loss, squared_error=loss.squared_error / max(1 - float(hidden.mean()), 1e-6))
-
-
-def training_start(rows: Float32, opacity: float) -> Float32:
-    """Rows of a light splat made ready: less opaque and less flat, so that light reaches what lies behind."""
-    started = rows.copy()
-    started[:, LOGIT] = np.log(opacity / (1 - opacity))
-    thickest = started[:, LOG_SCALE:LOGIT].max(axis=1, keepdims=True)
-    started[:, LOG_SCALE:LOGIT] = np.maximum(started[:, LOG_SCALE:LOGIT], thickest + np.log(0.3))
-    return started
+    return replace(
+        loss,
+        squared_error=loss.squared_error / max(1 - float(hidden.mean()), 1e-6),
+        by_log_gain=(loss.grad * image).sum(axis=(1, 2), dtype=np.float64),
+    )
 
 
 def pixel_size(rows: Float32, photos: Sequence[Photo]) -> float:
