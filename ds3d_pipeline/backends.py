@@ -40,6 +40,33 @@ def coarse_depth(_options: Any) -> str:
     return "Depth is interpolated between sparse points, so mesh and points show the coarse shape only."
 
 
+def one_sided(_options: Any) -> str:
+    """The shortfall of a single camera."""
+    return "No cameras could be placed, so the result is made of one photo and shows what that one sees."
+
+
+def estimates(options: Any) -> str | None:
+    """The probe of the learned depth model."""
+    from ds3d_pipeline.depth.models import can_estimate
+
+    return can_estimate(options)
+
+
+def estimated_depth(_options: Any) -> str:
+    """The shortfall of learned depth."""
+    return "Depth is a learned model's estimate from single photos, not measured."
+
+
+def flat_card(_options: Any) -> str:
+    """The shortfall of no depth at all."""
+    return "There is no depth: the geometry is a flat card with the photo on it."
+
+
+def seen_from_one_side(_options: Any) -> str:
+    """The shortfall of a relief."""
+    return "The mesh is a relief of one view: it has no sides and no back."
+
+
 def untrained(options: Any) -> str | None:
     """The shortfall of the light splat where a trained one was asked for."""
     return "The splat is untrained: one Gaussian per point." if options.train else None
@@ -66,18 +93,48 @@ LADDERS: dict[str, tuple[Rung, ...]] = {
     "keyframes": (
         Rung(name="local", module="ds3d_pipeline.keyframes", summary="sharpest frame per motion window"),
     ),
-    "poses": (Rung(name="pycolmap", module="ds3d_pipeline.poses", summary="COLMAP's incremental mapping"),),
+    "poses": (
+        Rung(name="pycolmap", module="ds3d_pipeline.poses", summary="COLMAP's incremental mapping"),
+        Rung(name="opencv", module="ds3d_pipeline.poses", summary="OpenCV's geometry, our bundle adjustment"),
+        Rung(
+            name="single",
+            module="ds3d_pipeline.poses",
+            summary="one photo, without points",
+            shortfall=one_sided,
+        ),
+    ),
     "depth_maps": (
         Rung(name="patchmatch", module="ds3d_pipeline.depth", summary="multi-view stereo on the CPU"),
+        Rung(
+            name="monocular",
+            module="ds3d_pipeline.depth",
+            probe=estimates,
+            summary="learned depth of single photos",
+            shortfall=estimated_depth,
+        ),
         Rung(
             name="interpolation",
             module="ds3d_pipeline.depth",
             summary="sparse points, interpolated",
             shortfall=coarse_depth,
         ),
+        Rung(
+            name="card",
+            module="ds3d_pipeline.depth",
+            summary="no depth: a flat card",
+            shortfall=flat_card,
+        ),
     ),
     "pointcloud": (Rung(name="fusion", module="ds3d_pipeline.pointcloud", summary="fused depth maps"),),
-    "mesh": (Rung(name="poisson", module="ds3d_pipeline.mesh", summary="Poisson surface"),),
+    "mesh": (
+        Rung(name="poisson", module="ds3d_pipeline.mesh", summary="Poisson surface"),
+        Rung(
+            name="relief",
+            module="ds3d_pipeline.mesh",
+            summary="one view's depth, triangulated",
+            shortfall=seen_from_one_side,
+        ),
+    ),
     "splat": (
         Rung(
             name="gsplat",

@@ -33,7 +33,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--frames", type=int, default=32, help="photos to make (default 32)")
     _add_run_options(demo)
+    view = commands.add_parser("view", help="show a finished capture in the browser")
+    view.add_argument("capture", metavar="CAPTURE", help="a finished folder, or a capture's name")
+    view.add_argument("--output", type=Path, default=Path("outputs"), metavar="DIR")
+    view.add_argument("--port", type=int, default=8080, help="the next free one is taken (default 8080)")
+    view.add_argument("--no-open", action="store_true", help="open no browser")
     commands.add_parser("doctor", help="what this machine has, and which backend each stage will use")
+    models = commands.add_parser("models", help="the learned depth model, which only this command downloads")
+    models.add_argument("action", choices=("fetch",), help="download and check it")
+    models.add_argument("--config", type=Path, metavar="FILE", help="whose `depth_maps.model` names another")
     commands.add_parser("home", help="print the Dagster home, for DAGSTER_HOME=$(ds3d home) dagster dev")
     return parser
 
@@ -96,6 +104,29 @@ def _doctor(args: argparse.Namespace) -> int:
     return OK
 
 
+def _models(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.errors import StageError
+    from ds3d_pipeline.terminal.models import fetch
+
+    try:
+        print(fetch(args.config))
+    except StageError as error:
+        print(f"ds3d: {error}", file=sys.stderr)
+        return FAILED
+    return OK
+
+
+def _view(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.viewer.command import view
+
+    view(args.capture, args.output, port=args.port, open_browser=not args.no_open, say=_say)
+    return OK
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
 def _home(args: argparse.Namespace) -> int:
     from ds3d_pipeline.home import prepare_home
 
@@ -103,4 +134,11 @@ def _home(args: argparse.Namespace) -> int:
     return OK
 
 
-_COMMANDS = {"reconstruct": _reconstruct, "demo": _demo, "doctor": _doctor, "home": _home}
+_COMMANDS = {
+    "reconstruct": _reconstruct,
+    "demo": _demo,
+    "doctor": _doctor,
+    "view": _view,
+    "models": _models,
+    "home": _home,
+}

@@ -14,6 +14,7 @@ from typing import Any
 
 from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, file_sha256
 from ds3d_pipeline.records import read_json, write_json
+from ds3d_pipeline.report.page import write_report
 from ds3d_pipeline.scene import Capture, Keyframes
 
 SCHEMA_VERSION = 1
@@ -71,6 +72,8 @@ def _publish(story: Story, bundles: dict[str, Bundle], folder: Path) -> dict[str
         staged.mkdir()
         _copy_files(bundles, staged)
         told = build_metrics(story, bundles, staged)
+        write_report(staged / "report.html", told, bundles)
+        told["files"]["report.html"] = _describe_file(staged / "report.html")
         write_json(staged / "metrics.json", told)
         _swap(staged, folder)
     finally:
@@ -114,6 +117,8 @@ def build_metrics(story: Story, bundles: dict[str, Bundle], folder: Path) -> dic
     reports = {stage: bundle.report for stage, bundle in bundles.items()}
     results = {stage: report.result for stage, report in reports.items()}
     reasons = find_reasons(story, reports)
+    stages = {stage: _told(report.attempts, report) for stage, report in reports.items()}
+    stages |= {stage: _told(attempts) for stage, attempts in story.failures}
     told: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "capture": story.capture,
@@ -122,16 +127,15 @@ def build_metrics(story: Story, bundles: dict[str, Bundle], folder: Path) -> dic
         "reasons": reasons,
         "seed": int(results.get("poses", {}).get("seed", 0)),
         "versions": _versions(),
-        "stages": {stage: _told(report.attempts, report) for stage, report in reports.items()}
-        | {stage: _told(attempts) for stage, attempts in story.failures},
+        "stages": stages,
         "poses": results.get("poses", {}),
         "depth": results.get("depth_maps", {}),
         "pointcloud": results.get("pointcloud", {}),
         "mesh": results.get("mesh", {}),
         "splat": results.get("splat", {}),
-        "scale": "arbitrary",
+        "scale": results.get("poses", {}).get("scale", "arbitrary"),
         "files": _list_files(folder),
-        "total_seconds": round(sum(report.seconds for report in reports.values()), 3),
+        "total_seconds": round(sum(entry["seconds"] for entry in stages.values()), 3),
         **_frames(bundles),
     }
     check_metrics(told)
@@ -153,10 +157,20 @@ def find_reasons(story: Story, reports: dict[str, StageReport]) -> list[str]:
         lost = [a for a in report.attempts if a.outcome in ("failed", "crashed")]
         found += [f"{stage} fell back from {a.backend} to {report.backend}: {a.reason}" for a in lost]
         if report.shortfall:
+            missed = [a for a in report.attempts if a.outcome == "passed over"]
+            found += [f"{stage} could not use {a.backend}: {a.reason}" for a in missed]
             found.append(report.shortfall)
-    placed = reports["poses"].result if "poses" in reports else None
-    if placed and placed["registered"] < MIN_REGISTERED_FRACTION * placed["total"]:
-        found.append(f"Only {placed['registered']} of {placed['total']} frames could be placed.")
+    return found + (_placing_reasons(reports["poses"].result) if "poses" in reports else [])
+
+
+def _placing_reasons(placed: dict[str, Any]) -> list[str]:
+    """Lost frames by name with their neighbours, and what the capture suffers from."""
+    found = []
+    if placed["registered"] < MIN_REGISTERED_FRACTION * placed["total"]:
+        lost = f"Only {placed['registered']} of {placed['total']} frames could be placed."
+        found.append(f"{lost} {placed.get('unplaced_text', '')}".strip())
+    if diagnosis := placed.get("diagnosis"):
+        found.append(f"{diagnosis['cause']} {diagnosis['remedy']}")
     return found
 
 
@@ -194,10 +208,14 @@ def _frames(bundles: dict[str, Bundle]) -> dict[str, Any]:
 
 def _list_files(folder: Path) -> dict[str, Any]:
     return {
-        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+        path.relative_to(folder).as_posix(): _describe_file(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def _describe_file(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
 
 
 def _versions() -> dict[str, str]:

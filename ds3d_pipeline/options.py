@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,22 @@ class DepthOptions:
     max_side_px: int = 768
     source_views: int = 6
     seed: int = 0
+    model: str = ""
+    """ONNX depth model: a file, or `owner/repository@revision:file` on Hugging Face; empty takes Depth
+    Anything V2 Small."""
+    model_sha256: str = ""
+    """What the model's file must hash to; empty checks only the default model."""
+    model_output: Literal["disparity", "depth"] = "disparity"
+    """What larger numbers of the model's output mean: nearer, or further."""
+    model_side_px: int = 518
+    """Shorter side of the model's picture where the model takes any size."""
+    model_multiple_px: int = 14
+    """Sides of the model's picture are multiples of this."""
+    model_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    model_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    """Colours in [0, 1] less the mean, over the deviation: ImageNet's by default."""
+    fetch_model: bool = False
+    """Whether a run may fetch a missing model from the network."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,20 @@ class DepthConfig(StageConfig):
         default=None, description="Neighbouring views that each map is matched with."
     )
     seed: int | None = Field(default=None, description="Seed of all random choices.")
+    model: str | None = Field(
+        default=None, description="ONNX depth model: a file, or owner/repository@revision:file."
+    )
+    model_sha256: str | None = Field(default=None, description="What the model's file must hash to.")
+    model_output: str | None = Field(
+        default=None, description="disparity (larger is nearer) or depth (larger is further)."
+    )
+    model_side_px: int | None = Field(default=None, description="Shorter side of the model's picture.")
+    model_multiple_px: int | None = Field(
+        default=None, description="Sides of the model's picture are multiples of this."
+    )
+    model_mean: list[float] | None = Field(default=None, description="Mean of the model's colours in [0, 1].")
+    model_std: list[float] | None = Field(default=None, description="Deviation of the model's colours.")
+    fetch_model: bool | None = Field(default=None, description="Whether a run may download a missing model.")
 
 
 class PointcloudConfig(StageConfig):

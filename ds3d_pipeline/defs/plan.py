@@ -5,7 +5,7 @@ from typing import Any
 
 from upath import UPath
 
-from ds3d_pipeline.backends import READS
+from ds3d_pipeline.backends import READS, plan_ladder
 from ds3d_pipeline.bundles import StageReport, current_report, file_sha256
 from ds3d_pipeline.defs.ladder import fingerprint
 from ds3d_pipeline.home import Home
@@ -26,6 +26,15 @@ def find_fresh(
         if stage == "capture":
             read = {name: file_sha256(path) for name, path in upload_files(home, capture).items()}
         found = current_report(UPath(home.storage) / stage / capture)
-        if found and found[1].fingerprint == fingerprint(stage, options[stage], prefer.get(stage), read):
+        mark = fingerprint(stage, options[stage], prefer.get(stage), read)
+        if found and found[1].fingerprint == mark and not _is_outdone(found[1], options, prefer):
             versions[stage], fresh[stage] = found
     return fresh
+
+
+def _is_outdone(report: StageReport, options: Mapping[str, Any], prefer: Mapping[str, str]) -> bool:
+    """Whether a better backend, which could not run when the files were made, can run now."""
+    untried = {a.backend for a in report.attempts if a.outcome == "passed over"}
+    rungs = plan_ladder(report.stage, options[report.stage], prefer.get(report.stage)).rungs
+    better = rungs[: rungs.index(report.backend)] if report.backend in rungs else ()
+    return any(rung in untried for rung in better)

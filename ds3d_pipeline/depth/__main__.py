@@ -2,10 +2,15 @@
 
 import sys
 
-from ds3d_pipeline.depth.stage import interpolate_depth, patchmatch_depth
+from ds3d_pipeline.depth.stage import card_depth, interpolate_depth, monocular_depth, patchmatch_depth
 from ds3d_pipeline.options import DepthOptions
 from ds3d_pipeline.program import program_main
 
 if __name__ == "__main__":
-    backends = {"patchmatch": patchmatch_depth, "interpolation": interpolate_depth}
+    backends = {
+        "patchmatch": patchmatch_depth,
+        "monocular": monocular_depth,
+        "interpolation": interpolate_depth,
+        "card": card_depth,
+    }
     sys.exit(program_main(DepthOptions, backends))

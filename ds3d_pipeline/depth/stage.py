@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ds3d_pipeline.depth.card import best_view, card_map
 from ds3d_pipeline.depth.interpolation import interpolate_view
+from ds3d_pipeline.depth.models import usable_model
+from ds3d_pipeline.depth.monocular import Monocular
+from ds3d_pipeline.depth.network import DepthNetwork
 from ds3d_pipeline.depth.previews import write_preview
 from ds3d_pipeline.depth.stereo import Stereo
 from ds3d_pipeline.errors import StageError
@@ -45,7 +49,7 @@ def patchmatch_depth(work: Work[DepthOptions]) -> dict[str, Any]:
 
 
 def interpolate_depth(work: Work[DepthOptions]) -> dict[str, Any]:
-    """The last rung: planes between the sparse points. Raises StageError where no view has any depth."""
+    """Planes between the sparse points. Raises StageError where no view has any depth."""
     model = read_reconstruction(work.input / "sparse")
 
     def maps() -> Iterable[DepthMap]:
@@ -60,6 +64,35 @@ def interpolate_depth(work: Work[DepthOptions]) -> dict[str, Any]:
             "Film again with more texture and more overlap between views.",
         )
     return result
+
+
+def monocular_depth(work: Work[DepthOptions]) -> dict[str, Any]:
+    """Depth that a learned model sees in each photo, fitted to the sparse points.
+
+    Raises StageError where the model is missing, damaged or of another kind, and where no map comes out.
+    """
+    model = read_reconstruction(work.input / "sparse")
+    file = usable_model(work.options)
+    network = DepthNetwork(file, work.options)
+    monocular = Monocular(network=network, model=model, images=work.input / "images", options=work.options)
+    result = _write_maps(work, model, monocular.maps(work.progress))
+    if result["coverage"] == 0:
+        raise StageError(
+            f"The depth model sees no depth in the {len(model.views)} photos, or none that fits the points.",
+            "Film again with more texture and more depth in view.",
+        )
+    fits = monocular.alignments
+    inliers = {"aligned_inliers": round(float(np.mean([fit.inliers for fit in fits])), 3)} if fits else {}
+    return result | {"model": file.name, "provider": network.provider, "aligned": len(fits), **inliers}
+
+
+def card_depth(work: Work[DepthOptions]) -> dict[str, Any]:
+    """The last rung: no depth at all, one photo on a flat card."""
+    model = read_reconstruction(work.input / "sparse")
+    view = best_view(model)
+    result = _write_maps(work, model, [card_map(view, model, work.options.max_side_px)])
+    work.progress(1.0, view.image)
+    return result | {"flat": True}
 
 
 def _write_maps(work: Work[DepthOptions], model: Reconstruction, maps: Iterable[DepthMap]) -> dict[str, Any]:

@@ -30,8 +30,8 @@ _TRIANGLES = 4
 _LINEAR_FILTER, _MIPMAP_FILTER, _CLAMP = 9729, 9987, 33071
 
 
-def write_glb(path: Path, mesh: Mesh, *, jpeg_quality: int = 90) -> Float64:
-    """Writes one textured or vertex-coloured mesh, y up and centred on its bounding box.
+def write_glb(path: Path, mesh: Mesh, *, jpeg_quality: int = 90, centred: bool = True) -> Float64:
+    """Writes one textured or vertex-coloured mesh, y up, centred on its box or at the world's origin.
 
     Returns world_from_gltf (4, 4), which also stands in the node's extras, row by row. The material is unlit
     (KHR_materials_unlit): the photos' light is in the colours. Raises ValueError for a mesh without faces.
@@ -39,7 +39,7 @@ def write_glb(path: Path, mesh: Mesh, *, jpeg_quality: int = 90) -> Float64:
     if not len(mesh.faces):
         raise ValueError("a mesh without faces cannot be written as glTF")
     vertices = mesh.vertices_in_world.astype(np.float64)
-    centre = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
+    centre = (vertices.min(axis=0) + vertices.max(axis=0)) / 2 if centred else np.zeros(3)
     transform = rigid(GLTF_FROM_WORLD.T, centre)
     parts = _Parts()
     attributes = _attributes(parts, mesh, gltf_from_world(vertices - centre))

@@ -11,6 +11,7 @@ from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.formats.gltf import write_glb
 from ds3d_pipeline.formats.ply import read_pointcloud
 from ds3d_pipeline.mesh.decimate import decimate
+from ds3d_pipeline.mesh.maps import refuse_one_map
 from ds3d_pipeline.mesh.preview import write_preview
 from ds3d_pipeline.mesh.surface import TrimOptions, nearest_colors, poisson_surface, trimmed
 from ds3d_pipeline.options import MeshOptions
@@ -27,6 +28,7 @@ def poisson(work: Work[MeshOptions]) -> dict[str, Any]:
     Raises StageError where the points are too few or carry no surface.
     """
     reconstruction = read_reconstruction(work.input / "sparse")
+    refuse_one_map(work.input, reconstruction)
     cloud = read_pointcloud(work.input / "pointcloud.ply")
     if len(cloud.points_in_world) < MIN_POINTS:
         cause = f"{work.input / 'pointcloud.ply'} has only {len(cloud.points_in_world)} points."

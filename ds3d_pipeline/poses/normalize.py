@@ -1,13 +1,19 @@
-"""The world frame: +y down as the cameras were held, centred, of unit size by camera spread."""
+"""The world frame: +y down, centred, in metres where GPS tells them, else of unit size by camera spread."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pycolmap
 from scipy.spatial.transform import Rotation
 
-from ds3d_pipeline.scene import Float64
+from ds3d_pipeline.poses.gps import fit_gps
+from ds3d_pipeline.scene import Float64, Keyframe
 
+Scale = str | dict[str, Any]
+"""As `metrics.json` tells it: "arbitrary", or the unit and where it is from."""
 DOWN = np.array([0.0, 1.0, 0.0])
 MIN_MEAN_DOWN = 0.1
 """Length of the mean of the down axes below which they cancel."""
@@ -17,17 +23,22 @@ LEVEL = 0.1
 ROUNDS = 5
 
 
-def normalize(model: pycolmap.Reconstruction) -> None:
-    """Moves a model into our world frame, in place."""
-    poses = [image.cam_from_world().matrix() for image in model.images.values() if image.has_pose]
-    rotations = np.stack([pose[:, :3] for pose in poses])
-    centres = np.stack([-pose[:, :3].T @ pose[:, 3] for pose in poses])
+def normalize(model: pycolmap.Reconstruction, frames: Sequence[Keyframe] = ()) -> Scale:
+    """Moves a model into our world frame, in place; `frames` are the keyframes with their EXIF."""
+    placed = [image for image in model.images.values() if image.has_pose]
+    rotations = np.stack([image.cam_from_world().matrix()[:, :3] for image in placed])
+    centres = np.stack([image.projection_center() for image in placed])
     spread = float(np.linalg.norm(centres - centres.mean(axis=0), axis=1).mean())
-    scale = 1 / spread if spread > 0 else 1.0
-    rotation = rotation_to_down(find_down(rotations))
+    gps = fit_gps({image.name: centre for image, centre in zip(placed, centres, strict=True)}, frames)
+    scale = gps.metres_per_unit if gps else 1 / spread if spread > 0 else 1.0
+    down = gps.down if gps else None
+    rotation = rotation_to_down(find_down(rotations) if down is None else down)
     points = np.stack([point.xyz for point in model.points3D.values()])
     shift = -scale * rotation @ np.median(points, axis=0)
     model.transform(pycolmap.Sim3d(scale, pycolmap.Rotation3d(rotation), shift))
+    if gps is None:
+        return "arbitrary"
+    return {"unit": "m", "from": "gps", "photos": gps.photos, "error_m": round(gps.error_m, 2)}
 
 
 def find_down(rotations: Float64) -> Float64 | None:

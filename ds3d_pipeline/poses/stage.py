@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 import shutil
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pycolmap
 
-from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.options import PosesOptions
+from ds3d_pipeline.poses.colmap_evidence import gather_evidence
+from ds3d_pipeline.poses.diagnosis import judge
+from ds3d_pipeline.poses.evidence import summarize
 from ds3d_pipeline.poses.features import extract_all, fill_database
 from ds3d_pipeline.poses.matches import match
-from ds3d_pipeline.poses.normalize import normalize
+from ds3d_pipeline.poses.normalize import Scale, normalize
+from ds3d_pipeline.poses.placement import tell_placement
 from ds3d_pipeline.program import Work
 from ds3d_pipeline.records import read_json
 from ds3d_pipeline.runners import clear_folder
@@ -38,14 +42,18 @@ def map_with_pycolmap(work: Work[PosesOptions]) -> dict[str, Any]:
     times.append(time.monotonic())
     model, retries = _map(work, keyframes, scratch)
     times.append(time.monotonic())
+    evidence = gather_evidence(database, keyframes, work.input / "images", model)
+    diagnosis = judge(evidence, work.options.min_registered)
+    assert model is not None, "judge raises where there is no model"
     result = _measure(model, keyframes, database) | {"pairs": pairs, "retries": retries}
+    result |= {"diagnosis": asdict(diagnosis) if diagnosis else None, "evidence": summarize(evidence)}
     work.progress(0.9, "undistorting")
-    _write(model, work, scratch)
+    scale = _write(model, work, scratch, keyframes)
     times.append(time.monotonic())
     phases = ("features", "matching", "mapping", "undistortion")
     seconds = {name: round(b - a, 2) for name, a, b in zip(phases, times, times[1:], strict=False)}
     work.progress(1.0, "done")
-    return result | {"seed": work.options.seed, "phase_seconds": seconds}
+    return result | {"scale": scale, "seed": work.options.seed, "phase_seconds": seconds}
 
 
 def _find_features(work: Work[PosesOptions], keyframes: Keyframes, database: Path) -> None:
@@ -61,20 +69,15 @@ def _find_features(work: Work[PosesOptions], keyframes: Keyframes, database: Pat
 
 def _map(
     work: Work[PosesOptions], keyframes: Keyframes, scratch: Path
-) -> tuple[pycolmap.Reconstruction, int]:
-    """The largest model; once more with looser thresholds where the first try places too few."""
-    total = len(keyframes.frames)
+) -> tuple[pycolmap.Reconstruction | None, int]:
+    """The largest model, if any; once more with looser thresholds where the first try places too few."""
+    total, model, retries = len(keyframes.frames), None, 0
     for retries, options in enumerate((_options(work.options.seed), _loose(work.options.seed))):
         model = _largest(work, options, clear_folder(scratch / "sparse"), total)
         if model is not None and model.num_reg_images() >= work.options.min_registered:
-            return model, retries
+            break
         log.warning("too few frames placed at try %d", retries + 1)
-    placed = model.num_reg_images() if model is not None else 0
-    raise StageError(
-        f"Only {placed} of {total} frames could be placed, at least {work.options.min_registered} are needed"
-        f" ({_describe_matches(scratch / 'database.db')}).",
-        "Film again more slowly around the object: sharp, overlapping, textured views, moving sideways.",
-    )
+    return model, retries
 
 
 def _options(seed: int) -> pycolmap.IncrementalPipelineOptions:
@@ -127,6 +130,7 @@ def _measure(model: pycolmap.Reconstruction, keyframes: Keyframes, database: Pat
         "points": int(model.num_points3D()),
         "mean_track_length": float(model.compute_mean_track_length()),
         "unregistered": [frame.image for frame in keyframes.frames if frame.image not in placed],
+        **tell_placement(keyframes, placed),
         "cameras": cameras,
         "matches": _describe_matches(database),
     }
@@ -142,15 +146,18 @@ def _describe_matches(database: Path) -> str:
     return f"{np.count_nonzero(inliers)} matched pairs, median {np.median(inliers[inliers > 0]):.0f} matches"
 
 
-def _write(model: pycolmap.Reconstruction, work: Work[PosesOptions], scratch: Path) -> None:
-    """Undistorted PINHOLE images and the model in our world frame, whole or not at all."""
+def _write(
+    model: pycolmap.Reconstruction, work: Work[PosesOptions], scratch: Path, keyframes: Keyframes
+) -> Scale:
+    """Undistorted PINHOLE images and the model in our world frame, whole or not at all; tells the unit."""
     chosen = clear_folder(scratch / "chosen")
     model.write(chosen)
     pycolmap.undistort_images(scratch / "dense", chosen, work.input / "images")
     flat = pycolmap.Reconstruction(scratch / "dense" / "sparse")
-    normalize(flat)
+    scale = normalize(flat, keyframes.frames)
     sparse = clear_folder(work.output / "sparse")
     flat.write(sparse)
     shutil.rmtree(work.output / "images", ignore_errors=True)
     shutil.move(scratch / "dense" / "images", work.output / "images")
     shutil.rmtree(scratch)
+    return scale

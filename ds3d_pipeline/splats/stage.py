@@ -35,6 +35,7 @@ from ds3d_pipeline.splats.watch import Watch
 
 log = logging.getLogger(__name__)
 _FEWEST_FOR_HOLDOUT = 8
+_FEWEST_FOR_TRAINING = 3
 
 
 def light(work: Work[SplatOptions]) -> dict[str, Any]:
@@ -128,9 +129,13 @@ class Task:
 
 
 def prepare(work: Work[SplatOptions]) -> Task:
-    """Reads the input folder; raises InputError where it lacks points or photos."""
+    """Reads the input folder.
+
+    Raises InputError where it lacks points or photos, StageError where it has too few of them.
+    """
     reconstruction = read_cameras(work.input)
     points, source = read_points(work.input, reconstruction)
+    require_views(len(reconstruction.views))
     views = sorted(reconstruction.views, key=lambda view: view.image)
     photos = [read_photo(work.input, view, work.options.max_side_px) for view in views]
     training, heldout = split_photos(photos, work.options.holdout_every)
@@ -139,6 +144,13 @@ def prepare(work: Work[SplatOptions]) -> Task:
     return Task(
         photos=photos, training=training, heldout=heldout, start=start, source=source, options=options
     )
+
+
+def require_views(count: int) -> None:
+    """Raises StageError where so few photos leave the Gaussians free to fit them from nowhere else."""
+    if count < _FEWEST_FOR_TRAINING:
+        cause = f"Training needs {_FEWEST_FOR_TRAINING} placed photos and has {count}."
+        raise StageError(cause, "Film again around the object, or use the light splat.")
 
 
 def split_photos(photos: Sequence[Photo], holdout_every: int) -> tuple[list[Photo], list[Photo]]:

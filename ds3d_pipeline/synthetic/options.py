@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-SceneName = Literal["tabletop", "relief"]
+SceneName = Literal["tabletop", "relief", "plain"]
+PathName = Literal["arc", "rotation"]
 CaptureFormat = Literal["photos", "video"]
 
 
@@ -14,15 +15,18 @@ class SceneOptions:
     """What is photographed."""
 
     name: SceneName = "tabletop"
-    """`tabletop`: solids of several shapes in the corner of a room; `relief`: one bumpy wall."""
+    """`tabletop`: solids of several shapes in the corner of a room; `relief`: one bumpy wall; `plain`: the
+    tabletop without any texture."""
     seed: int = 0
     """Decides shapes and textures."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PathOptions:
-    """A handheld walk along an arc around the scene, looking at it."""
+    """A handheld walk along an arc around the scene, looking at it, or a turn on the spot."""
 
+    name: PathName = "arc"
+    """`rotation`: from the arc's middle the camera pans by the arc's angle and does not move: no parallax."""
     arc_deg: float = 80.0
     """From the first camera to the last, about the vertical through the scene."""
     radius_m: float = 1.5

@@ -27,6 +27,8 @@ class HandheldPath:
 
     def cam_from_world(self, time: float) -> Float64:
         """(4, 4) pose at `time`; it may run a little out of 0 to 1."""
+        if self.options.name == "rotation":
+            return self._turned_on_the_spot(time)
         options, wobble = self.options, self._wobble(time)
         azimuth = np.radians(options.arc_deg) * (time - 0.5)
         sway = 1 + 0.25 * np.sin(2 * np.pi * time)
@@ -37,6 +39,13 @@ class HandheldPath:
         rotation = look_at_rotation(centre, self.target)
         if turn > 0:
             rotation = rotation_from_axis_angle_deg(wobble[3:], options.jitter_deg * turn) @ rotation
+        return rigid(rotation, -rotation @ centre)
+
+    def _turned_on_the_spot(self, time: float) -> Float64:
+        options = self.options
+        centre = self.target * [1, 0, 1] + [0, 0, -options.radius_m] - options.height_m * DOWN_IN_WORLD
+        pan = rotation_from_axis_angle_deg(DOWN_IN_WORLD, options.arc_deg * (0.5 - time))
+        rotation = look_at_rotation(centre, self.target) @ pan
         return rigid(rotation, -rotation @ centre)
 
     def _wobble(self, time: float) -> Float64:

@@ -72,6 +72,8 @@ PALETTES: dict[str, list[Rgb]] = {
         (0.54, 0.34, 0.34),
     ],
 }
+PAINT: Rgb = (0.82, 0.81, 0.78)
+"""What everything has in the plain scene."""
 PATCH_M = {
     "stone": 0.06,
     "plaster": 0.08,
@@ -108,6 +110,7 @@ def make_scene(options: SceneOptions) -> SyntheticScene:
     """The named scene; the same options give the same scene, bit by bit."""
     solids = _SCENES[options.name](np.random.default_rng(options.seed))
     names = list(PALETTES)
+    palettes = [[PAINT] if options.name == "plain" else PALETTES[name] for name in names]
     offsets = np.cumsum([0] + [len(solid.vertices) for solid, _ in solids[:-1]])
     faces = [solid.faces + offset for (solid, _), offset in zip(solids, offsets, strict=True)]
     ids = [np.full(len(solid.faces), names.index(name), dtype=np.int32) for solid, name in solids]
@@ -116,7 +119,7 @@ def make_scene(options: SceneOptions) -> SyntheticScene:
         normals=np.concatenate([solid.normals for solid, _ in solids]),
         faces=np.concatenate(faces).astype(np.int32),
         texture_ids=np.concatenate(ids),
-        textures=make_textures(list(PALETTES.values()), [PATCH_M[name] for name in names], options.seed),
+        textures=make_textures(palettes, [PATCH_M[name] for name in names], options.seed),
         target=np.array(_TARGETS[options.name]),
     )
 
@@ -165,8 +168,9 @@ def _relief(random: np.random.Generator, size: tuple[float, float], height: floa
     return height_field(size, height * (heights - heights.min()) / np.ptp(heights) * rim)
 
 
-_SCENES = {"tabletop": _tabletop, "relief": _bumpy_wall}
+_SCENES = {"tabletop": _tabletop, "relief": _bumpy_wall, "plain": _tabletop}
 _TARGETS: dict[SceneName, tuple[float, float, float]] = {
     "tabletop": (0.0, -0.2, 0.15),
     "relief": (0.0, -0.6, 0.4),
+    "plain": (0.0, -0.2, 0.15),
 }

@@ -15,6 +15,7 @@ from ds3d_pipeline.geometry.transforms import rotation_from_quat_wxyz
 from ds3d_pipeline.scene import Float64
 
 PALETTE_SIZE = 5
+GRAIN = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +28,17 @@ class Textures:
     """(M, 5, 3) RGB albedo in [0, 1]."""
     patch_m: Float64
     """(M,) size of the patches."""
+    grain: Float64
+    """(M,) strength of the noise; 0 for none."""
 
 
 def make_textures(
     palettes: list[list[tuple[float, float, float]]], patch_m: list[float], seed: int
 ) -> Textures:
-    """One texture for each palette of up to 5 colours, which repeats where it has fewer."""
+    """One texture for each palette of up to 5 colours, which repeats where it has fewer.
+
+    A palette of one colour stands for a surface without texture.
+    """
     random = np.random.default_rng(seed)
     count = len(palettes)
     rotation = rotation_from_quat_wxyz(random.normal(size=(count, 4)))
@@ -42,6 +48,7 @@ def make_textures(
         texture_from_world=np.concatenate([rotation, offset], axis=2),
         palettes=np.array(full, dtype=np.float64),
         patch_m=np.array(patch_m, dtype=np.float64),
+        grain=np.array([GRAIN if len(palette) > 1 else 0.0 for palette in palettes]),
     )
 
 
@@ -88,6 +95,7 @@ def albedo(
     frame: Float64,
     palette: Float64,
     patch_m: float,
+    strength: float,
     point: Float64,
     footprint_m: float,
     out: Float64,
@@ -105,6 +113,6 @@ def albedo(
     speck = _hash(int(np.floor(px / speck_m)), int(np.floor(py / speck_m)), int(np.floor(pz / speck_m)), 105)
     if speck % 100 < 18:
         chosen = speck >> 8
-    grain = 1 + 0.5 * _fractal(x, y, z, 0.16, footprint_m)
+    grain = 1 + strength * _fractal(x, y, z, 0.16, footprint_m)
     for channel in range(3):
         out[channel] = palette[chosen % 5, channel] * max(grain, 0.1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 
@@ -10,24 +9,24 @@ from rich.console import Console
 from rich.table import Table
 
 from ds3d_pipeline.backends import LADDERS, plan_ladder
+from ds3d_pipeline.depth.runtime import describe_runtime
 from ds3d_pipeline.home import find_home
 from ds3d_pipeline.modes import DEFAULT_MODE, MODES
 
 
 def machine_facts() -> dict[str, str]:
-    """Cores, memory, disk, GPU driver, Docker and ONNX Runtime, in words."""
+    """Cores, memory, disk, GPU driver, Docker and ONNX Runtime with what it runs on, in words."""
     import psutil
 
     home = find_home()
     existing = next(p for p in (home.root, *home.root.parents) if p.exists())
-    onnx = importlib.util.find_spec("onnxruntime") is not None
     return {
         "cores": str(os.cpu_count()),
         "memory": f"{psutil.virtual_memory().total / 1e9:.1f} GB",
         "free disk": f"{shutil.disk_usage(existing).free / 1e9:.1f} GB at {home.root}",
         "GPU": "NVIDIA driver found" if shutil.which("nvidia-smi") else "no NVIDIA driver: the CPU is used",
         "Docker": "found" if shutil.which("docker") else "not found: programs run as child processes",
-        "ONNX Runtime": "found" if onnx else "not installed: install the extra `cpu` or `gpu`",
+        "ONNX Runtime": describe_runtime(),
     }
 
 

@@ -149,7 +149,10 @@ def tell_result(console: Console, metrics: dict[str, Any], folder: str) -> None:
     poses = metrics["poses"]
     if poses:
         error = poses["mean_reprojection_error_px"]
-        console.print(f"frames placed: {poses['registered']} of {poses['total']}, {error:.2f} px")
+        exactness = "" if error is None else f", {error:.2f} px"
+        console.print(f"frames placed: {poses['registered']} of {poses['total']}{exactness}")
+        if missing := poses.get("unplaced_text"):
+            console.print(f"  {missing}", markup=False, highlight=False)
     console.print(f"status: {metrics['status']}", highlight=False)
     for reason in metrics["reasons"]:
         console.print(f"  {reason}", markup=False, highlight=False)

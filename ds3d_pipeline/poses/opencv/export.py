@@ -1,0 +1,125 @@
+"""The mapped model as the stage's files: pinhole images beside a COLMAP model in our world frame."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pycolmap
+
+from ds3d_pipeline.poses.normalize import normalize
+from ds3d_pipeline.poses.opencv.flat import flat_K, flatten
+from ds3d_pipeline.poses.opencv.model import Cameras, Model, Tracks, normalized
+from ds3d_pipeline.runners import clear_folder
+from ds3d_pipeline.scene import Float64, Keyframe, UInt8
+
+JPEG = [cv2.IMWRITE_JPEG_QUALITY, 97]
+
+
+def write_model(
+    output: Path,
+    source_images: Path,
+    frames: Sequence[Keyframe],
+    tracks: Tracks,
+    cameras: Cameras,
+    model: Model,
+) -> None:
+    """Writes `images/` and `sparse/` into `output`, whole or not at all. `frames` are the model's images."""
+    Ks = [
+        flat_K(*model.intrinsics[camera], _size(cameras, frames, camera))
+        for camera in range(len(cameras.focals_px))
+    ]
+    of_observation = cameras.of_image[tracks.images]
+    xy = normalized(tracks, cameras, model.intrinsics)
+    flat_pixels = np.einsum("mij,mj->mi", np.stack(Ks)[of_observation, :2, :2], xy)
+    flat_pixels += np.stack(Ks)[of_observation, :2, 2]
+    scratch = clear_folder(output / "scratch")
+    (scratch / "images").mkdir()
+
+    def flatten_one(image: int) -> UInt8:
+        camera = cameras.of_image[image]
+        rows = model.used & (tracks.images == image)
+        file = frames[image].image
+        pixels = cv2.imread(str(source_images / file), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        flat = flatten(np.asarray(pixels, np.uint8), *model.intrinsics[camera], Ks[camera])
+        cv2.imwrite(str(scratch / "images" / file), flat, JPEG)
+        return _colors(flat, flat_pixels[rows])
+
+    placed = np.flatnonzero(model.placed)
+    colors = np.zeros((len(tracks.images), 3), np.uint8)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for image, found in zip(placed, pool.map(flatten_one, placed), strict=True):
+            colors[model.used & (tracks.images == image)] = found
+    reconstruction = to_colmap(frames, tracks, cameras, model, Ks, flat_pixels, colors)
+    normalize(reconstruction)
+    reconstruction.write(clear_folder(output / "sparse"))
+    shutil.rmtree(output / "images", ignore_errors=True)
+    shutil.move(scratch / "images", output / "images")
+    shutil.rmtree(scratch)
+
+
+def to_colmap(
+    frames: Sequence[Keyframe],
+    tracks: Tracks,
+    cameras: Cameras,
+    model: Model,
+    Ks: Sequence[Float64],
+    flat_pixels: Float64,
+    colors: UInt8,
+) -> pycolmap.Reconstruction:
+    """The placed images as PINHOLE cameras, and the points with the observations that are used.
+
+    `flat_pixels` and `colors` (M, 2) and (M, 3) are of the observations in the flat images.
+    """
+    reconstruction = pycolmap.Reconstruction()
+    placed = np.flatnonzero(model.placed)
+    for camera in np.unique(cameras.of_image[placed]):
+        reconstruction.add_camera_with_trivial_rig(
+            _pinhole(int(camera) + 1, Ks[camera], _size(cameras, frames, camera))
+        )
+    place_in_image = np.zeros(len(tracks.images), int)
+    for number in placed:
+        rows = np.flatnonzero(model.used & (tracks.images == number))
+        place_in_image[rows] = np.arange(len(rows))
+        image = pycolmap.Image(
+            name=frames[number].image,
+            keypoints=flat_pixels[rows],
+            camera_id=int(cameras.of_image[number]) + 1,
+            image_id=int(number) + 1,
+        )
+        rotation = pycolmap.Rotation3d(model.rotations[number])
+        pose = pycolmap.Rigid3d(rotation, model.translations[number])
+        reconstruction.add_image_with_trivial_frame(image, pose)
+    for number in np.flatnonzero(np.isfinite(model.points[:, 0])):
+        rows = np.arange(tracks.starts[number], tracks.starts[number + 1])
+        rows = rows[model.used[rows]]
+        track = pycolmap.Track()
+        for row in rows:
+            track.add_element(int(tracks.images[row]) + 1, int(place_in_image[row]))
+        color = np.round(colors[rows].mean(axis=0)).astype(np.uint8)
+        reconstruction.add_point3D(model.points[number], track, color)
+    reconstruction.update_point_3d_errors()
+    return reconstruction
+
+
+def _pinhole(camera_id: int, K: Float64, size_wh: tuple[int, int]) -> pycolmap.Camera:
+    params = [K[0, 0], K[1, 1], K[0, 2], K[1, 2]]
+    return pycolmap.Camera(
+        camera_id=camera_id, model="PINHOLE", width=size_wh[0], height=size_wh[1], params=params
+    )
+
+
+def _size(cameras: Cameras, frames: Sequence[Keyframe], camera: int) -> tuple[int, int]:
+    return frames[int(np.argmax(cameras.of_image == camera))].size_wh
+
+
+def _colors(flat: UInt8, pixels: Float64) -> UInt8:
+    """(M, 3) RGB at pixels (M, 2) of a BGR picture."""
+    height, width = flat.shape[:2]
+    columns, rows = np.clip(pixels, 0, [width - 1, height - 1]).astype(int).T
+    return flat[rows, columns, ::-1]

@@ -1,0 +1,175 @@
+"""Poses without COLMAP's matching or mapping: OpenCV's geometry and our own bundle adjustment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.options import PosesOptions
+from ds3d_pipeline.poses.features import FOCAL_GUESS, Features, extract_all
+from ds3d_pipeline.poses.opencv.export import write_model
+from ds3d_pipeline.poses.opencv.focal import vote_focal_px
+from ds3d_pipeline.poses.opencv.mapping import Mapper, by_size, grow, start, unused_pairs
+from ds3d_pipeline.poses.opencv.matching import EPIPOLAR_ERROR, PairMatches, match_pairs
+from ds3d_pipeline.poses.opencv.model import Cameras, Model, Tracks, errors_px, undistort
+from ds3d_pipeline.poses.opencv.pairs import choose_pairs
+from ds3d_pipeline.poses.opencv.tracks import build_tracks
+from ds3d_pipeline.poses.opencv.two_view import first_pairs
+from ds3d_pipeline.program import Work
+from ds3d_pipeline.records import read_json
+from ds3d_pipeline.scene import Keyframe, Keyframes
+
+MAX_TRIES = 3
+"""Starts from different pairs until a model holds enough images."""
+ENOUGH = 0.6
+"""Share of the images that matched at all."""
+SIGMA_EXIF, SIGMA_VOTED, SIGMA_GUESSED = 0.1, 0.2, 0.5
+"""How far the focal length may be off, by where it is from."""
+
+
+def map_with_opencv(work: Work[PosesOptions]) -> dict[str, Any]:
+    """Writes `sparse/` and undistorted `images/`. Raises StageError where too few frames can be placed."""
+    keyframes = read_json(work.input / "keyframes.json", Keyframes)
+    frames = sorted(keyframes.frames, key=lambda frame: frame.image)
+    times = [time.monotonic()]
+    features = _find_features(work, frames)
+    times.append(time.monotonic())
+    pairs, how = choose_pairs(features, keyframes.kind, work.options)
+    sides = [max(frame.size_wh) for frame in frames]
+    report = work.progress.part(0.3, 0.6)
+    matches = match_pairs(features, pairs, sides, seed=work.options.seed, report=report)
+    times.append(time.monotonic())
+    mapped = _map(work, frames, features, matches)
+    times.append(time.monotonic())
+    work.progress(0.9, "undistorting")
+    write_model(work.output, work.input / "images", frames, mapped.tracks, mapped.cameras, mapped.model)
+    times.append(time.monotonic())
+    phases = ("features", "matching", "mapping", "undistortion")
+    seconds = {name: round(b - a, 2) for name, a, b in zip(phases, times, times[1:], strict=False)}
+    work.progress(1.0, "done")
+    return _measure(mapped, keyframes, frames) | {
+        "matches": _describe(matches),
+        "pairs": how,
+        "retries": mapped.retries,
+        "seed": work.options.seed,
+        "phase_seconds": seconds,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Mapped:
+    tracks: Tracks
+    cameras: Cameras
+    model: Model
+    retries: int
+
+
+def _find_features(work: Work[PosesOptions], frames: Sequence[Keyframe]) -> list[Features]:
+    return extract_all(
+        [work.input / "images" / frame.image for frame in frames],
+        max_side_px=work.options.max_side_px,
+        max_features=work.options.max_features,
+        report=work.progress.part(0.0, 0.3),
+    )
+
+
+def know_cameras(frames: Sequence[Keyframe], matches: Sequence[PairMatches]) -> Cameras:
+    """The cameras of the frames, with focal lengths from EXIF, else from the pairs, else guessed."""
+    _, first, of_image = np.unique([frame.camera for frame in frames], return_index=True, return_inverse=True)
+    sizes = np.array([frames[index].size_wh for index in first], float)
+    focals = [_focal(frames[index], camera, of_image, matches) for camera, index in enumerate(first)]
+    return Cameras(
+        of_image=of_image.astype(np.int32),
+        centres_px=sizes / 2,
+        focals_px=np.array([focal for focal, _ in focals]),
+        focal_sigmas=np.array([sigma for _, sigma in focals]),
+        sides_px=sizes.max(axis=1),
+    )
+
+
+def _focal(
+    frame: Keyframe, camera: int, of_image: np.ndarray, matches: Sequence[PairMatches]
+) -> tuple[float, float]:
+    """Focal length in pixels and how far it may be off."""
+    if frame.focal_px is not None:
+        return frame.focal_px, SIGMA_EXIF
+    own = [pair for pair in matches if of_image[pair.first] == of_image[pair.second] == camera]
+    side = max(frame.size_wh)
+    voted = vote_focal_px(own, np.array(frame.size_wh) / 2, side)
+    return (voted, SIGMA_VOTED) if voted is not None else (FOCAL_GUESS * side, SIGMA_GUESSED)
+
+
+def _map(
+    work: Work[PosesOptions],
+    frames: Sequence[Keyframe],
+    features: Sequence[Features],
+    matches: Sequence[PairMatches],
+) -> _Mapped:
+    """The largest model of up to `MAX_TRIES` starts; raises StageError where it is too small."""
+    keypoints = [np.asarray(one.keypoints[:, :2], np.float64) for one in features]
+    cameras = know_cameras(frames, matches)
+    tracks = build_tracks(keypoints, matches)
+    of_image, seed = cameras.of_image, work.options.seed
+    intrinsics = np.column_stack([cameras.focals_px, np.zeros(len(cameras.focals_px))])
+    flat = [
+        undistort(xy, cameras.centres_px[of_image[[i]]], intrinsics[of_image[[i]]])
+        for i, xy in enumerate(keypoints)
+    ]
+    max_errors = EPIPOLAR_ERROR * (cameras.sides_px / cameras.focals_px)[of_image]
+    starts = list(first_pairs(matches, flat, list(max_errors), seed=seed))
+
+    def report(placed: int) -> None:
+        work.progress(0.6 + 0.3 * placed / len(frames), f"{placed} frames placed")
+
+    mapper = Mapper(tracks=tracks, cameras=cameras, seed=seed, report=report)
+    matched = len({image for pair in matches for image in (pair.first, pair.second)})
+    best, tries = None, 0
+    while starts and tries < MAX_TRIES and (best is None or best.placed.sum() < ENOUGH * matched):
+        model = grow(mapper, start(mapper, intrinsics, *starts[0]))
+        best = model if best is None else max(best, model, key=by_size)
+        starts, tries = unused_pairs(starts[1:], model.placed), tries + 1
+    placed = int(best.placed.sum()) if best is not None else 0
+    if best is None or placed < max(work.options.min_registered, 2):
+        raise StageError(
+            f"Only {placed} of {len(frames)} frames could be placed, at least {work.options.min_registered}"
+            f" are needed ({_describe(matches)}).",
+            "Film again more slowly around the object: sharp, overlapping, textured views, moving sideways.",
+        )
+    return _Mapped(tracks=tracks, cameras=cameras, model=best, retries=tries - 1)
+
+
+def _measure(mapped: _Mapped, keyframes: Keyframes, frames: Sequence[Keyframe]) -> dict[str, Any]:
+    model, cameras = mapped.model, mapped.cameras
+    placed = {frame.image for frame, there in zip(frames, model.placed, strict=True) if there}
+    errors = errors_px(mapped.tracks, cameras, model)[model.used]
+    points = int(np.isfinite(model.points[:, 0]).sum())
+    described = [
+        {
+            "model": "SIMPLE_RADIAL",
+            "params": [round(float(p), 4) for p in (f, *cameras.centres_px[camera], k)],
+        }
+        for camera, (f, k) in enumerate(model.intrinsics)
+        if model.placed[cameras.of_image == camera].any()
+    ]
+    return {
+        "registered": len(placed),
+        "total": len(frames),
+        "mean_reprojection_error_px": float(errors.mean()),
+        "points": points,
+        "mean_track_length": float(model.used.sum() / points),
+        "unregistered": [frame.image for frame in keyframes.frames if frame.image not in placed],
+        "cameras": described,
+    }
+
+
+def _describe(matches: Sequence[PairMatches]) -> str:
+    """How well the pairs matched, in words with numbers."""
+    if not matches:
+        return "no pair of frames matched"
+    median = np.median([len(pair.indices) for pair in matches])
+    return f"{len(matches)} matched pairs, median {median:.0f} matches"

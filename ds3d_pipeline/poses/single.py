@@ -1,0 +1,73 @@
+"""The last rung of poses: where no cameras can be placed, one photo alone still has one."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pycolmap
+
+from ds3d_pipeline.keyframes.focal import FULL_FRAME_DIAGONAL_MM
+from ds3d_pipeline.options import PosesOptions
+from ds3d_pipeline.poses.placement import tell_placement
+from ds3d_pipeline.program import Work
+from ds3d_pipeline.records import read_json
+from ds3d_pipeline.runners import clear_folder
+from ds3d_pipeline.scene import Keyframe, Keyframes
+
+ASSUMED_FOCAL_35MM = 26.0
+"""The usual main camera of a phone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Focal:
+    """A focal length and where it is from."""
+
+    px: float
+    source: str
+    """`EXIF` or `assumed`."""
+
+
+def single_view(work: Work[PosesOptions]) -> dict[str, Any]:
+    """Writes a model of the sharpest keyframe alone: camera at the origin, held level, without points."""
+    keyframes = read_json(work.input / "keyframes.json", Keyframes)
+    frame = max(keyframes.frames, key=lambda frame: frame.sharpness)
+    focal = focal_of(frame)
+    write_single(work.output / "sparse", frame, focal.px)
+    images = clear_folder(work.output / "images")
+    shutil.copyfile(work.input / "images" / frame.image, images / frame.image)
+    work.progress(1.0, frame.image)
+    return {
+        "registered": 1,
+        "total": len(keyframes.frames),
+        "mean_reprojection_error_px": None,
+        "points": 0,
+        "unregistered": [other.image for other in keyframes.frames if other is not frame],
+        **tell_placement(keyframes, {frame.image}),
+        "focal_px": round(focal.px, 2),
+        "focal_from": focal.source,
+        "seed": work.options.seed,
+    }
+
+
+def focal_of(frame: Keyframe) -> Focal:
+    """The focal length that EXIF tells, else that of a usual phone."""
+    if frame.focal_px is not None:
+        return Focal(px=frame.focal_px, source="EXIF")
+    px = ASSUMED_FOCAL_35MM / FULL_FRAME_DIAGONAL_MM * math.hypot(*frame.size_wh)
+    return Focal(px=px, source="assumed")
+
+
+def write_single(folder: Path, frame: Keyframe, focal_px: float) -> None:
+    """A COLMAP model of one PINHOLE image at the origin, without points."""
+    width, height = frame.size_wh
+    params = [focal_px, focal_px, width / 2, height / 2]
+    camera = pycolmap.Camera(model="PINHOLE", width=width, height=height, params=params, camera_id=1)
+    model = pycolmap.Reconstruction()
+    model.add_camera_with_trivial_rig(camera)
+    image = pycolmap.Image(name=frame.image, camera_id=1, image_id=1)
+    model.add_image_with_trivial_frame(image, pycolmap.Rigid3d())
+    model.write(clear_folder(folder))

@@ -1,0 +1,126 @@
+"""The numbers of the page, each with what it means and a plain grade."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ds3d_pipeline.report.words import count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """From which value on a number is good, and from which it still serves."""
+
+    good: float
+    fair: float
+
+    def grade(self, value: float) -> str:
+        """`good`, `fair` or `poor`; a scale that falls means that less is better."""
+        sign = 1 if self.good >= self.fair else -1
+        if sign * value >= sign * self.good:
+            return "good"
+        return "fair" if sign * value >= sign * self.fair else "poor"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """One tile: `grade` is empty where more is not simply better."""
+
+    label: str
+    value: str
+    meaning: str
+    grade: str = ""
+
+
+REGISTERED = Scale(good=0.95, fair=0.8)
+REPROJECTION_PX = Scale(good=1.0, fair=1.5)
+COVERAGE = Scale(good=0.6, fair=0.35)
+PSNR_DB = Scale(good=25.0, fair=20.0)
+SSIM = Scale(good=0.85, fair=0.7)
+
+
+def list_numbers(told: Mapping[str, Any]) -> list[Number]:
+    """The tiles that these metrics have numbers for."""
+    return [
+        *_poses(told["poses"]),
+        *_depth(told["depth"]),
+        *_surface(told["pointcloud"], told["mesh"]),
+        *_splat(told["splat"]),
+    ]
+
+
+def _poses(poses: Mapping[str, Any]) -> list[Number]:
+    if not poses:
+        return []
+    share, error = poses["registered"] / max(poses["total"], 1), poses["mean_reprojection_error_px"]
+    found = [
+        Number(
+            label="Frames placed",
+            value=f"{poses['registered']} of {poses['total']}",
+            meaning="Frames whose camera position was found. Only these count for everything below.",
+            grade=REGISTERED.grade(share),
+        )
+    ]
+    # A single photo has no points to reproject.
+    if error is not None:
+        found.append(
+            Number(
+                label="Reprojection error",
+                value=f"{error:.2f} px",
+                meaning="How far found points lie from where the photos show them. Below 1 px is good.",
+                grade=REPROJECTION_PX.grade(error),
+            )
+        )
+    return found
+
+
+def _depth(depth: Mapping[str, Any]) -> list[Number]:
+    if "coverage" not in depth:
+        return []
+    return [
+        Number(
+            label="Depth coverage",
+            value=f"{depth['coverage']:.0%}",
+            meaning="Pixels whose distance is known, on average over all views.",
+            grade=COVERAGE.grade(depth["coverage"]),
+        )
+    ]
+
+
+def _surface(cloud: Mapping[str, Any], mesh: Mapping[str, Any]) -> list[Number]:
+    found = []
+    if "points" in cloud:
+        found.append(Number(label="Points", value=count(cloud["points"]), meaning="In the point cloud."))
+    if "faces" in mesh:
+        side = mesh.get("texture_size") or 0
+        skin = f"textured at {side} × {side} px" if side else "coloured at its vertices"
+        found.append(Number(label="Mesh faces", value=count(mesh["faces"]), meaning=f"Triangles, {skin}."))
+    return found
+
+
+def _splat(splat: Mapping[str, Any]) -> list[Number]:
+    if not splat:
+        return []
+    steps = splat.get("iterations", 0)
+    how = f"Trained for {count(steps)} steps." if steps else "Untrained: one for each point."
+    found = [Number(label="Gaussians", value=count(splat["gaussians"]), meaning=how)]
+    held = splat.get("heldout")
+    if held:
+        photos = len(held["images"])
+        found += [
+            Number(
+                label="Held-out PSNR",
+                value=f"{held['psnr_db']:.1f} dB",
+                meaning=f"Splat against {photos} photos that training never saw. Above 25 dB is good.",
+                grade=PSNR_DB.grade(held["psnr_db"]),
+            ),
+            Number(
+                label="Held-out SSIM",
+                value=f"{held['ssim']:.2f}",
+                meaning="Likeness of structure in the same photos; 1 is identical.",
+                grade=SSIM.grade(held["ssim"]),
+            ),
+        ]
+    return found

@@ -1,0 +1,100 @@
+"""The pictures that stages left in their bundles, made small enough to stand inside the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+MAX_SIDE_PX = 1600
+MAX_BYTES = 180_000
+"""Of one picture before base64; with `MAX_PICTURES` this bounds the page."""
+MAX_PICTURES = 18
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a stage may leave pictures: `pattern` below its bundle, at most `most`, evenly taken."""
+
+    stage: str
+    pattern: str
+    group: str
+    """Which figure of the page they belong to."""
+    most: int = 1
+
+
+PLACES: tuple[Place, ...] = (
+    Place(stage="keyframes", pattern="contact_sheet.jpg", group="contact_sheet"),
+    Place(stage="keyframes", pattern="sharpness.png", group="sharpness"),
+    Place(stage="mesh", pattern="turntable.*", group="mesh"),
+    Place(stage="mesh", pattern="preview.*", group="mesh"),
+    Place(stage="splat", pattern="heldout/*.jpg", group="heldout", most=6),
+    Place(stage="splat", pattern="preview.*", group="splat"),
+    Place(stage="depth_maps", pattern="preview.jpg", group="depth"),
+    Place(stage="poses", pattern="matches.*", group="matches"),
+    Place(stage="splat", pattern="previews/*.jpg", group="training", most=4),
+)
+_SUFFIXES = (".jpg", ".png", ".webp", ".gif")
+_KINDS = {"JPEG": "jpeg", "PNG": "png", "WEBP": "webp", "GIF": "gif"}
+_QUALITIES = (85, 75, 65, 50, 35, 20)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One picture as a data URI; `number` is its place among all of its pattern."""
+
+    group: str
+    number: int
+    stem: str
+    """The file's name without its suffix."""
+    uri: str
+    size_wh: tuple[int, int]
+
+
+def collect_pictures(folders: Mapping[str, Path]) -> tuple[Picture, ...]:
+    """What is there of `PLACES`, by the stages' bundle folders.
+
+    Raises OSError for a file that is no picture.
+    """
+    found = [
+        _read(path, place.group, number)
+        for place in PLACES
+        if place.stage in folders
+        for number, path in _choose(folders[place.stage], place)
+    ]
+    return tuple(found[:MAX_PICTURES])
+
+
+def _choose(folder: Path, place: Place) -> Iterator[tuple[int, Path]]:
+    paths = sorted(path for path in folder.glob(place.pattern) if path.suffix in _SUFFIXES)
+    shown = min(len(paths), place.most)
+    for step in range(shown):
+        number = step * len(paths) // shown
+        yield number, paths[number]
+
+
+def _read(path: Path, group: str, number: int) -> Picture:
+    with Image.open(path) as image:
+        size_wh = image.size
+        if path.stat().st_size <= MAX_BYTES and max(size_wh) <= MAX_SIDE_PX:
+            kind, data = _KINDS[image.format or ""], path.read_bytes()
+        else:
+            image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
+            size_wh = image.size
+            kind, data = "jpeg", _small_jpeg(image.convert("RGB"))
+    uri = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+    return Picture(group=group, number=number, stem=path.stem, uri=uri, size_wh=size_wh)
+
+
+def _small_jpeg(image: Image.Image) -> bytes:
+    """The best quality that keeps `MAX_BYTES`; half the size where none does."""
+    for quality in _QUALITIES:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=quality, optimize=True)
+        if buffer.tell() <= MAX_BYTES:
+            return buffer.getvalue()
+    return _small_jpeg(image.reduce(2))

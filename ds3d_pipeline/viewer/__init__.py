@@ -1,0 +1,1 @@
+"""`ds3d view`: a finished capture in the browser."""

@@ -1,0 +1,106 @@
+"""Pages as a real browser shows them: headless Chromium through its DevTools protocol."""
+
+import base64
+import contextlib
+import json
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.sync.client import connect
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    *("--headless", "--no-sandbox", "--no-first-run", "--hide-scrollbars", "--disable-background-networking"),
+    *("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--remote-debugging-port=0"),
+)
+
+
+class Browser:
+    """One tab."""
+
+    def __init__(self, socket: Any) -> None:
+        self._socket = socket
+        self._number = 0
+        self.requested: list[str] = []
+        for domain in ("Page", "Network", "Runtime"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Sends a command and returns its result."""
+        self._number += 1
+        self._socket.send(json.dumps({"id": self._number, "method": method, "params": params}))
+        while True:
+            told = self._receive(60)
+            if told.get("id") == self._number:
+                assert "error" not in told, told
+                return told["result"]
+
+    def _receive(self, timeout: float) -> dict[str, Any]:
+        told = json.loads(self._socket.recv(timeout))
+        if told.get("method") == "Network.requestWillBeSent":
+            self.requested.append(told["params"]["request"]["url"])
+        return told
+
+    def open(self, url: str, *, size_wh: tuple[int, int] = (1100, 900), scheme: str = "light") -> None:
+        """Loads a page in a window of this size and colour scheme."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=size_wh[0],
+            height=size_wh[1],
+            deviceScaleFactor=1,
+            mobile=size_wh[0] < 600,
+        )
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.call("Page.navigate", url=url)
+        self.wait_for("document.readyState === 'complete'")
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of a JavaScript expression."""
+        return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+
+    def wait_for(self, expression: str, timeout_s: float = 60) -> None:
+        """Returns as soon as a JavaScript expression is true."""
+        deadline = time.monotonic() + timeout_s
+        while not self.evaluate(expression):
+            assert time.monotonic() < deadline, f"never true: {expression}"
+            time.sleep(0.1)
+
+    def screenshot(self, path: Path, *, whole: bool = False) -> None:
+        """Writes what is seen, or the whole page, as a PNG."""
+        data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)["data"]
+        path.write_bytes(base64.b64decode(data))
+
+
+@contextlib.contextmanager
+def open_browser(profile: Path) -> Iterator[Browser]:
+    """A fresh tab; skips the test where no Chromium is installed."""
+    program = next((found for name in NAMES if (found := shutil.which(name))), None)
+    if program is None:
+        pytest.skip("no Chromium is installed")
+    process = subprocess.Popen(
+        [program, *FLAGS, f"--user-data-dir={profile}", "about:blank"], stderr=subprocess.DEVNULL
+    )
+    try:
+        port = _wait_for_port(profile / "DevToolsActivePort", process)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
+            (page,) = [target for target in json.load(answer) if target["type"] == "page"]
+        with connect(page["webSocketDebuggerUrl"], max_size=None) as socket:
+            yield Browser(socket)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _wait_for_port(file: Path, process: subprocess.Popen[bytes]) -> str:
+    deadline = time.monotonic() + 60
+    while not (file.exists() and file.read_text().strip()):
+        assert process.poll() is None, "Chromium ended at once"
+        assert time.monotonic() < deadline, "Chromium did not start"
+        time.sleep(0.1)
+    return file.read_text().split()[0]

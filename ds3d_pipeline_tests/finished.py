@@ -1,0 +1,154 @@
+"""Bundles of a small capture, made in a moment, as its stages would leave them."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, seal
+from ds3d_pipeline.export import Story, publish_capture
+from ds3d_pipeline.formats.gltf import write_glb
+from ds3d_pipeline.formats.ply import write_pointcloud
+from ds3d_pipeline.formats.splat_ply import write_splat_ply
+from ds3d_pipeline.records import write_json
+from ds3d_pipeline.scene import Capture, Gaussians, Keyframe, Keyframes, SourceFile
+from ds3d_pipeline_tests.mesh.shapes import cloud_of, grid_mesh
+from ds3d_pipeline_tests.pointcloud.captures import SIZE_WH, write_capture
+
+VIEWS = 5
+IN_FRONT = ((-0.5, -0.5, 2.5), (0.5, 0.5, 3.5))
+
+
+def make_bundles(
+    folder: Path, *, names: tuple[str, ...] | None = None, lost: int = 0, attempts: dict | None = None
+) -> dict[str, Bundle]:
+    """Every stage's bundle; `names` are the user's photos, of which the last `lost` were not placed."""
+    names = names or tuple(f"IMG_{number}.jpg" for number in range(VIEWS + lost))
+    makers = {
+        "capture": lambda path: _capture(path, names),
+        "keyframes": lambda path: _keyframes(path, names),
+        "poses": lambda path: _poses(path, len(names), lost),
+        "depth_maps": _depth_maps,
+        "pointcloud": _pointcloud,
+        "mesh": _mesh,
+        "splat": _splat,
+    }
+    return {
+        stage: _bundle(folder / stage, stage, make, (attempts or {}).get(stage))
+        for stage, make in makers.items()
+    }
+
+
+def publish_finished(folder: Path, name: str = "wall") -> Path:
+    """A finished folder with every file of the contract."""
+    publish_capture(Story(capture=name, mode="balanced"), make_bundles(folder / "bundles"), folder / "out")
+    return folder / "out" / name
+
+
+def _bundle(folder, stage, make, attempts) -> Bundle:
+    folder.mkdir(parents=True)
+    result = make(folder)
+    attempts = attempts or (Attempt(backend="local", outcome="ok", seconds=2.0),)
+    report = StageReport(
+        stage=stage,
+        backend=attempts[-1].backend,
+        attempts=attempts,
+        seconds=sum(attempt.seconds for attempt in attempts),
+        peak_memory_mb=200.0,
+        fingerprint=stage,
+        result=result,
+    )
+    return seal(folder, report)
+
+
+def _capture(folder, names):
+    sources = tuple(
+        SourceFile(name=n, file=f"{i}.jpg", sha256="0" * 64, size_wh=SIZE_WH, bytes=1000)
+        for i, n in enumerate(names)
+    )
+    write_json(folder / "capture.json", Capture(kind="photos", sources=sources, sha256="0" * 64))
+    return {}
+
+
+def _keyframes(folder, names):
+    frames = tuple(
+        Keyframe(
+            image=f"{i + 1:06d}.png", source=n, timestamp_s=None, sharpness=0.2, size_wh=SIZE_WH, camera=0
+        )
+        for i, n in enumerate(names)
+    )
+    write_json(folder / "keyframes.json", Keyframes(kind="photos", frames=frames, considered=len(frames)))
+    noise_picture(folder / "contact_sheet.jpg", (400, 300))
+    noise_picture(folder / "sharpness.png", (96, 30))
+    return {"considered": len(frames), "dropped": {}}
+
+
+def _poses(folder, total, lost):
+    write_capture(folder, views=total - lost, maps=False)
+    return {
+        "registered": total - lost,
+        "total": total,
+        "mean_reprojection_error_px": 0.4,
+        "points": 200,
+        "seed": 0,
+        "unregistered": [f"{number + 1:06d}.png" for number in range(total - lost, total)],
+    }
+
+
+def _depth_maps(folder):
+    noise_picture(folder / "preview.jpg", (400, 150))
+    return {"maps": VIEWS, "coverage": 0.8}
+
+
+def _pointcloud(folder):
+    random = np.random.default_rng(0)
+    points = random.uniform(IN_FRONT[0], IN_FRONT[1], (500, 3))
+    write_pointcloud(
+        folder / "pointcloud.ply", cloud_of(points, np.tile((0, 0, -1.0), (500, 1)), np.full((500, 3), 90))
+    )
+    return {"points": 500}
+
+
+def _mesh(folder):
+    mesh = grid_mesh()
+    transform = write_glb(folder / "model.glb", mesh)
+    noise_picture(folder / "preview.jpg", (300, 100))
+    return {
+        "vertices": len(mesh.vertices_in_world),
+        "faces": len(mesh.faces),
+        "texture_size": 0,
+        "world_from_gltf": transform.tolist(),
+    }
+
+
+def random_gaussians(count: int, seed: int = 0) -> Gaussians:
+    """Gaussians scattered in front of the cameras."""
+    random = np.random.default_rng(seed)
+    quats = random.normal(size=(count, 4))
+    return Gaussians(
+        means=random.uniform(IN_FRONT[0], IN_FRONT[1], (count, 3)).astype(np.float32),
+        quats_wxyz=(quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32),
+        log_scales=random.normal(-4, 0.5, (count, 3)).astype(np.float32),
+        opacity_logits=random.normal(0, 2, count).astype(np.float32),
+        sh_coeffs=random.normal(0, 0.5, (count, 4, 3)).astype(np.float32),
+    )
+
+
+def _splat(folder):
+    write_splat_ply(folder / "splat.ply", random_gaussians(300))
+    shutil.copyfile(folder / "splat.ply", folder / "splat.ply.gz")
+    (folder / "heldout").mkdir()
+    noise_picture(folder / "heldout" / "0000.jpg", (320, 120))
+    return {
+        "gaussians": 300,
+        "iterations": 100,
+        "heldout": {"images": ["000003.png"], "psnr_db": 24.5, "ssim": 0.8},
+        "train_psnr_db": 26.0,
+    }
+
+
+def noise_picture(path: Path, size_wh: tuple[int, int]) -> None:
+    """A picture that compresses badly."""
+    pixels = np.random.default_rng(0).integers(0, 256, (size_wh[1], size_wh[0], 3), np.uint8)
+    Image.fromarray(pixels).save(path)

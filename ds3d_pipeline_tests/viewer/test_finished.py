@@ -1,0 +1,70 @@
+"""What the viewer finds in a folder, and how it thins it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.formats.splat_ply import write_splat_ply
+from ds3d_pipeline.viewer import finished
+from ds3d_pipeline.viewer.finished import find_finished, read_exhibit, thin_points, thin_splat
+from ds3d_pipeline_tests.finished import publish_finished, random_gaussians
+from ds3d_pipeline_tests.mesh.shapes import sphere_cloud
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return publish_finished(tmp_path_factory.mktemp("finished"))
+
+
+def test_everything_of_a_finished_capture_is_found(folder):
+    exhibit = read_exhibit(folder)
+    assert exhibit.name == "wall"
+    assert len(exhibit.reconstruction.views) == 5
+    assert len(exhibit.splat.means) == exhibit.gaussians_in_file == 300
+    assert len(exhibit.points.points_in_world) == 500
+    assert exhibit.mesh.data[:4] == b"glTF"
+    assert exhibit.mesh.world_from_gltf.shape == (4, 4)
+
+
+def test_a_capture_is_named_by_folder_or_by_name(folder):
+    assert find_finished(str(folder), folder) == folder
+    assert find_finished("wall", folder.parent) == folder
+    with pytest.raises(InputError, match="nowhere"):
+        find_finished("nowhere", folder.parent)
+
+
+def test_a_folder_with_nothing_to_see_is_refused(tmp_path):
+    (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(InputError, match="nothing to see"):
+        read_exhibit(tmp_path)
+
+
+def test_thinning_keeps_what_covers_most():
+    whole = random_gaussians(1000)
+    scales = np.full((1000, 3), -5, np.float32)
+    scales[::10] = -3
+    opacities = np.full(1000, 2, np.float32)
+    opacities[::20] = -9
+    whole = dataclasses.replace(whole, log_scales=scales, opacity_logits=opacities)
+    kept = thin_splat(whole, 50)
+    # Every tenth is large, but every twentieth of those is as good as invisible.
+    assert np.array_equal(kept.means, whole.means[10::20])
+    assert np.array_equal(kept.sh_coeffs, whole.sh_coeffs[10::20])
+    assert thin_splat(whole, 1000) is whole
+
+
+def test_thinned_points_stay_paired_with_their_colours():
+    whole = sphere_cloud(count=900)
+    kept = thin_points(whole, 100)
+    assert len(kept.points_in_world) == 100
+    assert np.abs(127.5 * (kept.points_in_world + 1) - kept.colors).max() < 1
+    assert thin_points(whole, 900) is whole
+
+
+def test_a_large_splat_is_thinned_and_said_so(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(finished, "SPLAT_BUDGET", 40)
+    write_splat_ply(tmp_path / "model.splat.ply", random_gaussians(90))
+    exhibit = read_exhibit(tmp_path)
+    assert (len(exhibit.splat.means), exhibit.gaussians_in_file) == (40, 90)
