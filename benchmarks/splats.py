@@ -1,37 +1,51 @@
-"""Speed and quality of the CPU splat trainer, as tables.
+"""Speed, quality, scaling, memory and soundness of the CPU splat trainer.
 
-    python benchmarks/splats.py speed FOLDER [--sides 384 768] [--gaussians 15000 50000]
-    python benchmarks/splats.py quality FOLDER [--side 768] [--gaussians 30000] [--seconds 10 40]
-                                               [--heldout 0003.jpg 0008.jpg]
+    python benchmarks/splats.py speed FOLDER [--sides 384 768 1080] [--gaussians 15000 30000 60000]
+    python benchmarks/splats.py curve FOLDER... [--seconds 10 20 40 80 180] [--side 768] [--sparse]
+                                                [--heldout 000004.jpg 000009.jpg] [--output curve]
+    python benchmarks/splats.py scaling FOLDER [--gaussians 10000 30000 100000 300000]
+    python benchmarks/splats.py memory
+    python benchmarks/splats.py nan [--seeds 20]
 
 FOLDER is any COLMAP folder with `images/` and `sparse/` (undistorted), such as a finished capture. `speed`
-prints milliseconds by part of one iteration on its middle photo; `quality` trains once for each time limit
-and scores the photos named (by default every 8th, from the first), which training does not see.
+prints milliseconds by part of one iteration on its middle photo. `curve` trains once for each time limit as
+the pipeline does, scores the photos named (by default every 8th, from the first), which training does not
+see, and writes OUTPUT.csv and OUTPUT.png. `--cpu-clock F` counts CPU seconds of one thread divided by F in
+place of the wall clock, for a machine shared with others: set NUMBA_NUM_THREADS=1 and F to the speed-up that
+all cores give on a quiet one. `memory` trains 200,000 Gaussians on 100 photos of 960 px, `nan` 2,000
+iterations on a tiny scene for every seed.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import resource
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numba
 import numpy as np
+from PIL import Image, ImageDraw
 
 from ds3d_pipeline.options import SplatOptions
 from ds3d_pipeline.scene import PointCloud
-from ds3d_pipeline.splats.inputs import as_float, read_cameras, read_photo, read_points
-from ds3d_pipeline.splats.layout import rows_from_gaussians
+from ds3d_pipeline.splats.inputs import Photo, as_float, read_cameras, read_photo, read_points, sparse_points
+from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT, SH, rows_from_gaussians
 from ds3d_pipeline.splats.light import light_splat
 from ds3d_pipeline.splats.losses import loss_and_gradient
 from ds3d_pipeline.splats.optimizer import adam_step, fresh_state
 from ds3d_pipeline.splats.render import render, render_backward
 from ds3d_pipeline.splats.schedule import Recipe
 from ds3d_pipeline.splats.scores import photo_camera, score
-from ds3d_pipeline.splats.train import train, training_start
+from ds3d_pipeline.splats.start import gaussian_budget, starting_splat, training_start
+from ds3d_pipeline.splats.train import train
 from ds3d_pipeline.splats.warm import compile_kernels
 
 REPEATS = 7
 SH_DEGREE = 2
+COLUMNS = ("capture", "start", "seconds", "iterations", "gaussians", "train_db", "heldout_db", "ssim")
 
 
 def crowded(points: PointCloud, count: int) -> PointCloud:
@@ -47,15 +61,21 @@ def crowded(points: PointCloud, count: int) -> PointCloud:
     )
 
 
+def crowd(points: PointCloud, count: int):
+    splat = light_splat(crowded(points, count), max_gaussians=count)
+    return training_start(rows_from_gaussians(splat, SH_DEGREE), 0.5)
+
+
 def iteration_ms(rows, photo):
     """Milliseconds of one iteration's parts: draw, loss, backward, optimiser; the median of each."""
     state, rates = fresh_state(rows), np.zeros(rows.shape[1], np.float32)
-    camera, target, times = photo_camera(photo), as_float(photo.pixels), []
+    camera, times, drawn = photo_camera(photo), [], None
     for _ in range(REPEATS):
         marks = [time.perf_counter()]
+        target = as_float(photo.pixels)
         drawn = render(rows, camera, SH_DEGREE)
         marks.append(time.perf_counter())
-        _, image_grad = loss_and_gradient(drawn.image, target, 0.2)
+        image_grad = loss_and_gradient(drawn.image, target, 0.2).grad
         marks.append(time.perf_counter())
         grads = render_backward(rows, camera, SH_DEGREE, drawn, image_grad).rows
         marks.append(time.perf_counter())
@@ -66,63 +86,167 @@ def iteration_ms(rows, photo):
     return np.median(times, axis=0), len(drawn.tiles.ids) / (len(drawn.tiles.starts) - 1)
 
 
+def middle(folder: Path):
+    reconstruction = read_cameras(folder)
+    points, _ = read_points(folder, reconstruction)
+    return points, reconstruction.views[len(reconstruction.views) // 2]
+
+
 def speed(args) -> None:
-    reconstruction = read_cameras(args.folder)
-    points, _ = read_points(args.folder, reconstruction)
-    view = reconstruction.views[len(reconstruction.views) // 2]
+    points, view = middle(args.folders[0])
     print(f"{'side px':>8}{'Gaussians':>11}{'per tile':>10}{'forward':>9}{'loss':>8}{'backward':>10}"
           f"{'Adam':>7}{'all ms':>9}")  # fmt: skip
     for side in args.sides:
-        photo = read_photo(args.folder, view, side)
-        for count in args.gaussians:
-            splat = light_splat(crowded(points, count), max_gaussians=count)
-            rows = training_start(rows_from_gaussians(splat, SH_DEGREE), 0.5)
-            parts, per_tile = iteration_ms(rows, photo)
+        photo = read_photo(args.folders[0], view, side)
+        for count in args.gaussians or [15_000, 30_000, 60_000]:
+            parts, per_tile = iteration_ms(crowd(points, count), photo)
             print(f"{side:8d}{count:11d}{per_tile:10.0f}{parts[0]:9.1f}{parts[1]:8.1f}{parts[2]:10.1f}"
                   f"{parts[3]:7.1f}{parts.sum():9.1f}", flush=True)  # fmt: skip
 
 
-def quality(args) -> None:
-    reconstruction = read_cameras(args.folder)
-    points, source = read_points(args.folder, reconstruction)
+def scaling(args) -> None:
+    points, view = middle(args.folders[0])
+    photo = read_photo(args.folders[0], view, args.side)
+    most = numba.get_num_threads()
+    print(f"{'threads':>8}{'Gaussians':>11}{'all ms':>9}{'speed-up':>10}")
+    for count in args.gaussians or [10_000, 30_000, 100_000, 300_000]:
+        rows, alone = crowd(points, count), 0.0
+        for threads in range(1, most + 1):
+            numba.set_num_threads(threads)
+            took = iteration_ms(rows, photo)[0].sum()
+            alone = alone or took
+            print(f"{threads:8d}{count:11d}{took:9.1f}{alone / took:10.2f}", flush=True)
+
+
+def curve(args) -> None:
+    told = []
+    print("".join(f"{name:>14}" for name in COLUMNS))
+    for folder in args.folders:
+        for seconds in args.seconds:
+            told.append(trained_for(folder, seconds, args))
+            print("".join(f"{value:>14}" for value in told[-1].values()), flush=True)
+    with args.output.with_suffix(".csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(told)
+    plot(told, args.output.with_suffix(".png"))
+
+
+def trained_for(folder: Path, seconds: float, args) -> dict[str, object]:
+    reconstruction = read_cameras(folder)
+    points, source = read_points(folder, reconstruction)
+    if args.sparse:
+        points, source = sparse_points(reconstruction), "sparse"
     views = sorted(reconstruction.views, key=lambda view: view.image)
-    photos = [read_photo(args.folder, view, args.side) for view in views]
+    photos = [read_photo(folder, view, args.side) for view in views]
     names = args.heldout or [photo.name for photo in photos[::8]]
-    heldout = [photo for photo in photos if photo.name in names]
     training = [photo for photo in photos if photo.name not in names]
-    count = args.gaussians[0]
-    light = light_splat(points, max_gaussians=count)
-    scores = score(rows_from_gaussians(light, 0), heldout, 0)
-    print(f"{args.folder.name}: {len(training)} photos train, {len(heldout)} held out; {source} start")
-    print(f"{'seconds':>9}{'iterations':>12}{'ms each':>9}{'Gaussians':>11}{'train dB':>10}"
-          f"{'held dB':>9}{'SSIM':>8}")  # fmt: skip
-    print(f"{'light':>9}{0:12d}{'':>9}{len(light.means):11d}{'':>10}"
-          f"{scores.psnr_db:9.2f}{scores.ssim:8.3f}")  # fmt: skip
-    start = training_start(rows_from_gaussians(light, SH_DEGREE), Recipe().start_opacity)
-    for seconds in args.seconds:
-        limits = {"max_gaussians": count, "iterations": 10**9, "max_seconds": seconds}
-        options = SplatOptions(**limits, sh_degree=SH_DEGREE)
-        trained = train(start, training, options)
-        scores = score(trained.rows, heldout, SH_DEGREE)
-        each = 1e3 * trained.seconds / trained.iterations
-        cells = f"{trained.seconds:9.1f}{trained.iterations:12d}{each:9.1f}{len(trained.rows):11d}"
-        scored = f"{trained.train_psnr_db:10.2f}{scores.psnr_db:9.2f}{scores.ssim:8.3f}"
-        print(cells + scored, flush=True)
+    options = SplatOptions(iterations=10**9, max_seconds=seconds, sh_degree=SH_DEGREE)
+    options = replace(options, max_gaussians=gaussian_budget(options))
+    start = starting_splat(points, options)
+    rows = training_start(rows_from_gaussians(start, SH_DEGREE), Recipe().start_opacity)
+    clock = (lambda: time.thread_time() / args.cpu_clock) if args.cpu_clock else None
+    trained = train(rows, training, options, now=clock)
+    scores = score(trained.rows, [photo for photo in photos if photo.name in names], SH_DEGREE)
+    return {
+        "capture": folder.name,
+        "start": source,
+        "seconds": round(trained.seconds, 1),
+        "iterations": trained.iterations,
+        "gaussians": len(trained.rows),
+        "train_db": round(trained.train_psnr_db, 2),
+        "heldout_db": round(scores.psnr_db, 2),
+        "ssim": round(scores.ssim, 4),
+    }
+
+
+def plot(told: list[dict[str, object]], path: Path) -> None:
+    """Held-out decibels over the logarithm of seconds, one line a capture."""
+    width, height, edge = 900, 500, 60
+    image = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(image)
+    times, scores = np.log([row["seconds"] for row in told]), np.array([row["heldout_db"] for row in told])
+    low, high = np.floor(scores.min()), np.ceil(scores.max()) + 0.5
+
+    def at(seconds, decibels):
+        x = (np.log(seconds) - times.min()) / max(np.ptp(times), 1e-6)
+        return edge + x * (width - 3 * edge), edge + (high - decibels) / (high - low) * (height - 2 * edge)
+
+    for decibels in np.arange(low, high, 0.5):
+        left, y = at(np.exp(times.min()), decibels)
+        draw.line([left, y, width - 2 * edge, y], "#dddddd")
+        draw.text((15, y - 6), f"{decibels:.1f} dB", "black")
+    for seconds in sorted({row["seconds"] for row in told}):
+        draw.text((at(seconds, low)[0] - 8, height - edge + 10), f"{seconds:.0f} s", "black")
+    colors = ("#0876c8", "#d44434", "#2a8a3e", "#8040a0")
+    for index, name in enumerate(dict.fromkeys(row["capture"] for row in told)):
+        points = [at(row["seconds"], row["heldout_db"]) for row in told if row["capture"] == name]
+        draw.line(points, colors[index % 4], width=3)
+        draw.text((points[-1][0] + 8, points[-1][1] - 6), str(name), colors[index % 4])
+    image.save(path)
+
+
+def around(count: int, size_wh: tuple[int, int]) -> list[Photo]:
+    """Random pictures from places on a circle."""
+    rng, photos = np.random.default_rng(0), []
+    K = np.array([[1.2 * size_wh[0], 0, size_wh[0] / 2], [0, 1.2 * size_wh[0], size_wh[1] / 2], [0, 0, 1]])
+    for angle in np.linspace(0, 2 * np.pi, count, endpoint=False):
+        pose = np.eye(4)
+        cosine, sine = np.cos(angle), np.sin(angle)
+        pose[:3, :3] = [[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]]
+        pose[2, 3] = 4
+        pixels = rng.integers(0, 256, (size_wh[1], size_wh[0], 3), np.uint8)
+        photos.append(Photo(name=f"{angle:.4f}", pixels=pixels, K=K, cam_from_world=pose))
+    return photos
+
+
+def scattered(count: int, seed: int, log_scale: float):
+    rng = np.random.default_rng(seed)
+    rows = np.zeros((count, SH + 3 * (SH_DEGREE + 1) ** 2), np.float32)
+    rows[:, :3] = rng.uniform(-1, 1, (count, 3))
+    rows[:, 3:7] = rng.normal(size=(count, 4))
+    rows[:, LOG_SCALE:LOGIT] = rng.normal(log_scale, 0.5, (count, 3))
+    rows[:, SH:] = rng.normal(0, 0.2, rows[:, SH:].shape)
+    return rows
+
+
+def memory(args) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    photos = around(100, (960, 720))
+    options = SplatOptions(iterations=40, max_seconds=1e9, max_gaussians=200_000)
+    trained = train(scattered(200_000, 0, -4.5), photos, options)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{len(trained.rows)} Gaussians, {len(photos)} photos of 960x720: peak {peak:.0f} MiB "
+          f"({before:.0f} MiB before)")  # fmt: skip
+
+
+def nan(args) -> None:
+    photos = around(4, (48, 32))
+    for seed in range(args.seeds):
+        options = SplatOptions(iterations=2000, max_seconds=1e9, max_gaussians=300, seed=seed)
+        rows = train(scattered(150, seed, -2.0), photos, options).rows
+        print(f"seed {seed}: {np.count_nonzero(~np.isfinite(rows))} values not finite", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=["speed", "quality"])
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("--sides", type=int, nargs="+", default=[384, 768])
+    jobs = {"speed": speed, "curve": curve, "scaling": scaling, "memory": memory, "nan": nan}
+    parser.add_argument("what", choices=jobs)
+    parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER")
+    parser.add_argument("--sides", type=int, nargs="+", default=[384, 768, 1080])
     parser.add_argument("--side", type=int, default=768)
     parser.add_argument("--gaussians", type=int, nargs="+")
-    parser.add_argument("--seconds", type=float, nargs="+", default=[10.0, 40.0])
+    parser.add_argument("--seconds", type=float, nargs="+", default=[10.0, 20.0, 40.0, 80.0, 180.0])
     parser.add_argument("--heldout", nargs="+", metavar="IMAGE")
+    parser.add_argument("--sparse", action="store_true", help="begin from the sparse points only")
+    parser.add_argument("--cpu-clock", type=float, metavar="F")
+    parser.add_argument("--output", type=Path, default=Path("curve"))
+    parser.add_argument("--seeds", type=int, default=20)
     args = parser.parse_args()
-    args.gaussians = args.gaussians or ([15_000, 50_000] if args.what == "speed" else [30_000])
+    if args.what in ("speed", "curve", "scaling") and not args.folders:
+        parser.error(f"{args.what} needs a FOLDER")
     print(f"kernels ready after {compile_kernels(lambda: None):.1f} s")
-    (speed if args.what == "speed" else quality)(args)
+    jobs[args.what](args)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,15 @@ def trains(options: Any) -> str | None:
     return None if options.train else "The chosen mode or options train no splat."
 
 
+def trains_on_gpu(options: Any) -> str | None:
+    """The probe of gsplat, which is asked only where a splat is trained at all."""
+    if not options.train:
+        return trains(options)
+    from ds3d_pipeline.splats.gsplat_engine import why_no_gsplat
+
+    return why_no_gsplat()
+
+
 def complete(_options: Any) -> None:
     """The shortfall of a rung that lacks nothing."""
 
@@ -127,6 +136,12 @@ LADDERS: dict[str, tuple[Rung, ...]] = {
         ),
     ),
     "splat": (
+        Rung(
+            name="gsplat",
+            module="ds3d_pipeline.splats",
+            probe=trains_on_gpu,
+            summary="trained on an NVIDIA GPU",
+        ),
         Rung(name="cpu", module="ds3d_pipeline.splats", probe=trains, summary="trained on the CPU"),
         Rung(
             name="light",

@@ -107,6 +107,16 @@ class SplatOptions:
     sh_degree: int = 2
     holdout_every: int = 8
     """Every n-th registered keyframe is held out for the score."""
+    exposure: bool = True
+    """Gives every training photo a gain per channel, for phones that change exposure while they film."""
+    mip_filter: bool = False
+    """Keeps Gaussians from being finer than any photo shows, for views from far away."""
+    early_stop: bool = True
+    """Ends training when the score on held-out photos rises no more."""
+    join_heldout: bool = False
+    """Trains a little more on all photos after scoring; the published splat is then not the scored one."""
+    checkpoint_s: float = 30.0
+    """Seconds between checkpoints, from which the same program goes on after a break."""
     seed: int = 0
 
 

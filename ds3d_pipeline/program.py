@@ -77,7 +77,7 @@ def program_main(
 
     What the body returns becomes `result.json`.
     """
-    args = _parse(list(backends), argv)
+    args = _parse(options_type, list(backends), argv)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
     _exit_with_parent()
     args.output.mkdir(parents=True, exist_ok=True)
@@ -96,12 +96,18 @@ def program_main(
     return 0
 
 
-def _parse(backends: list[str], argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("input", type=Path, metavar="INPUT")
-    parser.add_argument("output", type=Path, metavar="OUTPUT")
+def _parse(options_type: type, backends: list[str], argv: list[str] | None) -> argparse.Namespace:
+    about = getattr(sys.modules["__main__"], "__doc__", None)
+    defaults = "\n".join(f"  {name}: {json.dumps(value)}" for name, value in vars(options_type()).items())
+    parser = argparse.ArgumentParser(
+        description=about,
+        epilog=f"options and their defaults:\n{defaults}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("input", type=Path, metavar="INPUT", help="folder")
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="folder, made where it is missing")
     parser.add_argument("--backend", choices=backends, default=backends[0])
-    parser.add_argument("--options", type=Path, metavar="FILE", help="JSON of the stage's options")
+    parser.add_argument("--options", type=Path, metavar="FILE", help="JSON of the options to change")
     return parser.parse_args(argv)
 
 

@@ -20,6 +20,17 @@ class SplatConfig(StageConfig):
     max_seconds: float | None = Field(default=None, description="Training ends after this long.")
     sh_degree: int | None = Field(default=None, description="Degree of the view-dependent colour, 0 to 3.")
     holdout_every: int | None = Field(default=None, description="Every n-th keyframe is kept for the score.")
+    exposure: bool | None = Field(default=None, description="Whether to learn each photo's exposure.")
+    mip_filter: bool | None = Field(
+        default=None, description="Whether to limit Gaussians to a photo's detail."
+    )
+    early_stop: bool | None = Field(
+        default=None, description="Whether to end when the held-out score rises no more."
+    )
+    join_heldout: bool | None = Field(
+        default=None, description="Whether to train a little on all photos after scoring."
+    )
+    checkpoint_s: float | None = Field(default=None, description="Seconds between checkpoints.")
     seed: int | None = Field(default=None, description="Seed of all random choices.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ class Photo:
     """(3, 3), pixels of `pixels`."""
     cam_from_world: Float64
     """(4, 4)."""
+    mask: UInt8 | None = None
+    """(H, W), 0 where the photo says nothing about the scene; None where all of it does."""
 
 
 def read_cameras(folder: Path) -> Reconstruction:
@@ -51,28 +54,51 @@ def read_points(folder: Path, reconstruction: Reconstruction) -> tuple[PointClou
                 return points, "dense"
     if len(reconstruction.points_in_world) == 0:
         raise InputError(f"{folder} holds neither dense nor sparse points.", "Run the poses stage first.")
+    return sparse_points(reconstruction), "sparse"
+
+
+def sparse_points(reconstruction: Reconstruction) -> PointCloud:
+    """The points of the reconstruction itself, without normals."""
     means = reconstruction.points_in_world.astype(np.float32)
-    sparse = PointCloud(
-        points_in_world=means, normals=np.zeros_like(means), colors=reconstruction.colors.astype(np.uint8)
-    )
-    return sparse, "sparse"
+    colors = reconstruction.colors.astype(np.uint8)
+    return PointCloud(points_in_world=means, normals=np.zeros_like(means), colors=colors)
 
 
 def read_photo(folder: Path, view: View, max_side_px: int) -> Photo:
     """One photo from `folder/images`, shrunk so that its longer side is at most `max_side_px`.
 
-    Raises InputError where the file is missing or no picture.
+    `folder/masks/<image>.png` (as COLMAP names it) or `<image without its ending>.png` is its mask, if there.
+    Raises InputError where the file is missing or no picture, or where the mask has another size.
     """
     path = folder / "images" / view.image
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None:
-        raise InputError(f"{path} is missing or no picture.", "Run the poses stage again.")
-    rgb = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+    rgb = np.asarray(cv2.cvtColor(_read_picture(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
+    mask = _read_mask(folder / "masks", view.image, rgb.shape[:2])
     scale = min(1.0, max_side_px / max(rgb.shape[:2]))
     size_wh = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
     # The camera is stated in pixels of the registered size, which the file on disk may differ from.
     K = scaled_K(view.K, view.image_size_wh, size_wh)
-    return Photo(name=view.image, pixels=resized(rgb, size_wh), K=K, cam_from_world=view.cam_from_world)
+    return Photo(
+        name=view.image,
+        pixels=resized(rgb, size_wh),
+        K=K,
+        cam_from_world=view.cam_from_world,
+        mask=_resized_mask(mask, size_wh),
+    )
+
+
+def shrunk(photo: Photo, shrink: int) -> Photo:
+    """The photo at a whole fraction of its size, at least one pixel."""
+    if shrink == 1:
+        return photo
+    height, width = photo.pixels.shape[:2]
+    size_wh = (max(width // shrink, 1), max(height // shrink, 1))
+    return Photo(
+        name=photo.name,
+        pixels=resized(photo.pixels, size_wh),
+        K=scaled_K(photo.K, (width, height), size_wh),
+        cam_from_world=photo.cam_from_world,
+        mask=_resized_mask(photo.mask, size_wh),
+    )
 
 
 def scaled_K(K: Float64, from_wh: tuple[int, int], to_wh: tuple[int, int]) -> Float64:
@@ -90,3 +116,50 @@ def resized(rgb: UInt8, size_wh: tuple[int, int]) -> UInt8:
 def as_float(rgb: UInt8) -> Float32:
     """(3, H, W) float32 in [0, 1], the layout the kernels work in."""
     return np.ascontiguousarray(rgb.transpose(2, 0, 1) / np.float32(255), np.float32)
+
+
+class Pyramid:
+    """Photos at the size that training is at, made when first asked for and forgotten with their size."""
+
+    def __init__(self, photos: Sequence[Photo]) -> None:
+        self._photos = photos
+        self._shrink = 1
+        self._small: dict[int, Photo] = {}
+
+    def photo(self, index: int, shrink: int) -> Photo:
+        """One of the photos, shrunk so many times."""
+        if shrink != self._shrink:
+            self._shrink, self._small = shrink, {}
+        if shrink == 1:
+            return self._photos[index]
+        if index not in self._small:
+            self._small[index] = shrunk(self._photos[index], shrink)
+        return self._small[index]
+
+
+def _read_picture(path: Path, flags: int) -> UInt8:
+    pixels = cv2.imread(str(path), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    if pixels is None:
+        raise InputError(f"{path} is missing or no picture.", "Run the poses stage again.")
+    return np.asarray(pixels, np.uint8)
+
+
+def _read_mask(folder: Path, image: str, size_hw: tuple[int, ...]) -> UInt8 | None:
+    for path in (folder / f"{image}.png", (folder / image).with_suffix(".png")):
+        if path.is_file():
+            mask = _read_picture(path, cv2.IMREAD_GRAYSCALE)
+            if mask.shape != tuple(size_hw):
+                raise InputError(
+                    f"{path} is {mask.shape[1]}x{mask.shape[0]}, its photo {size_hw[1]}x{size_hw[0]}.",
+                    "Give masks the size of their photos.",
+                )
+            return mask
+    return None
+
+
+def _resized_mask(mask: UInt8 | None, size_wh: tuple[int, int]) -> UInt8 | None:
+    """A pixel stays valid only where all that it covers is."""
+    if mask is None:
+        return None
+    valid = np.where(mask > 0, 255, 0).astype(np.uint8)
+    return np.where(resized(valid, size_wh) == 255, 255, 0).astype(np.uint8)

@@ -38,5 +38,5 @@ def gaussians_from_rows(rows: Float32) -> Gaussians:
         quats_wxyz=(quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32),
         log_scales=rows[:, LOG_SCALE:LOGIT].copy(),
         opacity_logits=rows[:, LOGIT].copy(),
-        sh_coeffs=rows[:, SH:].reshape(len(rows), -1, 3).copy(),
+        sh_coeffs=rows[:, SH:].reshape(len(rows), (rows.shape[1] - SH) // 3, 3).copy(),
     )

@@ -13,7 +13,7 @@ import numpy as np
 from numba import prange
 
 from ds3d_pipeline.splats.jit import Array, Scalar, inline, parallel
-from ds3d_pipeline.splats.projection import CA, CB, CC, MIN_ALPHA, MX, MY, OPACITY, RED, RY
+from ds3d_pipeline.splats.projection import CA, CB, CC, MIN_ALPHA, MX, MY, OPACITY, RED, RX, RY
 from ds3d_pipeline.splats.tiles import TILE
 
 f32 = np.float32
@@ -24,26 +24,63 @@ LOWEST_POWER = f32(-5.6)
 OPAQUE = f32(1e-4)
 """A tile is finished when no pixel lets more light through than this."""
 PAIR_GRADIENTS = 9
+SLACK = f32(0.01)
+"""Pixels by which the rows that an ellipse touches are widened against rounding."""
 _CHECK_EVERY = 8
 _CHUNK = 256
 
 
 @inline
 def _exp(x: Scalar) -> Scalar:
-    """exp on [-5.6, 0] as the eighth power of a Taylor polynomial of degree 5; relative error under 1e-4."""
+    """exp on [-5.6, 0] as the eighth power of a minimax polynomial of degree 4; relative error 3e-5."""
     y = x * f32(0.125)
-    p = ONE + y * (ONE + y * (HALF + y * (f32(0.16666667) + y * (f32(0.041666668) + y * f32(0.0083333)))))
+    p = ONE + y * (f32(0.999874672) + y * (f32(0.498352515) + y * (f32(0.159695098) + y * f32(0.029495277))))
     p = p * p
     p = p * p
     return p * p
 
 
+@inline
+def _edge(a: Scalar, b: Scalar, c: Scalar, level: Scalar, x: Scalar, side: Scalar) -> Scalar:
+    """y on the lower (-1) or upper (1) half of the ellipse a x^2 + 2 b x y + c y^2 = level."""
+    return (-b * x + side * np.sqrt(max(c * level - (a * c - b * b) * x * x, ZERO))) / c
+
+
+@inline
+def _touched_rows(
+    a: Scalar, b: Scalar, c: Scalar, rx: Scalar, ry: Scalar, dx0: Scalar, dy0: Scalar
+) -> tuple[int, int]:
+    """First row of the tile's pixels, and the one past the last, that meet the Gaussian's ellipse.
+
+    Of the strip of the tile's columns only: a slanted ellipse may cross few of its own rows there.
+    """
+    level = ry * ry * (a * c - b * b) / a
+    left, right = max(dx0, -rx), min(dx0 + f32(TILE - 1), rx)
+    # The topmost point of the ellipse is at x = -b ry / a; within the strip, nearest to that.
+    low = _edge(a, b, c, level, min(max(b * ry / a, left), right), -ONE)
+    high = _edge(a, b, c, level, min(max(-b * ry / a, left), right), ONE)
+    first = max(0, int(np.ceil(low - dy0 - SLACK)))
+    last = min(TILE, int(np.floor(high - dy0 + SLACK)) + 1)
+    return first, last
+
+
 @parallel
 def rasterize(
-    flat: Array, ids: Array, starts: Array, tiles_w: int, image: Array, through: Array, ends: Array
+    flat: Array,
+    ids: Array,
+    starts: Array,
+    tiles_w: int,
+    background: Array,
+    image: Array,
+    through: Array,
+    ends: Array,
 ) -> None:
-    """Draws on black: fills `image` (3, H, W), `through` (H, W) with the light left, `ends` per tile."""
+    """Draws on the colour `background` (3,): fills `image` (3, H, W), `through` (H, W) with the light left.
+
+    `ends` gets where each tile was finished.
+    """
     height, width = through.shape
+    back_red, back_green, back_blue = background[0], background[1], background[2]
     for tile in prange(starts.shape[0] - 1):
         top, left = (tile // tiles_w) * TILE, (tile % tiles_w) * TILE
         T = np.ones(TILE * TILE, np.float32)
@@ -59,8 +96,7 @@ def rasterize(
             red, green, blue = flat[g, RED], flat[g, RED + 1], flat[g, RED + 2]
             dx0 = f32(left) + HALF - flat[g, MX]
             dy0 = f32(top) + HALF - flat[g, MY]
-            first = max(0, int(np.floor(-flat[g, RY] - dy0)))
-            last = min(TILE, int(np.ceil(flat[g, RY] - dy0)) + 1)
+            first, last = _touched_rows(a, b, c, flat[g, RX], flat[g, RY], dx0, dy0)
             for j in range(TILE):
                 if j < first or j >= last:
                     continue
@@ -88,9 +124,9 @@ def rasterize(
         for j in range(min(TILE, height - top)):
             for i in range(min(TILE, width - left)):
                 pixel = j * TILE + i
-                image[0, top + j, left + i] = R[pixel]
-                image[1, top + j, left + i] = G[pixel]
-                image[2, top + j, left + i] = B[pixel]
+                image[0, top + j, left + i] = R[pixel] + T[pixel] * back_red
+                image[1, top + j, left + i] = G[pixel] + T[pixel] * back_green
+                image[2, top + j, left + i] = B[pixel] + T[pixel] * back_blue
                 through[top + j, left + i] = T[pixel]
 
 
@@ -103,11 +139,14 @@ def rasterize_backward(
     through: Array,
     ends: Array,
     image_grad: Array,
+    background_light: Array,
     pair_grads: Array,
 ) -> None:
     """Fills `pair_grads` (P, 9): the loss' derivatives by mean, conic, opacity, colour, one row a pair.
 
-    `image_grad` (3, H, W) is the loss' derivative by the drawn image. Rows that were not drawn become zero.
+    `image_grad` (3, H, W) is the loss' derivative by the drawn image, `background_light` (H, W) its product
+    with the light that the background adds. (That is formed outside: in here its rounding would hang on
+    where the arrays happen to lie.) Rows that were not drawn become zero.
     """
     height, width = through.shape
     for tile in prange(starts.shape[0] - 1):
@@ -126,6 +165,7 @@ def rasterize_backward(
                 dR[pixel] = image_grad[0, top + j, left + i]
                 dG[pixel] = image_grad[1, top + j, left + i]
                 dB[pixel] = image_grad[2, top + j, left + i]
+                behind[pixel] = background_light[top + j, left + i]
         for pair in range(ends[tile], starts[tile + 1]):
             pair_grads[pair] = ZERO
         for pair in range(ends[tile] - 1, starts[tile] - 1, -1):
@@ -134,8 +174,7 @@ def rasterize_backward(
             red, green, blue = flat[g, RED], flat[g, RED + 1], flat[g, RED + 2]
             dx0 = f32(left) + HALF - flat[g, MX]
             dy0 = f32(top) + HALF - flat[g, MY]
-            first = max(0, int(np.floor(-flat[g, RY] - dy0)))
-            last = min(TILE, int(np.ceil(flat[g, RY] - dy0)) + 1)
+            first, last = _touched_rows(a, b, c, flat[g, RX], flat[g, RY], dx0, dy0)
             sums[:] = ZERO
             for j in range(TILE):
                 if j < first or j >= last:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.ndimage import correlate1d
 
@@ -55,8 +57,10 @@ def project(rows: Float64, camera: Float64) -> tuple[Float64, Float64, Float64]:
     return means, half @ half.transpose(0, 2, 1) + BLUR_PX2 * np.eye(2), points[:, 2]
 
 
-def render(rows: Float64, camera: Float64, cut: float = 1 / 255) -> tuple[Float64, Float64]:
-    """The image (3, H, W) on black and the light left (H, W), every Gaussian over every pixel.
+def render(
+    rows: Float64, camera: Float64, cut: float = 1 / 255, background: Sequence[float] = (0, 0, 0)
+) -> tuple[Float64, Float64]:
+    """The image (3, H, W) on `background` and the light left (H, W), every Gaussian over every pixel.
 
     `cut` is the alpha under which nothing is drawn; 0 makes the picture a smooth function of the rows.
     """
@@ -76,7 +80,7 @@ def render(rows: Float64, camera: Float64, cut: float = 1 / 255) -> tuple[Float6
         alpha = np.where(alpha >= cut, alpha, 0)
         image += (alpha * through) * colors[g][:, None, None]
         through = through * (1 - alpha)
-    return image, through
+    return image + through * np.reshape(background, (3, 1, 1)), through
 
 
 def ssim(a: Float64, b: Float64) -> Float64:

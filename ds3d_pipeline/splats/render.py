@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,13 +12,17 @@ from ds3d_pipeline.splats.projection import FLAT_SIZE, RX, project, project_back
 from ds3d_pipeline.splats.rasterize import PAIR_GRADIENTS, rasterize, rasterize_backward, sum_pairs
 from ds3d_pipeline.splats.tiles import Tiles, bin_gaussians
 
+BLACK: Float32 = np.zeros(3, np.float32)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rendering:
     """A drawn picture and what its backward pass needs."""
 
     image: Float32
-    """(3, H, W), on black."""
+    """(3, H, W)."""
+    background: Float32
+    """(3,) the colour behind everything."""
     through: Float32
     """(H, W) share of the background that shows through."""
     flat: Float32
@@ -41,7 +46,33 @@ class RowGradients:
     """(N,) how strongly each Gaussian is pulled across the picture; see `sum_pairs`."""
 
 
-def render(rows: Float32, camera: Float32, sh_degree: int) -> Rendering:
+class Engine(Protocol):
+    """What draws while training, and carries gradients back."""
+
+    def render(self, rows: Float32, camera: Float32, sh_degree: int, background: Float32) -> Any:
+        """A drawing with at least `image` (3, H, W) and `visible` (N,)."""
+        ...
+
+    def backward(
+        self, rows: Float32, camera: Float32, sh_degree: int, drawn: Any, image_grad: Float32
+    ) -> RowGradients:
+        """The gradient by `rows`, given that by the drawn image."""
+        ...
+
+
+class KernelEngine:
+    """The kernels of this package."""
+
+    def render(self, rows: Float32, camera: Float32, sh_degree: int, background: Float32) -> Rendering:
+        return render(rows, camera, sh_degree, background)
+
+    def backward(
+        self, rows: Float32, camera: Float32, sh_degree: int, drawn: Rendering, image_grad: Float32
+    ) -> RowGradients:
+        return render_backward(rows, camera, sh_degree, drawn, image_grad)
+
+
+def render(rows: Float32, camera: Float32, sh_degree: int, background: Float32 = BLACK) -> Rendering:
     """Draws rows (N, D) with the flat camera of `projection.camera_row`, harmonics up to `sh_degree`."""
     width, height = int(camera[16]), int(camera[17])
     flat = np.empty((len(rows), FLAT_SIZE), np.float32)
@@ -50,8 +81,8 @@ def render(rows: Float32, camera: Float32, sh_degree: int) -> Rendering:
     image = np.empty((3, height, width), np.float32)
     through = np.empty((height, width), np.float32)
     ends = np.empty(len(tiles.starts) - 1, np.int32)
-    rasterize(flat, tiles.ids, tiles.starts, tiles.tiles_wh[0], image, through, ends)
-    return Rendering(image=image, through=through, flat=flat, tiles=tiles, ends=ends)
+    rasterize(flat, tiles.ids, tiles.starts, tiles.tiles_wh[0], background, image, through, ends)
+    return Rendering(image=image, background=background, through=through, flat=flat, tiles=tiles, ends=ends)
 
 
 def render_backward(
@@ -68,6 +99,7 @@ def render_backward(
         drawn.through,
         drawn.ends,
         image_grad,
+        drawn.through * sum(image_grad[c] * drawn.background[c] for c in range(3)),
         pair_grads,
     )
     flat_grad = np.empty((len(rows), PAIR_GRADIENTS), np.float32)

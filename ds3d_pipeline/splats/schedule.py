@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,24 +42,66 @@ class Recipe:
     scale_pull: float = 1e-2
     """Weights of the mean opacity and the mean scale (in typical depths' pixels over 100) in the loss."""
     start_opacity: float = 0.5
+    random_background: bool = True
+    """Draws every step on another colour, so that what all photos show must become opaque."""
+    exposure_rate: float = 2e-3
+    """First step of a photo's log gain."""
+
+
+def polish(recipe: Recipe) -> Recipe:
+    """The recipe of a last phase at full size: it begins where `recipe` ended and adds no Gaussians."""
+    return replace(
+        recipe,
+        mean_rate_px=recipe.mean_rate_px * recipe.mean_rate_last,
+        quat_rate=recipe.quat_rate * recipe.late_decay,
+        scale_rate=recipe.scale_rate * recipe.late_decay,
+        opacity_rate=recipe.opacity_rate * recipe.late_decay,
+        dc_rate=recipe.dc_rate * recipe.late_decay,
+        rest_rate=recipe.rest_rate * recipe.late_decay,
+        exposure_rate=recipe.exposure_rate * recipe.late_decay,
+        shrinks=((0.0, 1),),
+        densify_from=2.0,
+        sh_from=0.0,
+        sh_every=1e-9,
+    )
 
 
 class Clock:
     """Share of the training that is done: of its iterations or of its seconds, whichever is further."""
 
-    def __init__(self, iterations: int, max_seconds: float) -> None:
-        self._iterations, self._max_seconds = iterations, max_seconds
-        self._start = time.perf_counter()
-        self.iteration = 0
+    def __init__(
+        self, iterations: int, max_seconds: float, now: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._iterations, self._max_seconds, self._now = iterations, max_seconds, now
+        self.set(0, 0.0)
+
+    def set(self, iteration: int, seconds: float) -> None:
+        """Goes on from here, as after a break that does not count."""
+        self.iteration = iteration
+        self._start = self._now() - seconds
 
     @property
     def seconds(self) -> float:
         """Since the start."""
-        return time.perf_counter() - self._start
+        return self._now() - self._start
+
+    @property
+    def limit(self) -> str:
+        """Which of the two limits is the nearer: iterations or seconds."""
+        nearer = self.iteration / self._iterations >= self.seconds / self._max_seconds
+        return "iterations" if nearer else "seconds"
+
+    @property
+    def seconds_left(self) -> float:
+        """At most; the iterations may end earlier at the pace so far."""
+        pace = self.seconds / max(self.iteration, 1)
+        return max(min(self._max_seconds - self.seconds, pace * (self._iterations - self.iteration)), 0.0)
 
     @property
     def done(self) -> float:
-        """0 to 1; from 1 on training is over."""
+        """0 to 1; from 1 on training is over. Exactly 0 before the first iteration, whatever the clock."""
+        if self.iteration == 0 and self.seconds < self._max_seconds:
+            return 0.0
         return max(self.iteration / self._iterations, self.seconds / self._max_seconds)
 
 
@@ -80,10 +123,15 @@ def wanted_at(recipe: Recipe, done: float, start: int, budget: int) -> int:
     return round(start + (budget - start) * min(max(share, 0.0), 1.0))
 
 
+def fade_at(recipe: Recipe, done: float) -> float:
+    """What the rates other than the means' are multiplied by."""
+    late = max(done - recipe.late_from, 0) / (1 - recipe.late_from)
+    return recipe.late_decay ** min(late, 1.0)
+
+
 def rates_at(recipe: Recipe, done: float, pixel: float, columns: int) -> Float32:
     """(columns,) learning rates; `pixel` is the size of one pixel at the typical depth, scene units."""
-    late = max(done - recipe.late_from, 0) / (1 - recipe.late_from)
-    fade = recipe.late_decay ** min(late, 1.0)
+    fade = fade_at(recipe, done)
     rates = np.full(columns, recipe.rest_rate * fade, np.float32)
     rates[:QUAT] = recipe.mean_rate_px * pixel * recipe.mean_rate_last ** min(done, 1.0)
     rates[QUAT:LOG_SCALE] = recipe.quat_rate * fade

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
 
 from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.formats.splat_gltf import write_splat_glb
 from ds3d_pipeline.formats.splat_ply import write_gzip, write_splat_ply
+from ds3d_pipeline.formats.spz import write_spz
 from ds3d_pipeline.options import SplatOptions
 from ds3d_pipeline.program import Work
 from ds3d_pipeline.scene import Float32, Gaussians
+from ds3d_pipeline.splats.checkpoint import Checkpoints, training_mark
 from ds3d_pipeline.splats.clean import clean
+from ds3d_pipeline.splats.gsplat_engine import GsplatEngine, why_no_gsplat
 from ds3d_pipeline.splats.inputs import Photo, read_cameras, read_photo, read_points
+from ds3d_pipeline.splats.last_phase import train_on_all
 from ds3d_pipeline.splats.layout import gaussians_from_rows, rows_from_gaussians
 from ds3d_pipeline.splats.light import light_splat
+from ds3d_pipeline.splats.render import Engine, KernelEngine
 from ds3d_pipeline.splats.schedule import Recipe
 from ds3d_pipeline.splats.scores import Scores, draw, score
-from ds3d_pipeline.splats.train import Trained, train, training_start
+from ds3d_pipeline.splats.start import gaussian_budget, starting_splat, training_start
+from ds3d_pipeline.splats.threads import use_allowed_threads
+from ds3d_pipeline.splats.train import Trained, train
 from ds3d_pipeline.splats.warm import compile_kernels
+from ds3d_pipeline.splats.watch import Watch
 
 log = logging.getLogger(__name__)
 _FEWEST_FOR_HOLDOUT = 8
 _FEWEST_FOR_TRAINING = 3
-_GAUSSIANS_PER_SECOND = 500
-"""More Gaussians than this per second of the time limit do not settle within it on two cores."""
 
 
 def light(work: Work[SplatOptions]) -> dict[str, Any]:
@@ -47,10 +53,85 @@ def light(work: Work[SplatOptions]) -> dict[str, Any]:
 
 
 def cpu(work: Work[SplatOptions]) -> dict[str, Any]:
-    """The splat trained on the CPU, scored on photos that training never saw.
+    """The splat trained on the CPU; see `_trained`."""
+    return _trained(work, KernelEngine())
+
+
+def gsplat(work: Work[SplatOptions]) -> dict[str, Any]:
+    """The splat trained on an NVIDIA GPU, by the same recipe.
+
+    Raises StageError where gsplat cannot run here; see `_trained` for the rest.
+    """
+    missing = why_no_gsplat()
+    if missing:
+        raise StageError(missing, "Use the cpu backend, or install gsplat and PyTorch with CUDA.")
+    return _trained(work, GsplatEngine())
+
+
+def _trained(work: Work[SplatOptions], engine: Engine) -> dict[str, Any]:
+    """The trained splat, scored on photos that training never saw.
 
     Raises StageError where training ends further from those photos than the untrained splat it began with,
     InputError where the input folder lacks points or photos.
+    """
+    threads = use_allowed_threads()
+    task = prepare(work)
+    seconds = compile_kernels(lambda: work.progress(0.01, "compiling kernels (once per machine)"))
+    run = _Run(work, task, engine)
+    before = score(rows_from_gaussians(task.start, 0), task.judged, 0)
+    trained = run.train()
+    rows, removed = clean(trained.rows, task.photos, task.start.means)
+    after = score(rows, task.judged, task.options.sh_degree)
+    refuse_worse(before, after)
+    last_phase = {"photos": 0, "iterations": 0}
+    if task.options.join_heldout and task.heldout:
+        rows, last_phase = run.train_on_all(trained)
+    publish(work, gaussians_from_rows(rows))
+    write_comparisons(work, rows, task.heldout, task.options.sh_degree)
+    run.checkpoints.remove()
+    work.progress(1.0, f"{len(rows)} Gaussians", psnr=after.psnr_db)
+    return {
+        "gaussians": len(rows),
+        "iterations": trained.iterations,
+        "initialised_from": task.source,
+        "initial_gaussians": len(task.start.means),
+        "heldout": asdict(after) if task.heldout else None,
+        "initial_heldout": asdict(before) if task.heldout else None,
+        "last_phase": last_phase,
+        "train_psnr_db": trained.train_psnr_db,
+        "stopped": trained.stopped,
+        "training_seconds": trained.seconds,
+        "compile_seconds": seconds,
+        "seconds_per_iteration": trained.seconds / max(trained.iterations, 1),
+        "threads": threads,
+        "resumed_at": run.resumed_at,
+        "curve": run.watch.curve,
+        "removed": removed,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a trainer works on, whatever it runs on."""
+
+    photos: list[Photo]
+    training: list[Photo]
+    heldout: list[Photo]
+    start: Gaussians
+    source: str
+    """dense or sparse: which points `start` was made of."""
+    options: SplatOptions
+
+    @property
+    def judged(self) -> list[Photo]:
+        """The photos that scores are taken on."""
+        return self.heldout or self.training
+
+
+def prepare(work: Work[SplatOptions]) -> Task:
+    """Reads the input folder.
+
+    Raises InputError where it lacks points or photos, StageError where it has too few of them.
     """
     reconstruction = read_cameras(work.input)
     points, source = read_points(work.input, reconstruction)
@@ -58,31 +139,11 @@ def cpu(work: Work[SplatOptions]) -> dict[str, Any]:
     views = sorted(reconstruction.views, key=lambda view: view.image)
     photos = [read_photo(work.input, view, work.options.max_side_px) for view in views]
     training, heldout = split_photos(photos, work.options.holdout_every)
-    seconds = compile_kernels(lambda: work.progress(0.01, "compiling kernels (once per machine)"))
     options = replace(work.options, max_gaussians=gaussian_budget(work.options))
-    start = light_splat(points, max_gaussians=options.max_gaussians, seed=options.seed)
-    judged = heldout or training
-    before = score(rows_from_gaussians(start, 0), judged, 0)
-    trained = _train(work, start, training, options)
-    rows, removed = clean(trained.rows, photos)
-    after = score(rows, judged, options.sh_degree)
-    refuse_worse(before, after)
-    publish(work, gaussians_from_rows(rows))
-    write_comparisons(work, rows, heldout, options.sh_degree)
-    work.progress(1.0, f"{len(rows)} Gaussians", psnr=after.psnr_db)
-    return {
-        "gaussians": len(rows),
-        "iterations": trained.iterations,
-        "initialised_from": source,
-        "initial_gaussians": len(start.means),
-        "heldout": asdict(after) if heldout else None,
-        "initial_heldout": asdict(before) if heldout else None,
-        "train_psnr_db": trained.train_psnr_db,
-        "training_seconds": trained.seconds,
-        "compile_seconds": seconds,
-        "seconds_per_iteration": trained.seconds / max(trained.iterations, 1),
-        "removed": removed,
-    }
+    start = starting_splat(points, options)
+    return Task(
+        photos=photos, training=training, heldout=heldout, start=start, source=source, options=options
+    )
 
 
 def require_views(count: int) -> None:
@@ -90,11 +151,6 @@ def require_views(count: int) -> None:
     if count < _FEWEST_FOR_TRAINING:
         cause = f"Training needs {_FEWEST_FOR_TRAINING} placed photos and has {count}."
         raise StageError(cause, "Film again around the object, or use the light splat.")
-
-
-def gaussian_budget(options: SplatOptions) -> int:
-    """The most Gaussians that training grows to: what was asked for, or what the time limit can settle."""
-    return min(options.max_gaussians, max(round(_GAUSSIANS_PER_SECOND * options.max_seconds), 1))
 
 
 def split_photos(photos: Sequence[Photo], holdout_every: int) -> tuple[list[Photo], list[Photo]]:
@@ -111,10 +167,12 @@ def split_photos(photos: Sequence[Photo], holdout_every: int) -> tuple[list[Phot
 
 
 def publish(work: Work[SplatOptions], splat: Gaussians) -> None:
-    """Writes `splat.ply` and its compressed twin."""
+    """Writes `splat.ply`, its compressed twin, and the same as SPZ and glTF."""
     path = work.output / "splat.ply"
     write_splat_ply(path, splat)
     write_gzip(work.output / "splat.ply.gz", path)
+    write_spz(work.output / "splat.spz", splat)
+    write_splat_glb(work.output / "splat.glb", splat)
     log.info("wrote %d Gaussians to %s", len(splat.means), path)
 
 
@@ -123,20 +181,13 @@ def write_comparisons(work: Work[SplatOptions], rows: Float32, photos: Sequence[
     folder = work.output / "heldout"
     for index, photo in enumerate(photos):
         folder.mkdir(exist_ok=True)
-        drawn = np.rint(draw(rows, photo, degree) * 255).astype(np.uint8).transpose(1, 2, 0)
-        both = np.concatenate([drawn, photo.pixels], axis=1)
+        both = np.concatenate([picture(rows, photo, degree), photo.pixels], axis=1)
         cv2.imwrite(str(folder / f"{index:04d}.jpg"), cv2.cvtColor(both, cv2.COLOR_RGB2BGR))
 
 
-def _train(
-    work: Work[SplatOptions], start: Gaussians, photos: Sequence[Photo], options: SplatOptions
-) -> Trained:
-    recipe = Recipe()
-    rows = training_start(rows_from_gaussians(start, options.sh_degree), recipe.start_opacity)
-    began = time.perf_counter()
-    trained = train(rows, photos, options, recipe=recipe, report=work.progress.part(0.02, 0.97))
-    log.info("%d iterations in %.1f s", trained.iterations, time.perf_counter() - began)
-    return trained
+def picture(rows: Float32, photo: Photo, degree: int) -> np.ndarray:
+    """(H, W, 3) bytes: what the splat shows from a photo's camera."""
+    return np.rint(draw(rows, photo, degree) * 255).astype(np.uint8).transpose(1, 2, 0)
 
 
 def refuse_worse(before: Scores, after: Scores) -> None:
@@ -147,3 +198,66 @@ def refuse_worse(before: Scores, after: Scores) -> None:
             f"the untrained splat has {before.psnr_db:.2f} dB.",
             "Give training more seconds, or use the light splat.",
         )
+
+
+class _Run:
+    """One training with all that goes on around it."""
+
+    def __init__(self, work: Work[SplatOptions], task: Task, engine: Engine) -> None:
+        self._engine = engine
+        self._work, self._task, self._recipe = work, task, Recipe()
+        rows = rows_from_gaussians(task.start, task.options.sh_degree)
+        self._start = training_start(rows, self._recipe.start_opacity)
+        mark = training_mark(self._start, task.training, task.options, self._recipe)
+        self.checkpoints = Checkpoints(
+            path=work.output / "checkpoint.npz", mark=mark, every_s=task.options.checkpoint_s
+        )
+        self.watch = Watch(
+            photos=task.heldout,
+            degree=task.options.sh_degree,
+            stop=task.options.early_stop,
+            show=self._write_preview,
+        )
+        self.resumed_at = 0
+
+    def train(self) -> Trained:
+        resume = self.checkpoints.load()
+        if resume is not None:
+            self.resumed_at = int(resume["counts"][0])
+            log.info("going on from iteration %d", self.resumed_at)
+        trained = train(
+            self._start,
+            self._task.training,
+            self._task.options,
+            recipe=self._recipe,
+            report=self._work.progress.part(0.02, 0.95),
+            hooks=(self.watch, self.checkpoints),
+            resume=resume,
+            engine=self._engine,
+        )
+        log.info("%d iterations in %.1f s (%s)", trained.iterations, trained.seconds, trained.stopped)
+        return trained
+
+    def train_on_all(self, trained: Trained) -> tuple[Float32, dict[str, int]]:
+        """The published rows of a last phase on all photos, and how long it was."""
+        task, report = self._task, self._work.progress.part(0.95, 0.97)
+        last = train_on_all(
+            trained,
+            task.photos,
+            task.training,
+            task.options,
+            self._recipe,
+            report=report,
+            engine=self._engine,
+        )
+        rows, _ = clean(last.rows, task.photos, task.start.means)
+        return rows, {"photos": len(task.photos), "iterations": last.iterations}
+
+    def _write_preview(self, done: float, rows: Float32) -> None:
+        """`previews/<per mille done>.jpg`: the middle judged photo as the splat shows it now."""
+        folder = self._work.output / "previews"
+        folder.mkdir(exist_ok=True)
+        photo = self._task.judged[len(self._task.judged) // 2]
+        drawn = picture(rows, photo, self._task.options.sh_degree)
+        path = folder / f"{round(1000 * done):04d}.jpg"
+        cv2.imwrite(str(path), cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from ds3d_pipeline.options import SplatOptions
 from ds3d_pipeline.scene import Float32
 from ds3d_pipeline.splats.densify import densify
-from ds3d_pipeline.splats.inputs import Photo, as_float, resized, scaled_K
-from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT
-from ds3d_pipeline.splats.losses import loss_and_gradient
-from ds3d_pipeline.splats.optimizer import adam_step, fresh_state
-from ds3d_pipeline.splats.render import render, render_backward
-from ds3d_pipeline.splats.schedule import Clock, Recipe, rates_at, sh_degree_at, shrink_at, wanted_at
-from ds3d_pipeline.splats.scores import photo_camera, psnr_db
+from ds3d_pipeline.splats.exposure import Exposure
+from ds3d_pipeline.splats.inputs import Photo, Pyramid, as_float
+from ds3d_pipeline.splats.losses import Loss, loss_and_gradient
+from ds3d_pipeline.splats.mip import filter_variance, filtered, filtered_backward
+from ds3d_pipeline.splats.optimizer import AdamState, adam_step, fresh_state
+from ds3d_pipeline.splats.render import BLACK, Engine, KernelEngine
+from ds3d_pipeline.splats.schedule import Clock, Recipe, fade_at, rates_at, sh_degree_at, shrink_at, wanted_at
+from ds3d_pipeline.splats.scores import photo_camera, psnr_of_error
 
 Report = Callable[..., None]
 
@@ -29,7 +32,11 @@ class Trained:
     iterations: int
     seconds: float
     train_psnr_db: float
-    """Mean over the last pass through the training photos."""
+    """Mean over the last pass through the training photos, each with its own exposure."""
+    stopped: str
+    """Why it ended: iterations, seconds or stalled."""
+    state: dict[str, np.ndarray]
+    """Of the trainer at its end; see `Trainer.state`."""
 
 
 def train(
@@ -39,68 +46,155 @@ def train(
     *,
     recipe: Recipe | None = None,
     report: Report | None = None,
+    hooks: Sequence[Callable[[Trainer], bool]] = (),
+    resume: Mapping[str, np.ndarray] | None = None,
+    now: Callable[[], float] | None = None,
+    engine: Engine | None = None,
 ) -> Trained:
     """Fits rows (N, D) to photos by gradient descent on (1 - w) L1 + w D-SSIM; `rows` is left as it is.
 
     Stops after `options.iterations` or `options.max_seconds`; the schedule is spread over whichever comes
-    first. Equal seeds give equal results on one machine while the time limit is not what ends it.
+    first. Equal seeds give equal results on one machine while the time limit is not what ends it. Hooks are
+    called after every step and end the training by returning True; `resume` is what `Trainer.state` told,
+    `now` the clock that seconds are read from, `engine` what draws (by default this package's kernels).
     """
-    trainer = Trainer(rows, photos, options, recipe or Recipe())
-    while trainer.clock.done < 1:
+    trainer = Trainer(rows, photos, options, recipe or Recipe(), now, engine)
+    if resume is not None:
+        trainer.restore(resume)
+    stalled = False
+    while trainer.clock.done < 1 and not stalled:
         trainer.step()
         if report and trainer.clock.iteration % 10 == 0:
             report(trainer.clock.done, f"{len(trainer.rows)} Gaussians", **trainer.status())
-    return Trained(
-        rows=trainer.rows,
-        iterations=trainer.clock.iteration,
-        seconds=trainer.clock.seconds,
-        train_psnr_db=trainer.recent_psnr_db(),
-    )
+        stalled = any([hook(trainer) for hook in hooks])
+    return trainer.finish("stalled" if stalled else trainer.clock.limit)
 
 
 class Trainer:
     """The state of one training."""
 
-    def __init__(self, rows: Float32, photos: Sequence[Photo], options: SplatOptions, recipe: Recipe) -> None:
-        self._options, self._recipe = options, recipe
+    def __init__(
+        self,
+        rows: Float32,
+        photos: Sequence[Photo],
+        options: SplatOptions,
+        recipe: Recipe,
+        now: Callable[[], float] | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        self._engine = engine or KernelEngine()
+        self._options, self._recipe, self._photos = options, recipe, photos
         self._rng = np.random.default_rng(options.seed)
-        self._pyramid = {shrink: [_shrunk(photo, shrink) for photo in photos] for _, shrink in recipe.shrinks}
+        self._pyramid = Pyramid(photos)
         self.rows = rows.copy()
         self._pixel = pixel_size(rows, photos)
         self._start = len(rows)
         self._state = fresh_state(rows)
+        self._exposure = Exposure(len(photos))
         self._queue: list[int] = []
-        self._psnrs: list[float] = [0.0] * len(photos)
+        self._psnrs = np.zeros(len(photos))
         self._densified = 0
-        self._reset_pull()
+        self._after_densifying()
         self.loss = 0.0
-        self.clock = Clock(options.iterations, options.max_seconds)
+        self.clock = Clock(options.iterations, options.max_seconds, *([now] if now else []))
 
     def step(self) -> None:
         """One photo: draw, compare, move; and densify when it is time."""
         done = self.clock.done
         chosen = self._next_photo()
-        photo = self._pyramid[shrink_at(self._recipe, done)][chosen]
-        degree = sh_degree_at(self._recipe, done, self._options.sh_degree)
-        camera, target = photo_camera(photo), as_float(photo.pixels)
-        drawn = render(self.rows, camera, degree)
-        self.loss, image_grad = loss_and_gradient(drawn.image, target, self._recipe.dssim_weight)
-        self._psnrs[chosen] = psnr_db(drawn.image, target)
-        grads = render_backward(self.rows, camera, degree, drawn, image_grad)
+        photo = self._pyramid.photo(chosen, shrink_at(self._recipe, done))
+        degree, camera = sh_degree_at(self._recipe, done, self._options.sh_degree), photo_camera(photo)
+        shown = self.shown_rows()
+        drawn = self._engine.render(shown, camera, degree, self._background())
+        image_grad = self._compare(chosen, photo, drawn.image, done)
+        grads = self._engine.backward(shown, camera, degree, drawn, image_grad)
+        if self._options.mip_filter:
+            filtered_backward(self.rows, self._variance, shown, grads.rows)
         self._move(grads.rows, drawn.visible, done)
         self._pull += grads.pull
         self._seen += drawn.visible
         self.clock.iteration += 1
         self._densify_if_due(done)
 
+    def shown_rows(self) -> Float32:
+        """The rows as they are drawn and published."""
+        if not self._options.mip_filter:
+            return self.rows
+        shown = np.empty_like(self.rows)
+        filtered(self.rows, self._variance, shown)
+        return shown
+
     def status(self) -> dict[str, float]:
         """For the progress line."""
-        return {"step": self.clock.iteration, "loss": self.loss, "psnr": self.recent_psnr_db()}
+        return {
+            "step": self.clock.iteration,
+            "loss": self.loss,
+            "psnr": self.recent_psnr_db(),
+            "gaussians": len(self.rows),
+            "seconds_left": self.clock.seconds_left,
+        }
 
     def recent_psnr_db(self) -> float:
         """Mean over the latest drawing of each photo that was drawn yet."""
-        drawn = [value for value in self._psnrs if value]
-        return float(np.mean(drawn)) if drawn else 0.0
+        drawn = self._psnrs[self._psnrs > 0]
+        return float(drawn.mean()) if len(drawn) else 0.0
+
+    def finish(self, stopped: str) -> Trained:
+        """The result as it stands now."""
+        return Trained(
+            rows=self.shown_rows(),
+            iterations=self.clock.iteration,
+            seconds=self.clock.seconds,
+            train_psnr_db=self.recent_psnr_db(),
+            stopped=stopped,
+            state=self.state(),
+        )
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that `restore` needs to go on as if there had been no break."""
+        counts = [self.clock.iteration, self._densified, self._start]
+        return {
+            "rows": self.rows,
+            **vars(self._state),
+            **{f"exposure_{name}": value for name, value in vars(self._exposure).items()},
+            "variance": self._variance,
+            "pull": self._pull,
+            "seen": self._seen,
+            "queue": np.array(self._queue, np.int64),
+            "psnrs": self._psnrs,
+            "counts": np.array(counts, np.int64),
+            "seconds": np.array(self.clock.seconds),
+            "pixel": np.array(self._pixel),
+            "rng": np.array(json.dumps(self._rng.bit_generator.state)),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Takes on what `state` told."""
+        self.rows = state["rows"]
+        self._state = AdamState(first=state["first"], second=state["second"], updates=state["updates"])
+        for name in vars(self._exposure):
+            setattr(self._exposure, name, state[f"exposure_{name}"])
+        iteration, self._densified, self._start = (int(value) for value in state["counts"])
+        self._variance, self._pull, self._seen = state["variance"], state["pull"], state["seen"]
+        self._queue = [int(value) for value in state["queue"]]
+        self._psnrs, self._pixel = state["psnrs"], float(state["pixel"])
+        self._rng.bit_generator.state = json.loads(str(state["rng"]))
+        self.clock.set(iteration, float(state["seconds"]))
+
+    def _background(self) -> Float32:
+        if not self._recipe.random_background:
+            return BLACK
+        return self._rng.random(3, np.float32)
+
+    def _compare(self, chosen: int, photo: Photo, image: Float32, done: float) -> Float32:
+        """The gradient of the loss by the drawn image; also takes down how well it fits."""
+        exposed = self._exposure.applied(chosen, image) if self._options.exposure else image
+        loss = loss_against(photo, exposed, self._recipe.dssim_weight)
+        self.loss, self._psnrs[chosen] = loss.value, psnr_of_error(loss.squared_error)
+        if not self._options.exposure:
+            return loss.grad
+        rate = self._recipe.exposure_rate * fade_at(self._recipe, done)
+        return self._exposure.learn(chosen, loss, rate)
 
     def _move(self, grads: Float32, visible: np.ndarray, done: float) -> None:
         recipe, state, count = self._recipe, self._state, len(self.rows)
@@ -133,25 +227,34 @@ class Trainer:
             dead_opacity=recipe.dead_opacity,
             rng=self._rng,
         )
-        self._reset_pull()
+        self._after_densifying()
 
-    def _reset_pull(self) -> None:
+    def _after_densifying(self) -> None:
         self._pull = np.zeros(len(self.rows), np.float32)
         self._seen = np.zeros(len(self.rows), np.float32)
+        filtering = self._photos if self._options.mip_filter else ()
+        self._variance = filter_variance(self.rows[:, :3], filtering)
 
     def _next_photo(self) -> int:
         if not self._queue:
-            self._queue = list(self._rng.permutation(len(self._psnrs)))
+            self._queue = [int(index) for index in self._rng.permutation(len(self._psnrs))]
         return self._queue.pop()
 
 
-def training_start(rows: Float32, opacity: float) -> Float32:
-    """Rows of a light splat made ready: less opaque and less flat, so that light reaches what lies behind."""
-    started = rows.copy()
-    started[:, LOGIT] = np.log(opacity / (1 - opacity))
-    thickest = started[:, LOG_SCALE:LOGIT].max(axis=1, keepdims=True)
-    started[:, LOG_SCALE:LOGIT] = np.maximum(started[:, LOG_SCALE:LOGIT], thickest + np.log(0.3))
-    return started
+def loss_against(photo: Photo, image: Float32, dssim_weight: float) -> Loss:
+    """The loss of `image` (3, H, W) against the photo, to which masked pixels add nothing."""
+    target = as_float(photo.pixels)
+    if photo.mask is None:
+        return loss_and_gradient(image, target, dssim_weight)
+    hidden = photo.mask == 0
+    target[:, hidden] = image[:, hidden]
+    loss = loss_and_gradient(image, target, dssim_weight)
+    loss.grad[:, hidden] = 0
+    return replace(
+        loss,
+        squared_error=loss.squared_error / max(1 - float(hidden.mean()), 1e-6),
+        by_log_gain=(loss.grad * image).sum(axis=(1, 2), dtype=np.float64),
+    )
 
 
 def pixel_size(rows: Float32, photos: Sequence[Photo]) -> float:
@@ -163,16 +266,3 @@ def pixel_size(rows: Float32, photos: Sequence[Photo]) -> float:
         if len(in_front):
             sizes.append(np.median(in_front) / photo.K[0, 0])
     return float(np.median(sizes)) if sizes else 1e-3
-
-
-def _shrunk(photo: Photo, shrink: int) -> Photo:
-    if shrink == 1:
-        return photo
-    height, width = photo.pixels.shape[:2]
-    size_wh = (max(width // shrink, 1), max(height // shrink, 1))
-    return Photo(
-        name=photo.name,
-        pixels=resized(photo.pixels, size_wh),
-        K=scaled_K(photo.K, (width, height), size_wh),
-        cam_from_world=photo.cam_from_world,
-    )

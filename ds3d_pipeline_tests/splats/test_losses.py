@@ -33,8 +33,11 @@ def twin_loss(image, target, weight):
 @pytest.mark.parametrize("weight", [0.0, 0.2, 1.0])
 def test_loss_and_gradient_agree_with_the_twin(seed, weight):
     image, target = pair(seed)
-    loss, grad = loss_and_gradient(image, target, weight)
-    assert loss == pytest.approx(twin_loss(image.astype(float), target, weight), abs=1e-5)
+    loss = loss_and_gradient(image, target, weight)
+    grad = loss.grad
+    assert loss.squared_error == pytest.approx(np.mean((image.astype(float) - target) ** 2), rel=1e-5)
+    assert loss.value == pytest.approx(twin_loss(image.astype(float), target, weight), abs=1e-5)
+    np.testing.assert_allclose(loss.by_log_gain, (grad * image).sum(axis=(1, 2), dtype=float), atol=1e-5)
     direction = np.abs(np.random.default_rng(seed).normal(size=image.shape)) * np.sign(grad)
     step = 1e-7
     up = twin_loss(image + step * direction, target, weight)

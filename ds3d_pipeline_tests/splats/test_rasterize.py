@@ -8,6 +8,7 @@ from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT, SH
 from ds3d_pipeline.splats.render import render, render_backward
 from ds3d_pipeline_tests.splats.scenes import camera, random_rows
 
+BACKGROUND = (0.9, 0.2, 0.5)
 GROUPS = {"mean": slice(0, 3), "quat": slice(3, 7), "scale": slice(7, 10), "logit": slice(10, 11)}
 
 
@@ -54,6 +55,14 @@ def test_many_layers_end_early_without_changing_the_picture():
     assert np.abs(drawn.image - image).mean() < 1e-4
 
 
+def test_the_background_shows_where_light_is_left():
+    rows, cam = random_rows(60, 0, 9), camera()
+    drawn = render(rows, cam, 0, np.array(BACKGROUND, np.float32))
+    image, _ = reference.render(rows, cam, background=BACKGROUND)
+    assert np.abs(drawn.image - image).mean() < 2e-5
+    assert np.abs(drawn.image - render(rows, cam, 0).image).max() > 0.3
+
+
 def test_nothing_is_drawn_of_transparent_or_hidden_gaussians():
     rows = random_rows(40, 0, 7)
     rows[:20, LOGIT] = -20
@@ -77,7 +86,8 @@ def finite_differences(rows, cam, weights, step=1e-6):
         up, down = rows.astype(np.float64), rows.astype(np.float64)
         up[index] += step
         down[index] -= step
-        difference = reference.render(up, cam)[0] - reference.render(down, cam)[0]
+        pictures = [reference.render(each, cam, background=BACKGROUND)[0] for each in (up, down)]
+        difference = pictures[0] - pictures[1]
         grads[index] = (difference * weights).sum() / (2 * step)
     return grads
 
@@ -87,7 +97,7 @@ def test_gradients_agree_with_finite_differences(seed):
     degree = seed % 4
     rows, cam = random_rows(6, degree, seed), camera(40, 24, seed=seed)
     rows[:, LOGIT] = np.minimum(rows[:, LOGIT], 2)
-    drawn = render(rows, cam, degree)
+    drawn = render(rows, cam, degree, np.array(BACKGROUND, np.float32))
     weights = np.random.default_rng(seed).normal(size=drawn.image.shape).astype(np.float32)
     grads = render_backward(rows, cam, degree, drawn, weights).rows
     expected = finite_differences(rows, cam, weights)

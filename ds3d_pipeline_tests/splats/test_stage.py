@@ -2,21 +2,28 @@
 
 import gzip
 import json
+import subprocess
+import sys
+import time
 
 import cv2
+import gsply
 import numpy as np
 import pycolmap
 import pytest
 
 from ds3d_pipeline.formats.ply import write_pointcloud
 from ds3d_pipeline.formats.splat_ply import read_splat_ply
+from ds3d_pipeline.formats.spz import read_spz
 from ds3d_pipeline.options import SplatOptions
 from ds3d_pipeline.program import STAGE_ERROR_EXIT, program_main
 from ds3d_pipeline.records import write_json
 from ds3d_pipeline.scene import PointCloud
+from ds3d_pipeline.splats import reference
+from ds3d_pipeline.splats.inputs import as_float
 from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT, SH, rows_from_gaussians
 from ds3d_pipeline.splats.light import SH_C0
-from ds3d_pipeline.splats.scores import score
+from ds3d_pipeline.splats.scores import photo_camera, psnr_db, score
 from ds3d_pipeline.splats.stage import cpu, light
 from ds3d_pipeline_tests.splats.scenes import random_rows
 from ds3d_pipeline_tests.splats.test_train import SIZE_WH, K, orbit
@@ -98,6 +105,92 @@ def test_cpu_reports_the_score_that_its_ply_has(capture, tmp_path, photos):
     assert len(list((tmp_path / "out" / "heldout").glob("*.jpg"))) == 1
     steps = [json.loads(line) for line in (tmp_path / "out" / "progress.jsonl").read_text().splitlines()]
     assert any("psnr" in step for step in steps)
+
+
+def drawn_by_formula(ply, photo) -> np.ndarray:
+    """A photo's view of a PLY: read by gsply, drawn by the plain formulas of 3DGS in float64."""
+    data = gsply.plyread(ply)
+    count = len(data.means)
+    rest = np.asarray(data.shN).reshape(count, -1, 3)
+    coeffs = np.concatenate([np.asarray(data.sh0)[:, None], rest], axis=1).reshape(count, -1)
+    parts = (data.means, data.quats, data.scales, np.asarray(data.opacities)[:, None], coeffs)
+    image, _ = reference.render(np.concatenate(parts, axis=1), photo_camera(photo))
+    return np.clip(image, 0, 1)
+
+
+@pytest.mark.parametrize("mip_filter", [False, True])
+def test_an_independent_renderer_of_the_ply_finds_the_score_told(capture, tmp_path, photos, mip_filter):
+    assert run(capture, tmp_path / "out", "cpu", sh_degree=2, mip_filter=mip_filter) == 0
+    told = json.loads((tmp_path / "out" / "result.json").read_text())["heldout"]
+    heldout = [photo for photo in photos if photo.name in told["images"]]
+    images = [drawn_by_formula(tmp_path / "out" / "splat.ply", photo) for photo in heldout]
+    found = [psnr_db(image, as_float(photo.pixels)) for image, photo in zip(images, heldout, strict=True)]
+    assert np.mean(found) == pytest.approx(told["psnr_db"], abs=0.05)
+
+
+def test_every_format_holds_the_same_splat(capture, tmp_path):
+    assert run(capture, tmp_path / "out", "cpu", iterations=30) == 0
+    plain = read_splat_ply(tmp_path / "out" / "splat.ply")
+    packed = read_spz(tmp_path / "out" / "splat.spz")
+    np.testing.assert_allclose(packed.means, plain.means, atol=2e-3)
+    assert (tmp_path / "out" / "splat.glb").stat().st_size > plain.means.nbytes
+    assert not list((tmp_path / "out").glob("*.part"))
+    assert list((tmp_path / "out" / "previews").glob("*.jpg"))
+
+
+def test_held_out_photos_may_join_after_scoring(capture, tmp_path, photos):
+    assert run(capture, tmp_path / "out", "cpu", join_heldout=True) == 0
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert result["last_phase"]["photos"] == 12
+    assert 0 < result["last_phase"]["iterations"] <= 30
+    rows = rows_from_gaussians(read_splat_ply(tmp_path / "out" / "splat.ply"), 2)
+    heldout = [photo for photo in photos if photo.name in result["heldout"]["images"]]
+    assert score(rows, heldout, 2).psnr_db > result["heldout"]["psnr_db"]
+
+
+def test_masked_places_change_nothing(capture, tmp_path, photos):
+    (capture / "masks").mkdir()
+    for photo in photos:
+        mask = np.full((SIZE_WH[1], SIZE_WH[0]), 255, np.uint8)
+        mask[10:20, 30:50] = 0
+        cv2.imwrite(str(capture / "masks" / f"{photo.name}.png"), mask)
+    assert run(capture, tmp_path / "clean", "cpu", iterations=40) == 0
+    for photo in photos:
+        spoilt = cv2.cvtColor(photo.pixels, cv2.COLOR_RGB2BGR)
+        spoilt[10:20, 30:50] = (0, 255, 0)
+        cv2.imwrite(str(capture / "images" / photo.name), spoilt)
+    assert run(capture, tmp_path / "spoilt", "cpu", iterations=40) == 0
+    clean, spoilt = (
+        json.loads((tmp_path / name / "result.json").read_text())["heldout"] for name in ("clean", "spoilt")
+    )
+    assert spoilt["psnr_db"] == pytest.approx(clean["psnr_db"], abs=0.05)
+
+
+def test_a_mask_of_another_size_is_refused(capture, tmp_path, photos):
+    (capture / "masks").mkdir()
+    cv2.imwrite(str(capture / "masks" / f"{photos[2].name}.png"), np.zeros((5, 5), np.uint8))
+    assert run(capture, tmp_path / "out", "cpu") == STAGE_ERROR_EXIT
+    assert "5x5" in json.loads((tmp_path / "out" / "error.json").read_text())["cause"]
+
+
+def test_a_cancelled_run_leaves_no_splat_and_the_next_goes_on(capture, tmp_path):
+    settings = {"iterations": 1200, "checkpoint_s": 0.05, "early_stop": False}
+    assert run(capture, tmp_path / "whole", "cpu", **settings) == 0
+    output, options = tmp_path / "out", tmp_path / "whole.json"
+    words = [sys.executable, "-m", "ds3d_pipeline.splats", capture, output, "--options", options]
+    program = subprocess.Popen([str(word) for word in words], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (output / "checkpoint.npz").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    program.terminate()
+    assert program.wait(30) != 0
+    assert not list(output.glob("splat.*"))
+    assert run(capture, output, "cpu", **settings) == 0
+    whole, resumed = (json.loads((f / "result.json").read_text()) for f in (tmp_path / "whole", output))
+    assert resumed["resumed_at"] > 0
+    assert resumed["iterations"] == 1200
+    assert resumed["heldout"]["psnr_db"] == pytest.approx(whole["heldout"]["psnr_db"], abs=0.1)
+    assert not (output / "checkpoint.npz").exists()
 
 
 def test_a_missing_photo_is_named(capture, tmp_path, photos):

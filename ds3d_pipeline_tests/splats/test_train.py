@@ -11,7 +11,8 @@ from ds3d_pipeline.splats.clean import clean
 from ds3d_pipeline.splats.inputs import Photo, as_float
 from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT, SH, gaussians_from_rows, rows_from_gaussians
 from ds3d_pipeline.splats.scores import Scores, draw, psnr_db, score, ssim
-from ds3d_pipeline.splats.stage import gaussian_budget, refuse_worse, split_photos
+from ds3d_pipeline.splats.stage import refuse_worse, split_photos
+from ds3d_pipeline.splats.start import gaussian_budget
 from ds3d_pipeline.splats.train import train
 from ds3d_pipeline_tests.splats.scenes import random_rows
 
@@ -91,6 +92,14 @@ def test_rough_starts_never_end_in_nan(photos, seed):
     assert np.isfinite(trained.rows).all()
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_two_thousand_steps_never_end_in_nan(truth, seed):
+    options = replace(OPTIONS, iterations=2000, max_gaussians=200, seed=seed)
+    trained = train(random_rows(60, 1, seed, spread=1.0), orbit(4, truth), options)
+    assert trained.iterations == 2000
+    assert np.isfinite(trained.rows).all()
+
+
 def test_the_time_limit_ends_training_and_the_schedule_with_it(truth, photos):
     reports = []
     options = replace(OPTIONS, iterations=10**9, max_seconds=1.0)
@@ -135,11 +144,21 @@ def test_cleaning_drops_what_shows_nothing_and_keeps_the_picture(truth, photos):
     broken[:3, 0] = np.nan
     broken[3:6, LOGIT] = -9
     broken[6:, 2] = -90
-    rows, removed = clean(np.concatenate([truth, broken]), photos)
+    rows, removed = clean(np.concatenate([truth, broken]), photos, truth[:, :3])
     assert removed["not_finite"] == 3
     assert removed["transparent"] >= 3
     assert removed["unseen"] >= 3
+    assert removed["far"] == 0
     np.testing.assert_array_equal(draw(rows, photos[3], 0), draw(truth, photos[3], 0))
+
+
+def test_cleaning_drops_what_fled_the_scene_and_what_is_larger_than_it(truth, photos):
+    fled = truth[:4].copy()
+    fled[:2, 2] = 60
+    fled[2:, LOG_SCALE] = 4
+    rows, removed = clean(np.concatenate([truth, fled]), photos, truth[:, :3])
+    assert removed == {"not_finite": 0, "transparent": 0, "unseen": 0, "far": 4}
+    np.testing.assert_array_equal(rows, truth)
 
 
 def test_the_budget_follows_the_time_limit():
