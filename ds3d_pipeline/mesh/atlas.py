@@ -18,8 +18,10 @@ PADDING = 3
 """Empty texels on every side of a chart: twice this parts neighbours, which two mip levels keep apart."""
 RING = 2
 """Texels around a chart that get colours of their own, for bilinear filtering at its border."""
-MAX_SCALE = 1.0
-"""Texels per photo pixel: more would only enlarge the photos."""
+ENOUGH_SCALE, MAX_SCALE = 1.0, 1.25
+"""Texels per photo pixel: with the first nothing is lost, so a smaller texture will do if it reaches that;
+beyond the second the photos would only be enlarged."""
+MIN_SIDE = 256
 SHRINK = 0.96
 MAX_FOLDED = 0.2
 FOLD_ROUNDS = 3
@@ -46,8 +48,8 @@ class Atlas:
         return float((self.face_of_texel >= 0).mean())
 
 
-def lay_out(mesh: Mesh, labels: Int32, ways: Projections, pairs: Int32, side: int) -> Atlas:
-    """Charts of neighbouring faces with one label, as large as fits into a texture of `side`.
+def lay_out(mesh: Mesh, labels: Int32, ways: Projections, pairs: Int32, max_side: int) -> Atlas:
+    """Charts of neighbouring faces with one label, as large as fits into a texture of `max_side`.
 
     Faces that fold over their own chart are parted from it, so that no two faces share texels. Raises
     ValueError where even the smallest scale does not fit: too many charts for the texture.
@@ -55,7 +57,7 @@ def lay_out(mesh: Mesh, labels: Int32, ways: Projections, pairs: Int32, side: in
     labels = labels.astype(np.int64)
     for attempt in range(FOLD_ROUNDS):
         charts = same_label_components(pairs, labels)
-        corners, scale = _placed(mesh, labels % len(ways), charts, ways, side)
+        corners, scale, side = _placed(mesh, labels % len(ways), charts, ways, max_side)
         faces = np.full((side, side), -1, np.int32)
         total, lost = np.zeros(len(charts), np.int32), np.zeros(len(charts), np.int32)
         _claim(corners, _front_first(mesh, labels % len(ways), ways), faces, total, lost)
@@ -87,22 +89,33 @@ def with_uvs(mesh: Mesh, atlas: Atlas) -> Mesh:
 
 
 def _placed(
-    mesh: Mesh, labels: NDArray[np.int64], charts: Int32, ways: Projections, side: int
-) -> tuple[Float32, float]:
-    """(F, 3, 2) corners in texels, and the scale."""
+    mesh: Mesh, labels: NDArray[np.int64], charts: Int32, ways: Projections, max_side: int
+) -> tuple[Float32, float, int]:
+    """(F, 3, 2) corners in texels, the scale, and the texture's side: halved while nothing is lost."""
     flat = _flattened(mesh, labels, ways)
     low, high = _bounds(charts, flat)
+    side = max_side
+    while side // 2 >= MIN_SIDE and _packed(low, high, ENOUGH_SCALE, side // 2) is not None:
+        side //= 2
     area = float(np.prod(np.maximum(high - low, 1), axis=1).sum())
     scale = min(MAX_SCALE, 1.1 * side / np.sqrt(area), 0.98 * side / float((high - low).max()))
     while scale > 1e-4:
-        origin = np.floor(low * scale).astype(np.int64)
-        sizes = (np.ceil(high * scale).astype(np.int64) - origin + 2 * PADDING).astype(np.int32)
-        places = pack(sizes, side)
-        if places is not None:
-            shift = (places + PADDING - origin)[charts][:, None, :]
-            return (flat * scale + shift).astype(np.float32), scale
+        shift = _packed(low, high, scale, side)
+        if shift is not None:
+            return (flat * scale + shift[charts][:, None, :]).astype(np.float32), float(scale), side
         scale *= SHRINK
     raise ValueError(f"{len(low)} charts do not fit into a texture of {side} x {side}")
+
+
+def _packed(low: Float64, high: Float64, scale: float, side: int) -> NDArray[np.int64] | None:
+    """(C, 2) shift of each chart in texels, or None where they do not fit.
+
+    Shifts are whole, so at scale 1 texels lie on pixels.
+    """
+    origin = np.floor(low * scale).astype(np.int64)
+    sizes = (np.ceil(high * scale).astype(np.int64) - origin + 2 * PADDING).astype(np.int32)
+    places = pack(sizes, side)
+    return None if places is None else places + PADDING - origin
 
 
 def _flattened(mesh: Mesh, labels: NDArray[np.int64], ways: Projections) -> Float64:

@@ -77,7 +77,8 @@ def bake(
     owners = atlas.face_of_texel.reshape(-1)[texels]
     sums = np.zeros((len(texels), 8), np.float32)
     for index, view in enumerate(views):
-        ready = _ready(mesh, view, photos, sights[index], weights[index], gains[index], atlas.scale, options)
+        scale = min(1.0, atlas.scale)
+        ready = _ready(mesh, view, photos, sights[index], weights[index], gains[index], scale, options)
         useful = (ready.weights > options.least_weight)[mesh.faces].any(axis=1)
         if useful.any():
             _gather(ready, mesh.faces, atlas, texels, owners, useful, sums, options)

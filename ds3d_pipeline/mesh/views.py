@@ -158,19 +158,23 @@ def robust_weights(
 ) -> tuple[Float32, NDArray[np.float32]]:
     """(V, N) qualities relative to the vertex's best, lowered where a view disagrees, and (N, 3) mean colours.
 
-    Views whose levelled colour lies off the weighted mean of all, by some `spread` (8-bit levels), lose
-    weight (a Geman-McClure weight): what passed through the scene and what the geometry hides there wrongly.
+    Views whose levelled colour lies off the mean of all, by some `spread` (8-bit levels), lose weight (a
+    Geman-McClure weight): what passed through the scene and what the geometry hides there wrongly. All views
+    count nearly alike in that mean, or the best would only be compared with itself.
     """
     best = np.maximum(quality.max(axis=0), 1e-30)
     base = quality / best
-    weights = base.copy()
+    equal = base**0.25
+    weights, votes = base.copy(), equal.copy()
     mean = np.zeros((quality.shape[1], 3), np.float32)
     for _ in range(rounds):
         mean[:] = 0
         for index in range(len(quality)):
-            mean += weights[index, :, None] * (colors[index] * gains[index].astype(np.float32))
-        mean /= np.maximum(weights.sum(axis=0), 1e-12)[:, None]
+            vote = votes[index, :, None]
+            mean += vote * (colors[index] * gains[index].astype(np.float32))
+        mean /= np.maximum(votes.sum(axis=0), 1e-12)[:, None]
         for index in range(len(quality)):
             off = np.abs(colors[index] * gains[index].astype(np.float32) - mean).max(axis=1)
-            weights[index] = base[index] / (1 + (off / spread) ** 2) ** 2
+            agreement = 1 / (1 + (off / spread) ** 2) ** 2
+            weights[index], votes[index] = base[index] * agreement, equal[index] * agreement
     return weights / np.maximum(weights.max(axis=0), 1e-12), mean
