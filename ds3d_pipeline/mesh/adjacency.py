@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 from ds3d_pipeline.scene import Int32
@@ -25,10 +25,10 @@ def neighbour_lists(pairs: Int32, faces: int) -> tuple[Int32, Int32]:
     return graph.indptr.astype(np.int32), graph.indices.astype(np.int32)
 
 
-def face_graph(pairs: Int32, faces: int) -> csr_matrix:
+def face_graph(pairs: Int32, faces: int) -> csr_array:
     """(faces, faces) symmetric: which faces are neighbours."""
     both = np.concatenate([pairs, pairs[:, ::-1]])
-    return coo_matrix((np.ones(len(both), np.float32), both.T), shape=(faces, faces)).tocsr()
+    return coo_array((np.ones(len(both), np.float32), both.T), shape=(faces, faces)).tocsr()
 
 
 def components(pairs: Int32, faces: int) -> Int32:
@@ -42,11 +42,11 @@ def same_label_components(pairs: Int32, labels: NDArray[np.integer]) -> Int32:
     return components(pairs[joined], len(labels))
 
 
-def vertex_graph(faces: Int32, vertices: int) -> csr_matrix:
+def vertex_graph(faces: Int32, vertices: int) -> csr_array:
     """(vertices, vertices) rows that average over a vertex and its neighbours."""
     starts, ends = faces.reshape(-1), np.roll(faces, -1, axis=1).reshape(-1)
     own = np.arange(vertices)
     rows, columns = np.concatenate([starts, ends, own]), np.concatenate([ends, starts, own])
-    graph = coo_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=(vertices, vertices)).tocsr()
+    graph = coo_array((np.ones(len(rows), np.float32), (rows, columns)), shape=(vertices, vertices)).tocsr()
     graph.data[:] = 1
     return (graph.multiply(1 / np.asarray(graph.sum(axis=1)))).tocsr().astype(np.float32)

@@ -54,7 +54,7 @@ def lay_out(mesh: Mesh, labels: Int32, ways: Projections, pairs: Int32, max_side
     Faces that fold over their own chart are parted from it, so that no two faces share texels. Raises
     ValueError where even the smallest scale does not fit: too many charts for the texture.
     """
-    labels = labels.astype(np.int64)
+    labels = labels.copy()
     for attempt in range(FOLD_ROUNDS):
         charts = same_label_components(pairs, labels)
         corners, scale, side = _placed(mesh, labels % len(ways), charts, ways, max_side)
@@ -89,7 +89,7 @@ def with_uvs(mesh: Mesh, atlas: Atlas) -> Mesh:
 
 
 def _placed(
-    mesh: Mesh, labels: NDArray[np.int64], charts: Int32, ways: Projections, max_side: int
+    mesh: Mesh, labels: Int32, charts: Int32, ways: Projections, max_side: int
 ) -> tuple[Float32, float, int]:
     """(F, 3, 2) corners in texels, the scale, and the texture's side: halved while nothing is lost."""
     flat = _flattened(mesh, labels, ways)
@@ -118,7 +118,7 @@ def _packed(low: Float64, high: Float64, scale: float, side: int) -> NDArray[np.
     return None if places is None else places + PADDING - origin
 
 
-def _flattened(mesh: Mesh, labels: NDArray[np.int64], ways: Projections) -> Float64:
+def _flattened(mesh: Mesh, labels: Int32, ways: Projections) -> Float64:
     flat = np.zeros((len(mesh.faces), 3, 2))
     for label in np.unique(labels):
         chosen = labels == label
@@ -135,7 +135,7 @@ def _bounds(charts: Int32, flat: Float64) -> tuple[Float64, Float64]:
     return low, np.maximum.reduceat(flat.max(axis=1)[order], starts)
 
 
-def _front_first(mesh: Mesh, labels: NDArray[np.int64], ways: Projections) -> Float32:
+def _front_first(mesh: Mesh, labels: Int32, ways: Projections) -> Float32:
     """(F,) rank of each face where it competes with others of its chart for a texel: larger wins."""
     centres = mesh.vertices_in_world[mesh.faces].mean(axis=1)
     rank = np.zeros(len(labels), np.float32)

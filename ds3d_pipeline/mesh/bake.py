@@ -79,12 +79,12 @@ def bake(
     for index, view in enumerate(views):
         scale = min(1.0, atlas.scale)
         ready = _ready(mesh, view, photos, sights[index], weights[index], gains[index], scale, options)
-        useful = (ready.weights > options.least_weight)[mesh.faces].any(axis=1)
+        useful = (ready.weights > options.least_weight)[mesh.faces].max(axis=1)
         if useful.any():
             _gather(ready, mesh.faces, atlas, texels, owners, useful, sums, options)
         report((index + 1) / len(views))
     texture = np.zeros((atlas.side * atlas.side, 3), np.float32)
-    _finish(sums, texels, owners, mesh.faces, atlas.corners_xy, vertex_colors, texture, np.int32(atlas.side))
+    _finish(sums, texels, owners, mesh.faces, atlas.corners_xy, vertex_colors, texture, atlas.side)
     covered = np.zeros(atlas.side * atlas.side, np.float32)
     covered[texels] = 1
     shown = float((sums[:, 3] > 0).mean()) if len(sums) else 0.0
@@ -133,7 +133,7 @@ def _gather(
          options.detail_power], np.float32,
     )  # fmt: skip
     _accumulate(
-        texels, owners, useful, np.int32(atlas.side), atlas.corners_xy, faces, ready.corners_in_cam,
+        texels, owners, useful, atlas.side, atlas.corners_xy, faces, ready.corners_in_cam,
         ready.weights, camera, ready.photo, ready.coarse, ready.sight.depth, ready.sight.trust, knobs, sums,
     )  # fmt: skip
 
@@ -201,9 +201,9 @@ def _accumulate(
         right, down = u - 0.5 - x, v - 0.5 - y
         x2, y2 = min(x + 1, width - 1), min(y + 1, height - 1)
         for channel in range(3):
-            sharp = (1 - down) * ((1 - right) * photo[y, x, channel] + right * photo[y, x2, channel]) + down * (
-                (1 - right) * photo[y2, x, channel] + right * photo[y2, x2, channel]
-            )
+            sharp = (1 - down) * (
+                (1 - right) * photo[y, x, channel] + right * photo[y, x2, channel]
+            ) + down * ((1 - right) * photo[y2, x, channel] + right * photo[y2, x2, channel])
             smooth = coarse[y, x, channel]
             sums[k, channel] += coarse_weight * smooth
             sums[k, 4 + channel] += detail_weight * (sharp - smooth)

@@ -45,7 +45,7 @@ class Projections:
         if index < len(self.views):
             view = self.views[index]
             cam = transform_points(view.cam_from_world, points)
-            return (cam[:, :2] / cam[:, 2:]) * view.K[[0, 1], [0, 1]] + view.K[:2, 2]
+            return np.asarray(cam[:, :2] / cam[:, 2:] * view.K[[0, 1], [0, 1]] + view.K[:2, 2], np.float64)
         axes, sign = _axes(index - len(self.views))
         return np.stack([points[:, axes[0]] * sign, points[:, axes[1]]], axis=1) * self.texels_per_unit
 
@@ -85,7 +85,7 @@ def chart_labels(mesh: Mesh, quality: Float32, ways: Projections, pairs: Int32) 
     candidates, scores = _candidates(mesh, quality, ways)
     starts, members = neighbour_lists(pairs, len(mesh.faces))
     slots = np.zeros(len(mesh.faces), np.int32)
-    _smooth(candidates, scores, starts, members, slots, np.float32(SMOOTHNESS / 3), SWEEPS)
+    _smooth(candidates, scores, starts, members, slots, SMOOTHNESS / 3, SWEEPS)
     labels = candidates[np.arange(len(slots)), slots]
     corners, normals = _corners_and_normals(mesh)
     for _ in range(3):
@@ -147,10 +147,8 @@ def _smooth(
             break
 
 
-def _merge_small(
-    labels: Int32, corners: Float64, normals: Float64, ways: Projections, pairs: Int32
-) -> Int32:
-    """Gives charts of a few faces to the neighbour with the longest common border, where it can flatten all."""
+def _merge_small(labels: Int32, corners: Float64, normals: Float64, ways: Projections, pairs: Int32) -> Int32:
+    """Gives charts of a few faces to the neighbour with the longest common border that can flatten them."""
     charts = same_label_components(pairs, labels)
     sizes = np.bincount(charts)
     ends = np.concatenate([pairs, pairs[:, ::-1]])

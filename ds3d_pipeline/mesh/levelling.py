@@ -37,7 +37,7 @@ def sharpness(quality: Float32, detail: Float32, *, least: float = 0.1) -> Float
     chosen = _sample(quality.shape[1])
     usable = (quality[:, chosen] > 0) & (detail[:, chosen] > 1)
     logs = levels(np.log(np.maximum(detail[:, chosen], 1e-3)), usable)
-    return np.maximum(np.exp(logs - logs.max()), least)
+    return np.maximum(np.exp(logs - logs.max()), least).astype(np.float64)
 
 
 def levels(logs: Float32, usable: np.ndarray) -> Float64:
@@ -59,7 +59,7 @@ def levels(logs: Float32, usable: np.ndarray) -> Float64:
             normal[[first, second], [first, second]] += weight
             normal[[first, second], [second, first]] -= weight
             target[[first, second]] += weight * difference * np.array([1, -1])
-    return np.linalg.solve(normal, target)
+    return np.linalg.solve(normal, target).astype(np.float64)
 
 
 def _sample(count: int) -> np.ndarray:

@@ -28,6 +28,8 @@ def poisson_surface(cloud: PointCloud, depth: int) -> Mesh:
 
     options = pycolmap.PoissonMeshingOptions()
     options.depth, options.trim, options.color = usable_depth(len(cloud.points_in_world), depth), 0.0, False
+    # Its threads wait for each other by spinning: on a busy machine two took ten times as long as one.
+    options.num_threads = 1
     log.info("Poisson at depth %d from %d points", options.depth, len(cloud.points_in_world))
     with tempfile.TemporaryDirectory(prefix="ds3d-poisson-") as folder:
         points, surface = Path(folder) / "points.ply", Path(folder) / "surface.ply"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.mesh.adjacency import neighbour_pairs
 from ds3d_pipeline.mesh.atlas import lay_out, with_uvs
 from ds3d_pipeline.mesh.bake import BakeOptions, bake
@@ -45,7 +46,8 @@ def textured(
 ) -> tuple[Mesh, TextureReport]:
     """The mesh with texture coordinates and a texture of `side` x `side` from the photos in a folder.
 
-    Raises ValueError where no photo sees any vertex, StageError where a photo cannot be read.
+    Raises StageError where no photo sees the mesh or one cannot be read, ValueError where a texture of that
+    size cannot hold all charts.
     """
     found = survey(mesh, views, photos, SurveyOptions(), lambda f: report(0.3 * f, "judging photos"))
     gains = exposure_gains(found.quality, found.colors)
@@ -53,13 +55,24 @@ def textured(
     log.info("gains %s, sharpness %s", np.round(gains, 3).tolist(), np.round(sharp, 2).tolist())
     quality = found.quality * sharp[:, None].astype(np.float32) ** 2
     weights, colors = robust_weights(quality, found.colors, gains)
-    vertex_colors = spread(mesh, colors, (quality > 0).any(axis=0))
+    seen = np.asarray((quality > 0).any(axis=0))
+    if not seen.any():
+        raise StageError("No photo sees any part of the surface.", "Photograph the scene again.")
+    vertex_colors = spread(mesh, colors, seen)
     report(0.35, "cutting charts")
     pairs, ways = neighbour_pairs(mesh.faces), projections(mesh, views)
     atlas = lay_out(mesh, chart_labels(mesh, quality, ways, pairs), ways, pairs, side)
-    part = lambda f: report(0.5 + 0.5 * f, "blending photos")  # noqa: E731
     texture, shown = bake(
-        mesh, atlas, views, photos, found.sights, weights, gains, vertex_colors, BakeOptions(), part
+        mesh,
+        atlas,
+        views,
+        photos,
+        found.sights,
+        weights,
+        gains,
+        vertex_colors,
+        BakeOptions(),
+        lambda f: report(0.5 + 0.5 * f, "blending photos"),
     )
     told = TextureReport(
         charts=int(atlas.charts.max()) + 1,

@@ -145,7 +145,7 @@ def _sampled(photo: UInt8, uv: Float32, blur_px: float) -> tuple[UInt8, Float32]
     fine = grey - cv2.GaussianBlur(grey, (0, 0), blur_px)
     energy = np.sqrt(cv2.GaussianBlur(fine * fine, (0, 0), 4 * blur_px))
     rows, columns = (uv[:, ::-1]).astype(np.intp).T
-    return smooth[rows, columns], energy[rows, columns]
+    return smooth[rows, columns].astype(np.uint8), energy[rows, columns].astype(np.float32)
 
 
 def visible_share(quality: Float32) -> float:
@@ -156,7 +156,7 @@ def visible_share(quality: Float32) -> float:
 def robust_weights(
     quality: Float32, colors: UInt8, gains: Float64, *, spread: float = 20.0, rounds: int = 3
 ) -> tuple[Float32, NDArray[np.float32]]:
-    """(V, N) qualities relative to the vertex's best, lowered where a view disagrees, and (N, 3) mean colours.
+    """(V, N) weights, each vertex's best 1, from qualities and agreement, and (N, 3) mean colours.
 
     Views whose levelled colour lies off the mean of all, by some `spread` (8-bit levels), lose weight (a
     Geman-McClure weight): what passed through the scene and what the geometry hides there wrongly. All views

@@ -52,9 +52,7 @@ class Votes:
         return (self.supports >= 2) & (self.angles_deg < options.min_angle_deg)
 
 
-def depth_votes(
-    folder: Path, reconstruction: Reconstruction, points: Float32, options: VoteOptions
-) -> Votes:
+def depth_votes(folder: Path, reconstruction: Reconstruction, points: Float32, options: VoteOptions) -> Votes:
     """The votes at points (N, 3) of the maps under `folder`, read one at a time."""
     count = len(points)
     supports, passes = np.zeros(count, np.int32), np.zeros(count, np.int32)
