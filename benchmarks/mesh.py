@@ -2,9 +2,9 @@
 
     python benchmarks/mesh.py FOLDER... [--views 0003.jpg 0008.jpg] [--side 768] [--pictures DIR]
 
-FOLDER is a finished capture: `model.glb`, `images/`, `sparse/` and `metrics.json`. Each view named (by default
-two) is drawn from the mesh at `--side` pixels: the share of the photo's pixels that the mesh covers, PSNR
-over those, and PSNR after one gain a channel brings the mesh to that photo's exposure (a texture has one
+FOLDER is a finished capture: `model.glb`, `images/`, `sparse/` and `metrics.json`. Each view named (by
+default two) is drawn from the mesh at `--side` pixels: the share of the photo's pixels that the mesh covers,
+PSNR over those, and PSNR after one gain a channel brings the mesh to that photo's exposure (a texture has one
 exposure, photos differ). `--pictures` writes photo and mesh side by side. `--views` takes the user's own file
 names or those in `images/`.
 """

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numba import njit, prange
+from numpy.typing import NDArray
 
 from ds3d_pipeline.geometry.cameras import K_scaled
 from ds3d_pipeline.geometry.transforms import transform_points
@@ -83,12 +85,10 @@ def bake(
         if useful.any():
             _gather(ready, mesh.faces, atlas, texels, owners, useful, sums, options)
         report((index + 1) / len(views))
-    texture = np.zeros((atlas.side * atlas.side, 3), np.float32)
+    texture = np.zeros((atlas.side * atlas.side, 3), np.uint8)
     _finish(sums, texels, owners, mesh.faces, atlas.corners_xy, vertex_colors, texture, atlas.side)
-    covered = np.zeros(atlas.side * atlas.side, np.float32)
-    covered[texels] = 1
     shown = float((sums[:, 3] > 0).mean()) if len(sums) else 0.0
-    return push_pull(texture.reshape(atlas.side, atlas.side, 3), covered.reshape(atlas.side, -1)), shown
+    return push_pull(texture.reshape(atlas.side, atlas.side, 3), atlas.face_of_texel >= 0), shown
 
 
 def _ready(
@@ -219,7 +219,7 @@ def _finish(
     faces: Int32,
     corners_xy: Float32,
     vertex_colors: Float32,
-    texture: Float32,
+    texture: UInt8,
     side: int,
 ) -> None:
     """Colours from the sums; between the vertices' colours where no photo shows the texel."""
@@ -235,23 +235,38 @@ def _finish(
                     + b * vertex_colors[faces[face, 1], channel]
                     + c * vertex_colors[faces[face, 2], channel]
                 )
-            texture[texels[k], channel] = color
+            texture[texels[k], channel] = np.uint8(min(255.0, max(0.0, color + 0.5)))
 
 
-def push_pull(colors: Float32, covered: Float32) -> UInt8:
+def push_pull(colors: UInt8, covered: NDArray[np.bool_]) -> UInt8:
     """Fills what is not covered smoothly from what is (Gortler et al. 1996), so mip levels mix in no black.
 
-    `colors` (S, S, 3), `covered` (S, S) 0 or 1; S a power of two for exact halving.
+    `colors` (S, S, 3), `covered` (S, S); S is even at every level that still has something to fill.
     """
-    pyramid = [(colors * covered[..., None], covered)]
-    while pyramid[-1][1].shape[0] > 1 and pyramid[-1][1].min() == 0:
-        shape = tuple(max(1, side // 2) for side in pyramid[-1][1].shape)
-        halved = [cv2.resize(part, shape[::-1], interpolation=cv2.INTER_AREA) for part in pyramid[-1]]
-        weight = halved[1]
-        mean = halved[0] / np.maximum(weight, 1e-12)[..., None]
-        pyramid.append((mean * (weight > 0)[..., None], (weight > 0).astype(np.float32)))
+    pyramid = [_halved(colors, covered)]
+    while len(pyramid[-1][1]) > 1 and not pyramid[-1][1].all():
+        pyramid.append(_halved(*pyramid[-1]))
     filled = pyramid[-1][0]
     for level, mask in reversed(pyramid[:-1]):
-        enlarged = cv2.resize(filled, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        filled = np.where(mask[..., None] > 0, level, enlarged.reshape(level.shape))
-    return np.clip(np.round(filled), 0, 255).astype(np.uint8)
+        filled = _over(level, mask, filled)
+    return _over(colors, covered, np.clip(np.round(filled), 0, 255).astype(np.uint8))
+
+
+def _halved(colors: NDArray[Any], covered: NDArray[np.bool_]) -> tuple[Float32, NDArray[np.bool_]]:
+    """Half the size: the mean of what is covered of each four, and where there is any."""
+    weight = np.zeros((len(covered) // 2, covered.shape[1] // 2), np.float32)
+    total = np.zeros((*weight.shape, 3), np.float32)
+    for down in range(2):
+        for right in range(2):
+            part = covered[down::2, right::2]
+            weight += part
+            total += colors[down::2, right::2] * part[..., None]
+    total /= np.maximum(weight, 1)[..., None]
+    return total, weight > 0
+
+
+def _over(colors: NDArray[Any], covered: NDArray[np.bool_], coarse: NDArray[Any]) -> NDArray[Any]:
+    """The covered colours over the coarser level, enlarged."""
+    filled = cv2.resize(coarse, covered.shape[::-1], interpolation=cv2.INTER_LINEAR).astype(colors.dtype)
+    np.copyto(filled, colors, where=covered[..., None])
+    return filled

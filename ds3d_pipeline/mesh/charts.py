@@ -45,9 +45,11 @@ class Projections:
         if index < len(self.views):
             view = self.views[index]
             cam = transform_points(view.cam_from_world, points)
-            return np.asarray(cam[:, :2] / cam[:, 2:] * view.K[[0, 1], [0, 1]] + view.K[:2, 2], np.float64)
+            flat = cam[:, :2] / cam[:, 2:] * view.K[[0, 1], [0, 1]] + view.K[:2, 2]
+            return flat.astype(np.float64)
         axes, sign = _axes(index - len(self.views))
-        return np.stack([points[:, axes[0]] * sign, points[:, axes[1]]], axis=1) * self.texels_per_unit
+        flat = np.stack([points[:, axes[0]] * sign, points[:, axes[1]]], axis=1).astype(np.float64)
+        return flat * self.texels_per_unit
 
     def densities(self, index: int, corners: Float64, normals: Float64) -> Float32:
         """(F,) pixels per area of faces with corners (F, 3, 3); 0 where seen from behind or too flat."""

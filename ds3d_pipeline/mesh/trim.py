@@ -29,7 +29,7 @@ class TrimOptions:
     neighbours: int = 8
     smoothing: int = 6
     """Rounds of averaging over neighbouring vertices before the cut, which make its line smooth."""
-    max_hole_share: float = 0.003
+    max_hole_share: float = 0.005
     """Holes up to this share of the surface's area stay filled."""
     min_component_share: float = 0.02
 
@@ -37,16 +37,18 @@ class TrimOptions:
 def trimmed(
     mesh: Mesh, cloud: PointCloud, options: TrimOptions, cut: NDArray[np.bool_] | None = None
 ) -> Mesh:
-    """The surface near the points, its small holes filled, without slivers and crumbs.
+    """The surface near the points and not where most vertices are `cut` (N,), without slivers and crumbs.
 
-    No vertex of `cut` (N,) is kept. Raises StageError where nothing is left.
+    Small holes stay filled. Raises StageError where nothing is left.
     """
-    excess, edges = _reach(mesh, cloud, options)
-    graph = vertex_graph(mesh.faces, len(excess))
+    reach, short = _reach(mesh, cloud, options)
+    graph = vertex_graph(mesh.faces, len(reach))
+    fields = np.stack([reach, np.zeros(len(reach)) if cut is None else 2.0 * cut], axis=1)
     for _ in range(options.smoothing):
-        excess = graph @ excess
-    allowed = edges if cut is None else edges & ~cut[mesh.faces].any(axis=1)
-    near = allowed & (excess[mesh.faces] <= 1).all(axis=1)
+        fields = graph @ fields
+    good = np.less_equal(fields, 1)[mesh.faces].all(axis=1)
+    allowed = short & good[:, 1]
+    near = allowed & good[:, 0]
     if not near.any():
         cause = f"No part of the surface lies near any of the {len(cloud.points_in_world)} points."
         raise StageError(cause, "Photograph the scene again from more sides.")
