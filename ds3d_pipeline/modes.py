@@ -42,7 +42,7 @@ MODES: dict[str, Mode] = {
         keyframes=KeyframesOptions(max_frames=40, max_side_px=1024),
         poses=PosesOptions(max_side_px=1024, max_features=3072),
         depth_maps=DepthOptions(max_side_px=512, source_views=4),
-        mesh=MeshOptions(poisson_depth=8, max_faces=50_000),
+        mesh=MeshOptions(poisson_depth=8, max_faces=50_000, texture_px=0, max_megabytes=10.0),
         splat=SplatOptions(train=False, max_gaussians=100_000),
     ),
     "balanced": Mode(),
@@ -50,7 +50,7 @@ MODES: dict[str, Mode] = {
         keyframes=KeyframesOptions(max_frames=200, max_side_px=2400),
         poses=PosesOptions(max_side_px=2000, max_features=8192, sequential_overlap=10, similar_frames=6),
         depth_maps=DepthOptions(max_side_px=1280, source_views=8),
-        mesh=MeshOptions(poisson_depth=11, max_faces=500_000),
+        mesh=MeshOptions(poisson_depth=11, max_faces=500_000, texture_px=8192, max_megabytes=60.0),
         splat=SplatOptions(
             max_gaussians=500_000, max_side_px=1280, iterations=15_000, max_seconds=900.0, sh_degree=3
         ),

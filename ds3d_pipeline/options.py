@@ -89,8 +89,10 @@ class MeshOptions:
 
     poisson_depth: int = 9
     max_faces: int = 150_000
-    texture_px: int = 0
-    """Side of the texture; 0 keeps vertex colours."""
+    texture_px: int = 4096
+    """Longest side of the texture; 0 keeps vertex colours."""
+    max_megabytes: float = 25.0
+    """Size of the finished file, kept by the texture's JPEG quality."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,12 @@ from ds3d_pipeline.defs.resources import ModeResource
 
 
 class MeshConfig(StageConfig):
-    """Surface and decimation."""
+    """Surface, decimation and texture."""
 
     poisson_depth: int | None = Field(default=None, description="Depth of the Poisson octree: detail.")
     max_faces: int | None = Field(default=None, description="Most triangles of the finished mesh.")
-    texture_px: int | None = Field(default=None, description="Side of the texture; 0 keeps vertex colours.")
+    texture_px: int | None = Field(default=None, description="Longest side; 0 keeps vertex colours.")
+    max_megabytes: float | None = Field(default=None, description="Size of the finished file.")
 
 
 @stage_asset("mesh", kinds={"gltf"})
@@ -25,6 +26,6 @@ def mesh(
     depth_maps: Bundle,
     pointcloud: Bundle,
 ) -> dg.Output[Bundle]:
-    """A coloured triangle mesh as glTF, Y up."""
+    """A textured triangle mesh as glTF, Y up."""
     inputs = {"poses": poses, "depth_maps": depth_maps, "pointcloud": pointcloud}
     return materialize(context, "mesh", config, mode, inputs)

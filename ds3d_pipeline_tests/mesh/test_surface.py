@@ -4,7 +4,8 @@ import pytest
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.mesh.clean import face_components
 from ds3d_pipeline.mesh.decimate import decimate
-from ds3d_pipeline.mesh.surface import TrimOptions, nearest_colors, poisson_surface, trimmed, usable_depth
+from ds3d_pipeline.mesh.surface import nearest_colors, poisson_surface, usable_depth
+from ds3d_pipeline.mesh.trim import TrimOptions, trimmed
 from ds3d_pipeline.scene import Mesh
 from ds3d_pipeline_tests.mesh.shapes import (
     box_cloud,

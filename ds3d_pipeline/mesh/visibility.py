@@ -1,0 +1,110 @@
+"""What the depth maps say of points and surface: supported, seen through, or never looked at.
+
+A view that measured something behind a point saw through it, so nothing is there: the free-space argument of
+Labatut et al. (2007) and Merrell et al. (2007), as a vote of all views.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from ds3d_pipeline.formats.colmap import read_depth_map
+from ds3d_pipeline.scene import Float32, Float64, Int32, Reconstruction
+
+MEASURED_CONFIDENCE = 0.5
+"""Maps that nowhere exceed this were interpolated between sparse points and have no vote."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoteOptions:
+    """When a map agrees, and how the votes are counted."""
+
+    agree: float = 0.01
+    """Largest relative difference in depth between a point and a map that supports it."""
+    behind: float = 0.02
+    """A map whose surface lies this much (relative) behind the point saw through it."""
+    min_angle_deg: float = 0.5
+    """Points whose supporting views look from directions closer than this are not well measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Votes:
+    """Votes of all measured maps at N points."""
+
+    supports: Int32
+    """(N,) maps that show a surface there."""
+    passes: Int32
+    """(N,) maps that show a surface behind it."""
+    angles_deg: Float32
+    """(N,) spread of the supporting views' directions; 0 with fewer than two."""
+
+    def seen_through(self) -> NDArray[np.bool_]:
+        """(N,) where at least two maps, and more than support the point, saw through it."""
+        return (self.passes >= 2) & (self.passes > self.supports)
+
+    def narrow(self, options: VoteOptions) -> NDArray[np.bool_]:
+        """(N,) where two or more maps agree, but from nearly the same direction."""
+        return (self.supports >= 2) & (self.angles_deg < options.min_angle_deg)
+
+
+def depth_votes(folder: Path, reconstruction: Reconstruction, points: Float32, options: VoteOptions) -> Votes:
+    """The votes at points (N, 3) of the maps under `folder`, read one at a time."""
+    count = len(points)
+    supports, passes = np.zeros(count, np.int32), np.zeros(count, np.int32)
+    rays = np.zeros((count, 3))
+    for view in reconstruction.views:
+        if not (folder / "depth" / f"{view.image}.bin").is_file():
+            continue
+        depth_map = read_depth_map(folder, view)
+        if depth_map.confidence.max(initial=0) > MEASURED_CONFIDENCE:
+            limits = (options.agree, options.behind)
+            pose, centre = view.cam_from_world.astype(np.float64), view.centre_in_world.astype(np.float64)
+            _vote(points, pose, centre, depth_map.K, depth_map.depth, limits, supports, passes, rays)
+    mean = np.linalg.norm(rays, axis=1) / np.maximum(supports, 1)
+    # Unit vectors spread by a small angle s have a mean of length 1 - s^2 / 2.
+    spread = np.degrees(np.sqrt(np.maximum(2 * (1 - mean), 0)))
+    return Votes(
+        supports=supports, passes=passes, angles_deg=np.where(supports > 1, spread, 0).astype(np.float32)
+    )
+
+
+@njit(parallel=True, cache=True)
+def _vote(
+    points: Float32,
+    pose: Float64,
+    centre: Float64,
+    K: Float64,
+    depth: Float32,
+    limits: tuple[float, float],
+    supports: Int32,
+    passes: Int32,
+    rays: Float64,
+) -> None:
+    height, width = depth.shape
+    for n in prange(len(points)):
+        x, y, z = points[n]
+        cam_z = pose[2, 0] * x + pose[2, 1] * y + pose[2, 2] * z + pose[2, 3]
+        if cam_z <= 0:
+            continue
+        cam_x = pose[0, 0] * x + pose[0, 1] * y + pose[0, 2] * z + pose[0, 3]
+        cam_y = pose[1, 0] * x + pose[1, 1] * y + pose[1, 2] * z + pose[1, 3]
+        u, v = K[0, 0] * cam_x / cam_z + K[0, 2], K[1, 1] * cam_y / cam_z + K[1, 2]
+        if u < 0 or v < 0 or u >= width or v >= height:
+            continue
+        there = depth[int(v), int(u)]
+        if there <= 0:
+            continue
+        if abs(there - cam_z) <= limits[0] * cam_z:
+            supports[n] += 1
+            dx, dy, dz = x - centre[0], y - centre[1], z - centre[2]
+            length = np.sqrt(dx * dx + dy * dy + dz * dz)
+            rays[n, 0] += dx / length
+            rays[n, 1] += dy / length
+            rays[n, 2] += dz / length
+        elif there > cam_z * (1 + limits[1]):
+            passes[n] += 1
