@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-SceneName = Literal["tabletop", "relief"]
+SceneName = Literal["tabletop", "relief", "slender", "painted"]
 CaptureFormat = Literal["photos", "video"]
 
 
@@ -14,7 +14,8 @@ class SceneOptions:
     """What is photographed."""
 
     name: SceneName = "tabletop"
-    """`tabletop`: solids of several shapes in the corner of a room; `relief`: one bumpy wall."""
+    """`tabletop`: solids of several shapes in the corner of a room; `relief`: one bumpy wall; `slender`:
+    steep ramps, thin boards and posts; `painted`: the tabletop, its room, a box and a vase in nearly even paint."""
     seed: int = 0
     """Decides shapes and textures."""
 

@@ -27,10 +27,12 @@ class Textures:
     """(M, 5, 3) RGB albedo in [0, 1]."""
     patch_m: Float64
     """(M,) size of the patches."""
+    grain: Float64
+    """(M,) amplitude of the noise, relative to the colour."""
 
 
 def make_textures(
-    palettes: list[list[tuple[float, float, float]]], patch_m: list[float], seed: int
+    palettes: list[list[tuple[float, float, float]]], patch_m: list[float], grain: list[float], seed: int
 ) -> Textures:
     """One texture for each palette of up to 5 colours, which repeats where it has fewer."""
     random = np.random.default_rng(seed)
@@ -42,6 +44,7 @@ def make_textures(
         texture_from_world=np.concatenate([rotation, offset], axis=2),
         palettes=np.array(full, dtype=np.float64),
         patch_m=np.array(patch_m, dtype=np.float64),
+        grain=np.array(grain, dtype=np.float64),
     )
 
 
@@ -88,6 +91,7 @@ def albedo(
     frame: Float64,
     palette: Float64,
     patch_m: float,
+    grain: float,
     point: Float64,
     footprint_m: float,
     out: Float64,
@@ -105,6 +109,6 @@ def albedo(
     speck = _hash(int(np.floor(px / speck_m)), int(np.floor(py / speck_m)), int(np.floor(pz / speck_m)), 105)
     if speck % 100 < 18:
         chosen = speck >> 8
-    grain = 1 + 0.5 * _fractal(x, y, z, 0.16, footprint_m)
+    brightness = 1 + grain * _fractal(x, y, z, 0.16, footprint_m)
     for channel in range(3):
-        out[channel] = palette[chosen % 5, channel] * max(grain, 0.1)
+        out[channel] = palette[chosen % 5, channel] * max(brightness, 0.1)
