@@ -94,7 +94,7 @@ def synthetic_depth(args, scratch: Path) -> None:
           f"{'1%':>8}{'median err':>12}{'s/map':>8}{'cpu s':>7}{'peak MB':>9}")  # fmt: skip
     for scene in SCENES:
         truth, depths = film(scratch / scene, scene, args.frames, (args.side, args.side * 3 // 4))
-        result, seconds, cpu, peak = run("depth", scratch / scene, depth_options(args))
+        _, seconds, cpu, peak = run("depth", scratch / scene, depth_options(args))
         maps = read_depth_maps(scratch / scene, read_reconstruction(scratch / scene / "sparse"))
         scores = [
             score_depth(found.depth, depth, views_of_pixels(truth, depths, index) >= 3, THRESHOLDS)
@@ -105,7 +105,8 @@ def synthetic_depth(args, scratch: Path) -> None:
         cover = np.mean([score.coverage for score in scores])
         median = np.mean([score.median_error for score in scores])
         print(f"{scene:10}{cover:16.1%}{within[0]:11.1%}{within[1]:10.1%}{correct[0]:12.1%}{correct[1]:8.1%}"
-              f"{median:12.3%}{seconds / len(maps):8.2f}{cpu / len(maps):7.2f}{peak:9.0f}", flush=True)  # fmt: skip
+              f"{median:12.3%}{seconds / len(maps):8.2f}{cpu / len(maps):7.2f}{peak:9.0f}",
+              flush=True)  # fmt: skip
 
 
 def synthetic_surface(scratch: Path) -> None:
@@ -142,9 +143,7 @@ def captures(args, scratch: Path) -> None:
         write_reconstruction(folder / "sparse", kept)
         result, seconds, cpu, peak = run("depth", folder, depth_options(args))
         maps = read_depth_maps(folder, kept)
-        found = [
-            heldout_errors(one, view, model, out) for one, view in zip(maps, model.views, strict=True)
-        ]
+        found = [heldout_errors(one, view, model, out) for one, view in zip(maps, model.views, strict=True)]
         errors, total = np.concatenate([e for e, _ in found]), sum(count for _, count in found)
         print(f"{source.name[:15]:16}{len(maps):5d}{result['coverage']:8.1%}{total:8d}"
               f"{1 - len(errors) / total:9.1%}{np.median(errors):9.3%}{np.percentile(errors, 90):8.3%}"

@@ -16,7 +16,7 @@ from ds3d_pipeline.depth.interpolation import fill_triangles, normals_of_planes
 from ds3d_pipeline.depth.levels import Level, make_level
 from ds3d_pipeline.depth.photos import GreyLevel
 from ds3d_pipeline.geometry.cameras import project
-from ds3d_pipeline.scene import Float32, Float64, Reconstruction, View
+from ds3d_pipeline.scene import DepthMap, Float32, Float64, Reconstruction, View
 
 MAX_CHOSEN = 4
 VIEW_SLACK = 0.1
@@ -35,7 +35,6 @@ class Turn:
 
 
 SCHEDULE = (
-    Turn(times=2, amplitude_px=0.5, amplitude_tilt=0.2, everywhere=False),
     Turn(times=3, amplitude_px=1.0, amplitude_tilt=0.4, everywhere=False),
     Turn(times=6, amplitude_px=4.0, amplitude_tilt=1.0, everywhere=True),
 )
@@ -56,12 +55,17 @@ class Planes:
 
     @property
     def depth(self) -> Float32:
-        """(H, W) scene units."""
-        return np.float32(1) / self.planes[..., 0]
+        """(H, W) scene units, 0 where the inverse depth is 0."""
+        w = self.planes[..., 0]
+        return np.divide(np.float32(1), w, out=np.zeros_like(w), where=w > 0)
+
+    def depth_map(self, image: str, confidence: Float32) -> DepthMap:
+        """As the pipeline's record; all zero where the inverse depth is 0."""
+        return DepthMap(image=image, depth=self.depth, normals=self.normals, confidence=confidence, K=self.K)
 
     @property
     def normals(self) -> Float32:
-        """(H, W, 3) unit, towards the camera."""
+        """(H, W, 3) unit, towards the camera; 0 where the plane is all zero."""
         slopes_then_w = self.planes[..., [1, 2, 0]].astype(np.float64)
         return normals_of_planes(slopes_then_w, self.K).astype(np.float32)
 
@@ -94,13 +98,14 @@ def agree_view(
     model: Reconstruction,
     seed: int = 0,
 ) -> Planes:
-    """A second look at views[0] at full size that also asks for agreement with the others' planes.
+    """The planes of views[0] at the size of `levels`, in agreement with the others' planes.
 
     The geometric consistency term of Schönberger et al. (2016), section 4.4: it decides where texture does
-    not. `found` has what `match_view` gave for every one of the views.
+    not. `found` has what `match_view` gave for every one of the views, at this size or a smaller one.
     """
-    level = make_level(views, levels, view_range(views[0], model), [other.planes for other in found[1:]])
-    planes = found[0].planes.copy()
+    sizes = [level.pixels.shape[::-1] for level in levels]
+    planes, *others = (_enlarged(one.planes, size) for one, size in zip(found, sizes, strict=True))
+    level = make_level(views, levels, view_range(views[0], model), others)
     cost = _refine(level, planes, AGREEMENT, seed)
     return Planes(planes=planes, cost=cost, K=levels[0].K)
 

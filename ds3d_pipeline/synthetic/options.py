@@ -15,7 +15,7 @@ class SceneOptions:
 
     name: SceneName = "tabletop"
     """`tabletop`: solids of several shapes in the corner of a room; `relief`: one bumpy wall; `slender`:
-    steep ramps, thin boards and posts; `painted`: the tabletop, its room, a box and a vase in nearly even paint."""
+    steep ramps, thin boards and posts; `painted`: the tabletop, its room, a box and a vase in even paint."""
     seed: int = 0
     """Decides shapes and textures."""
 

@@ -128,9 +128,8 @@ def make_scene(options: SceneOptions) -> SyntheticScene:
 
 
 def _textures(names: list[str], seed: int) -> Textures:
-    tables = (PALETTES, PATCH_M, GRAIN)
-    palettes, patch_m, grain = ([table[name] for name in names] for table in tables)
-    return make_textures(palettes, patch_m, grain, seed)
+    patch_m, grain = ([table[name] for name in names] for table in (PATCH_M, GRAIN))
+    return make_textures([PALETTES[name] for name in names], patch_m, grain, seed)
 
 
 def _tabletop(random: np.random.Generator) -> list[tuple[Solid, str]]:
