@@ -20,13 +20,13 @@ from ds3d_pipeline.scene import DepthMap, Float32
 class FilterOptions:
     """What counts as agreement, and what is kept."""
 
-    max_round_trip_px: float = 1.0
+    max_round_trip_px: float = 2.0
     max_depth_change: float = 0.01
     """Relative."""
     min_agreeing: int = 2
     """Other views that must agree; one is enough where a view has only one source."""
     max_cost: float = 0.9
-    sure_cost: float = 0.3
+    sure_cost: float = 0.5
     """Pixels of at most this cost need one agreeing view only."""
     plain_confidence: float = 0.2
     """Of depths that stand in for areas without texture."""

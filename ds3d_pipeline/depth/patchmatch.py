@@ -39,7 +39,7 @@ SCHEDULE = (
     Turn(times=6, amplitude_px=4.0, amplitude_tilt=1.0, everywhere=True),
 )
 """Finest level first."""
-AGREEMENT = Turn(times=2, amplitude_px=0.5, amplitude_tilt=0.2, everywhere=False)
+AGREEMENT = Turn(times=3, amplitude_px=0.5, amplitude_tilt=0.2, everywhere=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,9 @@ def agree_view(
     sizes = [level.pixels.shape[::-1] for level in levels]
     planes, *others = (_enlarged(one.planes, size) for one, size in zip(found, sizes, strict=True))
     level = make_level(views, levels, view_range(views[0], model), others)
-    cost = _refine(level, planes, AGREEMENT, seed)
+    _refine(level, planes, AGREEMENT, seed)
+    # Agreement chose the place; the photos alone say where exactly it is.
+    cost = _polish(level.without_agreement, planes)
     return Planes(planes=planes, cost=cost, K=levels[0].K)
 
 
@@ -117,13 +119,16 @@ def _enlarged(planes: Float32, size_wh: tuple[int, int]) -> Float32:
 
 
 def view_range(view: View, model: Reconstruction) -> tuple[float, float]:
-    """Least and greatest inverse depth worth a try, from the depths of the view's sparse points."""
+    """Least and greatest inverse depth worth a try, from the depths of the view's sparse points.
+
+    A far background may hold no sparse point, and in inverse depth it costs little to look there.
+    """
     depth = project(view.K, view.cam_from_world, model.points_in_world[view.point_ids])[1]
     inverse = 1 / depth[depth > 0]
     if len(inverse) == 0:
         raise ValueError(f"{view.image} sees no sparse point in front of it")
     low, high = np.percentile(inverse, [1, 99])
-    return float(low / 3), float(high * 1.5)
+    return float(low / 10), float(high * 1.5)
 
 
 def initial_planes(
@@ -160,9 +165,15 @@ def _refine(level: Level, planes: Float32, turn: Turn, seed: int) -> Float32:
         search = _search(level, turn, 0.5**time)
         for color in (0, 1):
             sweeps.sweep(planes, cost, chosen, images, search, color, seed + 2 * time + color)
-    if not turn.everywhere:
-        sweeps.choose_views(planes, cost, chosen, images, VIEW_SLACK)
-        sweeps.polish(planes, cost, chosen, images, POLISH_PX * level.w_per_px)
+    return cost if turn.everywhere else _polish(level, planes)
+
+
+def _polish(level: Level, planes: Float32) -> Float32:
+    """Moves the planes to the nearby minimum of their cost, and returns that before the move."""
+    cost = np.empty(planes.shape[:2], np.float32)
+    chosen = np.full((*cost.shape, MAX_CHOSEN), -1, np.int8)
+    sweeps.choose_views(planes, cost, chosen, level.images, VIEW_SLACK)
+    sweeps.polish(planes, cost, chosen, level.images, POLISH_PX * level.w_per_px)
     return cost
 
 
