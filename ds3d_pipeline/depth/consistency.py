@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from ds3d_pipeline.depth.filling import FillOptions, fill_plain
 from ds3d_pipeline.depth.levels import Level
 from ds3d_pipeline.depth.matching import round_trip_px
 from ds3d_pipeline.depth.patchmatch import Planes
@@ -19,37 +20,62 @@ from ds3d_pipeline.scene import DepthMap, Float32
 class FilterOptions:
     """What counts as agreement, and what is kept."""
 
-    max_round_trip_px: float = 1.0
+    max_round_trip_px: float = 2.0
     max_depth_change: float = 0.01
     """Relative."""
     min_agreeing: int = 2
     """Other views that must agree; one is enough where a view has only one source."""
     max_cost: float = 0.9
+    sure_cost: float = 0.5
+    """Pixels of at most this cost need one agreeing view only."""
+    plain_confidence: float = 0.2
+    """Of depths that stand in for areas without texture."""
+    filling: FillOptions = FillOptions()
     max_speckle: float = 2e-4
     """Islands smaller than this share of the map's pixels go."""
     island_step: float = 0.02
     """Relative depth step between neighbouring pixels that separates islands."""
 
 
-def filtered_map(image: str, found: Planes, level: Level, options: FilterOptions) -> DepthMap:
+@dataclass(frozen=True, kw_only=True)
+class Filtered:
+    """A map, and what stands behind it."""
+
+    map: DepthMap
+    agreeing: float
+    """Mean number of other views that agree, over the pixels that were matched."""
+    filled: float
+    """Share of the map's pixels that `fill_plain` gave."""
+
+
+def filtered_map(image: str, found: Planes, level: Level, options: FilterOptions) -> Filtered:
     """The depths that enough source views agree with; `level` holds the planes of those views.
 
     Confidence is how well the patches correlate, times 1 - 2^-n for n agreeing views.
     """
     agreeing = agreeing_views(found, level, options)
-    enough = min(options.min_agreeing, len(level.sources))
-    kept = (agreeing >= enough) & (found.cost <= options.max_cost)
-    depth = np.where(kept, found.depth, 0).astype(np.float32)
-    kept &= ~small_islands(depth, max(2, round(options.max_speckle * depth.size)), options.island_step)
-    correlation = np.clip(1 - found.cost, 0, 1)
-    confidence = kept * correlation * (1 - np.exp2(-agreeing.astype(np.float32)))
-    return DepthMap(
-        image=image,
-        depth=np.where(kept, depth, 0).astype(np.float32),
-        normals=np.where(kept[..., None], found.normals, 0).astype(np.float32),
-        confidence=confidence.astype(np.float32),
-        K=found.K,
+    kept = _consistent(found, agreeing, len(level.sources), options)
+    guessed, plain = fill_plain(found, kept, level, options.filling)
+    planes = np.where(plain[..., None], guessed, np.where(kept[..., None], found.planes, 0))
+    confidence = np.clip(1 - found.cost, 0, 1) * (1 - np.exp2(-agreeing.astype(np.float32)))
+    confidence = np.where(plain, options.plain_confidence, np.maximum(confidence, 1e-3) * kept)
+    result = Planes(planes=planes.astype(np.float32), cost=found.cost, K=found.K)
+    return Filtered(
+        map=result.depth_map(image, confidence.astype(np.float32)),
+        agreeing=float(agreeing[kept].mean()) if kept.any() else 0.0,
+        filled=float(plain.mean()),
     )
+
+
+def _consistent(
+    found: Planes, agreeing: NDArray[np.uint8], sources: int, options: FilterOptions
+) -> NDArray[np.bool_]:
+    """(H, W) pixels that enough views agree with, without small islands."""
+    enough = agreeing >= min(options.min_agreeing, sources)
+    enough |= (agreeing >= 1) & (found.cost <= options.sure_cost)
+    kept = enough & (found.cost <= options.max_cost)
+    depth = np.where(kept, found.depth, 0).astype(np.float32)
+    return kept & ~small_islands(depth, max(2, round(options.max_speckle * depth.size)), options.island_step)
 
 
 def agreeing_views(found: Planes, level: Level, options: FilterOptions) -> NDArray[np.uint8]:

@@ -42,7 +42,11 @@ def interpolate_view(view: View, model: Reconstruction, max_side_px: int) -> Dep
 
 
 def fill_triangles(
-    pixels: Float64, inverse_depth: Float64, size_wh: tuple[int, int]
+    pixels: Float64,
+    inverse_depth: Float64,
+    size_wh: tuple[int, int],
+    max_edge: float = MAX_EDGE,
+    max_depth_ratio: float = MAX_DEPTH_RATIO,
 ) -> tuple[Float64, Float32]:
     """Planes in inverse depth, which is affine in the image for every plane in space.
 
@@ -57,7 +61,8 @@ def fill_triangles(
     except (QhullError, ValueError):
         return planes, confidence
     corners = np.concatenate([pixels, np.ones((len(pixels), 1))], axis=1)[triangles.simplices]
-    good = _keep(corners[..., :2], inverse_depth[triangles.simplices], np.hypot(width, height))
+    longest = max_edge * np.hypot(width, height)
+    good = _keep(corners[..., :2], inverse_depth[triangles.simplices], longest, max_depth_ratio)
     coefficients = np.zeros((len(corners), 3))
     values = inverse_depth[triangles.simplices][good]
     coefficients[good] = np.linalg.solve(corners[good], values[..., None])[..., 0]
@@ -69,12 +74,12 @@ def fill_triangles(
     return planes, _trust(pixels, size_wh)
 
 
-def _keep(corners: Float64, inverse_depth: Float64, diagonal: float) -> np.ndarray:
+def _keep(corners: Float64, inverse_depth: Float64, longest: float, max_ratio: float) -> np.ndarray:
     edges = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
     u, v = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     area = np.abs(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0])
     ratio = inverse_depth.max(axis=1) / inverse_depth.min(axis=1)
-    return (edges <= MAX_EDGE * diagonal) & (ratio <= MAX_DEPTH_RATIO) & (area > 1e-3)
+    return (edges <= longest) & (ratio <= max_ratio) & (area > 1e-3)
 
 
 def _trust(pixels: Float64, size_wh: tuple[int, int]) -> Float32:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ GEOMETRIC_WEIGHT = 0.2
 class Level:
     """The reference patch statistics and the source views of one level."""
 
-    patch: tuple[Float32, Float32, Float32]
+    patch: tuple[Float32, Float32, Float32, Float32]
     """`matching.patch_weights`."""
     sources: Float32
     """(V, H, W) grey photos, padded, at the greatest size of all."""
@@ -49,6 +49,11 @@ class Level:
         return float(1 / np.median(np.linalg.norm(self.warps[:, 9:], axis=1)))
 
     @property
+    def without_agreement(self) -> Level:
+        """The same with the photos alone."""
+        return replace(self, source_planes=np.empty((0, 0, 0, 3), np.float32))
+
+    @property
     def images(self) -> tuple[Any, ...]:
         """What the kernels take."""
         weight = np.float32(GEOMETRIC_WEIGHT if self.source_planes.size else 0)
@@ -74,13 +79,13 @@ def make_level(
     pairs = list(zip(views[1:], others, strict=True))
     pose, height, width = views[0].cam_from_world, *reference.pixels.shape
     weights, centred = np.empty((2, height, width, SAMPLES), np.float32)
-    variance = np.empty((height, width), np.float32)
-    patch_weights(np.ascontiguousarray(reference.pixels), weights, centred, variance)
+    variance, strides = np.empty((2, height, width), np.float32)
+    patch_weights(np.ascontiguousarray(reference.pixels), weights, centred, variance, strides)
     padded = [np.pad(level.pixels, PAD_PX, mode="reflect") for level in others]
     forward = [warp(reference.K, level.K, pose, view.cam_from_world) for view, level in pairs]
     back = [warp(level.K, reference.K, view.cam_from_world, pose) for view, level in pairs]
     return Level(
-        patch=(weights, centred, variance),
+        patch=(weights, centred, variance, strides),
         sources=stack_arrays(padded),
         sizes=np.array([level.pixels.shape[::-1] for level in others], np.float32),
         warps=np.array(forward, np.float32),

@@ -16,9 +16,16 @@ from ds3d_pipeline.scene import Float32
 Scalar = float | np.float32
 RADIUS = 2
 STRIDE = 2
+WIDE_STRIDE = 4
+"""Pixels between the samples of a patch, and where there is hardly any texture."""
+WEAK_VARIANCE = np.float32(2e-4)
+"""Patches of less variance are widened."""
 SIDE = 2 * RADIUS + 1
 SAMPLES = SIDE * SIDE
-PAD_PX = 8
+COLUMN = np.tile(np.arange(-RADIUS, RADIUS + 1, dtype=np.float32), SIDE)
+ROW = np.repeat(np.arange(-RADIUS, RADIUS + 1, dtype=np.float32), SIDE)
+"""(25,) place of every sample in the patch, in strides."""
+PAD_PX = 12
 """Border that sources are padded with, so that patches may reach a little beyond the photo."""
 BAD = np.float32(2.0)
 """The worst cost: 1 - NCC of opposite patches, or no match possible."""
@@ -30,45 +37,58 @@ MAX_STRETCH = np.float32(4.0)
 
 
 @njit(parallel=True, fastmath=True, error_model="numpy", cache=True)
-def patch_weights(image: Float32, weights: Float32, centred: Float32, variance: Float32) -> None:
+def patch_weights(
+    image: Float32, weights: Float32, centred: Float32, variance: Float32, strides: Float32
+) -> None:
     """Fills, for each pixel of `image` (H, W), what every cost needs of the reference patch.
 
     weights (H, W, 25): bilateral, sum 1; centred (H, W, 25): weight times grey value above the weighted
-    mean; variance (H, W): weighted.
+    mean; variance (H, W): weighted; strides (H, W): pixels between samples.
     """
     height, width = image.shape
     for y in prange(height):
         for x in range(width):
-            total = np.float32(0)
-            mean = np.float32(0)
-            for k in range(SAMPLES):
-                j, i = STRIDE * (k // SIDE - RADIUS), STRIDE * (k % SIDE - RADIUS)
-                value = image[min(max(y + j, 0), height - 1), min(max(x + i, 0), width - 1)]
-                change = value - image[y, x]
-                distance = np.float32(i * i + j * j) / SPATIAL_VARIANCE
-                weight = np.exp(-distance - change * change / COLOR_VARIANCE)
-                weights[y, x, k] = weight
-                centred[y, x, k] = value
-                total += weight
-                mean += weight * value
-            mean /= total
-            spread = np.float32(0)
-            for k in range(SAMPLES):
-                above = centred[y, x, k] - mean
-                weights[y, x, k] /= total
-                centred[y, x, k] = weights[y, x, k] * above
-                spread += centred[y, x, k] * above
-            variance[y, x] = spread
+            strides[y, x] = STRIDE
+            variance[y, x] = _weigh(image, x, y, STRIDE, weights[y, x], centred[y, x])
+            if variance[y, x] < WEAK_VARIANCE:
+                strides[y, x] = WIDE_STRIDE
+                variance[y, x] = _weigh(image, x, y, WIDE_STRIDE, weights[y, x], centred[y, x])
+
+
+@njit(fastmath=True, error_model="numpy", inline="always")
+def _weigh(image: Float32, x: int, y: int, stride: int, weights: Float32, centred: Float32) -> np.float32:
+    """Fills weights (25,) and centred (25,) of one patch and returns its variance."""
+    height, width = image.shape
+    reach = SPATIAL_VARIANCE * np.float32(stride * stride) / np.float32(STRIDE * STRIDE)
+    total = np.float32(0)
+    mean = np.float32(0)
+    for k in range(SAMPLES):
+        j, i = stride * (k // SIDE - RADIUS), stride * (k % SIDE - RADIUS)
+        value = image[min(max(y + j, 0), height - 1), min(max(x + i, 0), width - 1)]
+        change = value - image[y, x]
+        weight = np.exp(-np.float32(i * i + j * j) / reach - change * change / COLOR_VARIANCE)
+        weights[k] = weight
+        centred[k] = value
+        total += weight
+        mean += weight * value
+    mean /= total
+    spread = np.float32(0)
+    for k in range(SAMPLES):
+        above = centred[k] - mean
+        weights[k] /= total
+        centred[k] = weights[k] * above
+        spread += centred[k] * above
+    return spread
 
 
 @njit(fastmath=True, error_model="numpy", inline="always")
 def view_cost(
-    weights: Float32, centred: Float32, variance: Float32, source: Float32, size_wh: Float32, warp: Float32,
-    x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar,
+    weights: Float32, centred: Float32, variance: Float32, strides: Float32,
+    source: Float32, size_wh: Float32, warp: Float32, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar,
 ) -> np.float32:  # fmt: skip
     """1 - NCC in [0, 2] of the plane (w, wx, wy) at pixel (x, y) in one source view; BAD where unseen.
 
-    `source` (H + 16, W + 16) is padded by PAD_PX, `warp` (12,) holds A = K_s R K_r^-1 row by row, then
+    `source` (H + 24, W + 24) is padded by PAD_PX, `warp` (12,) holds A = K_s R K_r^-1 row by row, then
     b = K_s t.
     """
     px, py = np.float32(x) + np.float32(0.5), np.float32(y) + np.float32(0.5)
@@ -79,13 +99,14 @@ def view_cost(
     u = (warp[0] * px + warp[1] * py + warp[2] + warp[9] * w) * iz
     v = (warp[3] * px + warp[4] * py + warp[5] + warp[10] * w) * iz
     zx, zy = warp[6] + warp[11] * wx, warp[7] + warp[11] * wy
-    step = np.float32(STRIDE) * iz
+    stride = strides[y, x]
+    step = stride * iz
     ux = (warp[0] + warp[9] * wx - u * zx) * step
     uy = (warp[1] + warp[9] * wy - u * zy) * step
     vx = (warp[3] + warp[10] * wx - v * zx) * step
     vy = (warp[4] + warp[10] * wy - v * zy) * step
     stretch_u, stretch_v = abs(ux) + abs(uy), abs(vx) + abs(vy)
-    limit = np.float32(STRIDE) * MAX_STRETCH
+    limit = stride * MAX_STRETCH
     if stretch_u > limit or stretch_v > limit or ux * vy - uy * vx <= 0:
         return BAD
     # From here on in the padded array, whose first pixel has its centre at 0.
@@ -99,21 +120,26 @@ def view_cost(
     mean = np.float32(0)
     square = np.float32(0)
     product = np.float32(0)
-    for j in range(SIDE):
-        dj = np.float32(j - RADIUS)
-        for i in range(SIDE):
-            di = np.float32(i - RADIUS)
-            su = u + ux * di + uy * dj
-            sv = v + vx * di + vy * dj
-            iu, iv = np.int32(su), np.int32(sv)
-            fu, fv = su - np.float32(iu), sv - np.float32(iv)
-            top = source[iv, iu] + fu * (source[iv, iu + 1] - source[iv, iu])
-            low = source[iv + 1, iu] + fu * (source[iv + 1, iu + 1] - source[iv + 1, iu])
-            value = top + fv * (low - top)
-            weighted = weights[y, x, j * SIDE + i] * value
-            mean += weighted
-            square += weighted * value
-            product += centred[y, x, j * SIDE + i] * value
+    # One flat loop over flat arrays with unsigned indices: so LLVM makes vectors of it.
+    flat = source.reshape(-1)
+    pitch = np.uint32(source.shape[1])
+    one = np.uintp(1)
+    weights_here = weights[y, x]
+    centred_here = centred[y, x]
+    for k in range(SAMPLES):
+        su = u + ux * COLUMN[k] + uy * ROW[k]
+        sv = v + vx * COLUMN[k] + vy * ROW[k]
+        iu, iv = np.int32(su), np.int32(sv)
+        fu, fv = su - np.float32(iu), sv - np.float32(iv)
+        at = np.uintp(np.uint32(iv) * pitch + np.uint32(iu))
+        below = at + np.uintp(pitch)
+        top = flat[at] + fu * (flat[at + one] - flat[at])
+        low = flat[below] + fu * (flat[below + one] - flat[below])
+        value = top + fv * (low - top)
+        weighted = weights_here[k] * value
+        mean += weighted
+        square += weighted * value
+        product += centred_here[k] * value
     spread = max(square - mean * mean, np.float32(0)) + NOISE_VARIANCE
     return np.float32(1) - product / np.sqrt(spread * (variance[y, x] + NOISE_VARIANCE))
 

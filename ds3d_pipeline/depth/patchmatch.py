@@ -16,7 +16,7 @@ from ds3d_pipeline.depth.interpolation import fill_triangles, normals_of_planes
 from ds3d_pipeline.depth.levels import Level, make_level
 from ds3d_pipeline.depth.photos import GreyLevel
 from ds3d_pipeline.geometry.cameras import project
-from ds3d_pipeline.scene import Float32, Float64, Reconstruction, View
+from ds3d_pipeline.scene import DepthMap, Float32, Float64, Reconstruction, View
 
 MAX_CHOSEN = 4
 VIEW_SLACK = 0.1
@@ -35,12 +35,11 @@ class Turn:
 
 
 SCHEDULE = (
-    Turn(times=2, amplitude_px=0.5, amplitude_tilt=0.2, everywhere=False),
     Turn(times=3, amplitude_px=1.0, amplitude_tilt=0.4, everywhere=False),
     Turn(times=6, amplitude_px=4.0, amplitude_tilt=1.0, everywhere=True),
 )
 """Finest level first."""
-AGREEMENT = Turn(times=2, amplitude_px=0.5, amplitude_tilt=0.2, everywhere=False)
+AGREEMENT = Turn(times=3, amplitude_px=0.5, amplitude_tilt=0.2, everywhere=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +55,17 @@ class Planes:
 
     @property
     def depth(self) -> Float32:
-        """(H, W) scene units."""
-        return np.float32(1) / self.planes[..., 0]
+        """(H, W) scene units, 0 where the inverse depth is 0."""
+        w = self.planes[..., 0]
+        return np.divide(np.float32(1), w, out=np.zeros_like(w), where=w > 0)
+
+    def depth_map(self, image: str, confidence: Float32) -> DepthMap:
+        """As the pipeline's record; all zero where the inverse depth is 0."""
+        return DepthMap(image=image, depth=self.depth, normals=self.normals, confidence=confidence, K=self.K)
 
     @property
     def normals(self) -> Float32:
-        """(H, W, 3) unit, towards the camera."""
+        """(H, W, 3) unit, towards the camera; 0 where the plane is all zero."""
         slopes_then_w = self.planes[..., [1, 2, 0]].astype(np.float64)
         return normals_of_planes(slopes_then_w, self.K).astype(np.float32)
 
@@ -94,14 +98,17 @@ def agree_view(
     model: Reconstruction,
     seed: int = 0,
 ) -> Planes:
-    """A second look at views[0] at full size that also asks for agreement with the others' planes.
+    """The planes of views[0] at the size of `levels`, in agreement with the others' planes.
 
     The geometric consistency term of Schönberger et al. (2016), section 4.4: it decides where texture does
-    not. `found` has what `match_view` gave for every one of the views.
+    not. `found` has what `match_view` gave for every one of the views, at this size or a smaller one.
     """
-    level = make_level(views, levels, view_range(views[0], model), [other.planes for other in found[1:]])
-    planes = found[0].planes.copy()
-    cost = _refine(level, planes, AGREEMENT, seed)
+    sizes = [level.pixels.shape[::-1] for level in levels]
+    planes, *others = (_enlarged(one.planes, size) for one, size in zip(found, sizes, strict=True))
+    level = make_level(views, levels, view_range(views[0], model), others)
+    _refine(level, planes, AGREEMENT, seed)
+    # Agreement chose the place; the photos alone say where exactly it is.
+    cost = _polish(level.without_agreement, planes)
     return Planes(planes=planes, cost=cost, K=levels[0].K)
 
 
@@ -112,13 +119,16 @@ def _enlarged(planes: Float32, size_wh: tuple[int, int]) -> Float32:
 
 
 def view_range(view: View, model: Reconstruction) -> tuple[float, float]:
-    """Least and greatest inverse depth worth a try, from the depths of the view's sparse points."""
+    """Least and greatest inverse depth worth a try, from the depths of the view's sparse points.
+
+    A far background may hold no sparse point, and in inverse depth it costs little to look there.
+    """
     depth = project(view.K, view.cam_from_world, model.points_in_world[view.point_ids])[1]
     inverse = 1 / depth[depth > 0]
     if len(inverse) == 0:
         raise ValueError(f"{view.image} sees no sparse point in front of it")
     low, high = np.percentile(inverse, [1, 99])
-    return float(low / 3), float(high * 1.5)
+    return float(low / 10), float(high * 1.5)
 
 
 def initial_planes(
@@ -155,9 +165,15 @@ def _refine(level: Level, planes: Float32, turn: Turn, seed: int) -> Float32:
         search = _search(level, turn, 0.5**time)
         for color in (0, 1):
             sweeps.sweep(planes, cost, chosen, images, search, color, seed + 2 * time + color)
-    if not turn.everywhere:
-        sweeps.choose_views(planes, cost, chosen, images, VIEW_SLACK)
-        sweeps.polish(planes, cost, chosen, images, POLISH_PX * level.w_per_px)
+    return cost if turn.everywhere else _polish(level, planes)
+
+
+def _polish(level: Level, planes: Float32) -> Float32:
+    """Moves the planes to the nearby minimum of their cost, and returns that before the move."""
+    cost = np.empty(planes.shape[:2], np.float32)
+    chosen = np.full((*cost.shape, MAX_CHOSEN), -1, np.int8)
+    sweeps.choose_views(planes, cost, chosen, level.images, VIEW_SLACK)
+    sweeps.polish(planes, cost, chosen, level.images, POLISH_PX * level.w_per_px)
     return cost
 
 

@@ -1,4 +1,4 @@
-"""A small picture of some depth maps beside their photos."""
+"""A small picture of some depth maps and normals beside their photos."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ COLUMN_PX = 200
 
 
 def write_preview(maps: Sequence[DepthMap], images: Path, path: Path) -> None:
-    """Photos above, depth below (near is bright), as a JPEG of at most 50 kB."""
-    columns = [np.vstack([_photo(images / m.image, m), _colorize(m)]) for m in maps]
+    """Photos above, then depth (near is bright) and normals, as a JPEG of at most 50 kB."""
+    columns = [np.vstack([_photo(images / m.image, m), _colorize(m), _normal_colors(m)]) for m in maps]
     height = min(column.shape[0] for column in columns)
     sheet = np.hstack([column[:height] for column in columns])
-    for quality in range(85, 15, -10):
+    for quality in range(85, 5, -10):
         _, data = cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, quality])
         if data.size <= MAX_BYTES:
             break
@@ -45,4 +45,12 @@ def _colorize(depth: DepthMap) -> UInt8:
     grey = np.clip((inverse - low) / max(high - low, 1e-9), 0, 1)
     bgr = cv2.applyColorMap((255 * grey).astype(np.uint8), cv2.COLORMAP_TURBO)
     bgr[~known] = 0
+    return cv2.resize(bgr, _size(depth), interpolation=cv2.INTER_AREA).astype(np.uint8)
+
+
+def _normal_colors(depth: DepthMap) -> UInt8:
+    """Right is red, up is green, towards the camera is blue."""
+    known = (depth.depth > 0)[..., None]
+    rgb = np.where(known, 127.5 + 127.5 * depth.normals * [1, -1, -1], 0)
+    bgr = np.ascontiguousarray(rgb[..., ::-1].round().astype(np.uint8))
     return cv2.resize(bgr, _size(depth), interpolation=cv2.INTER_AREA).astype(np.uint8)

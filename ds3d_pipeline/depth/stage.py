@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ds3d_pipeline.depth.card import best_view, card_map
+from ds3d_pipeline.depth.consistency import Filtered
 from ds3d_pipeline.depth.interpolation import interpolate_view
 from ds3d_pipeline.depth.models import usable_model
 from ds3d_pipeline.depth.monocular import Monocular
@@ -39,13 +40,27 @@ def patchmatch_depth(work: Work[DepthOptions]) -> dict[str, Any]:
             f"Only {paired} of {len(partners)} views share enough sparse points with another.",
             "Film again with more overlap between views.",
         )
-    result = _write_maps(work, model, stereo.maps(work.progress))
-    if result["coverage"] < MIN_COVERAGE:
+    told: list[tuple[float, float]] = []
+    result = _write_maps(work, model, _noted(stereo.maps(work.progress), told))
+    agreeing, filled = np.mean(told, axis=0).tolist()
+    matched = result["coverage"] - filled
+    if matched < MIN_COVERAGE:
         raise StageError(
-            f"Stereo found consistent depth in only {result['coverage']:.1%} of all pixels.",
+            f"Stereo found consistent depth in only {matched:.1%} of all pixels.",
             "Film again with more texture, more overlap and less blur.",
         )
-    return result | {"source_views": float(np.mean(partners))}
+    return result | {
+        "matched": matched,
+        "agreeing_views": agreeing,
+        "source_views": float(np.mean(partners)),
+    }
+
+
+def _noted(found: Iterable[Filtered], told: list[tuple[float, float]]) -> Iterable[DepthMap]:
+    """Hands on the maps and notes of each how many views agree and which share was filled."""
+    for one in found:
+        told.append((one.agreeing, one.filled))
+        yield one.map
 
 
 def interpolate_depth(work: Work[DepthOptions]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ds3d_pipeline.depth.consistency import FilterOptions, filtered_map
+from ds3d_pipeline.depth.consistency import Filtered, FilterOptions, filtered_map
 from ds3d_pipeline.depth.levels import make_level
 from ds3d_pipeline.depth.patchmatch import Planes, agree_view, match_view, view_range
 from ds3d_pipeline.depth.photos import GreyPhotos, map_size
@@ -44,7 +44,7 @@ class Stereo:
         self.sources: list[Int32] = source_views(model, options.source_views)
         self._photos = GreyPhotos(images, options.max_side_px, pyramid_levels(options.max_side_px))
 
-    def maps(self, report: Report = lambda fraction, message: None) -> Iterator[DepthMap]:
+    def maps(self, report: Report = lambda fraction, message: None) -> Iterator[Filtered]:
         """The map of every view, in order; all zero for a view that shares too little with any other."""
         matched, agreed = PlaneStore(self._scratch / "matched"), PlaneStore(self._scratch / "agreed")
         usable = [index for index, sources in enumerate(self.sources) if len(sources)]
@@ -66,7 +66,8 @@ class Stereo:
 
     def _match(self, index: int) -> Planes:
         views = [self._model.views[i] for i in self._group(index)]
-        pyramids = [self._photos.pyramid(view) for view in views]
+        # Matching stops one level short of the full size, which `agree_view` then does once.
+        pyramids = [self._photos.pyramid(view)[1:] or self._photos.pyramid(view) for view in views]
         return match_view(views, pyramids, self._model, self._options.seed)
 
     def _agree(self, index: int, store: PlaneStore) -> Planes:
@@ -75,7 +76,7 @@ class Stereo:
         levels = [self._photos.pyramid(view)[0] for view in views]
         return agree_view(views, levels, [store.get(i) for i in group], self._model, self._options.seed)
 
-    def _filter(self, index: int, store: PlaneStore) -> DepthMap:
+    def _filter(self, index: int, store: PlaneStore) -> Filtered:
         group = self._group(index)
         views = [self._model.views[i] for i in group]
         found, *others = [store.get(i) for i in group]
@@ -83,12 +84,13 @@ class Stereo:
         level = make_level(views, levels, view_range(views[0], self._model), [o.planes for o in others])
         return filtered_map(views[0].image, found, level, self._filters)
 
-    def _nothing(self, view: View) -> DepthMap:
+    def _nothing(self, view: View) -> Filtered:
         width, height = map_size(view, self._options.max_side_px)
         empty = np.zeros((height, width), np.float32)
         K = K_scaled(view.K, (width / view.image_size_wh[0], height / view.image_size_wh[1]))
         normals = np.zeros((height, width, 3), np.float32)
-        return DepthMap(image=view.image, depth=empty, normals=normals, confidence=empty, K=K)
+        nothing = DepthMap(image=view.image, depth=empty, normals=normals, confidence=empty, K=K)
+        return Filtered(map=nothing, agreeing=0.0, filled=0.0)
 
 
 def pyramid_levels(max_side_px: int) -> int:

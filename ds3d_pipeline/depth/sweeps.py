@@ -28,7 +28,7 @@ MAX_TILT = np.float32(4.0)
 """Steepest surface: tangent of its angle to the image plane."""
 BEST_VIEWS = 3
 MAX_ROUND_TRIP_PX = np.float32(3.0)
-SAME_PX = np.float32(0.02)
+SAME_PX = np.float32(0.05)
 """A proposal that moves the match of the patch by less is no new hypothesis."""
 
 
@@ -45,9 +45,10 @@ def _uniform(x: int, y: int, turn: int, salt: int) -> np.float32:
 
 @njit(fastmath=True, error_model="numpy", inline="always")
 def _cost_in(images: Images, view: int, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar) -> np.float32:
-    """Matching cost in one view, and the geometric term where the views have planes (images[7] > 0)."""
-    weights, centred, variance, sources, sizes, warps, back_warps, weight, planes = images
-    c = view_cost(weights, centred, variance, sources[view], sizes[view], warps[view], x, y, w, wx, wy)
+    """Matching cost in one view, and the geometric term where the views have planes (weight > 0)."""
+    weights, centred, variance, strides, sources, sizes, warps, back_warps, weight, planes = images
+    source, size, warp = sources[view], sizes[view], warps[view]
+    c = view_cost(weights, centred, variance, strides, source, size, warp, x, y, w, wx, wy)
     if weight > 0 and c < BAD:
         error = round_trip_px(planes[view], sizes[view], warps[view], back_warps[view], x, y, w)
         c += weight * min(error, MAX_ROUND_TRIP_PX)
@@ -58,7 +59,7 @@ def _cost_in(images: Images, view: int, x: int, y: int, w: Scalar, wx: Scalar, w
 def _best_views_cost(images: Images, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar) -> np.float32:
     """Mean of the three least costs over all views, so that views which do not see the point fall out."""
     first = second = third = BAD
-    views = len(images[3])
+    views = len(images[4])
     for view in range(views):
         c = _cost_in(images, view, x, y, w, wx, wy)
         third = min(third, max(second, c))
@@ -104,7 +105,7 @@ def choose_views(planes: Float32, cost: Float32, chosen: Int8, images: Images, s
 
     The fourth and later views are chosen only if they cost at most `slack` more than the best; -1 is none.
     """
-    views, places = len(images[3]), chosen.shape[2]
+    views, places = len(images[4]), chosen.shape[2]
     for y in prange(cost.shape[0]):
         costs = np.empty(views, np.float32)
         for x in range(cost.shape[1]):

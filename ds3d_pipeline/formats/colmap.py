@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ds3d_pipeline.errors import StageError
-from ds3d_pipeline.geometry.cameras import K_scaled
+from ds3d_pipeline.geometry.cameras import K_scaled, project
 from ds3d_pipeline.scene import DepthMap, Float32, Int32, Reconstruction, View
 
 if TYPE_CHECKING:
@@ -72,6 +72,40 @@ def _view(image: pycolmap.Image, index_from_id: dict[int, int]) -> View:
 def _observed(image: pycolmap.Image, index_from_id: dict[int, int]) -> Int32:
     observed = {index_from_id[point.point3D_id] for point in image.get_observation_points2D()}
     return np.array(sorted(observed), np.int32)
+
+
+def write_reconstruction(sparse_dir: Path, model: Reconstruction) -> None:
+    """Writes our record as a binary COLMAP model of PINHOLE images; a keypoint is its point's projection.
+
+    Points that fewer than two views observe are left out.
+    """
+    import pycolmap
+
+    out = pycolmap.Reconstruction()
+    places: list[dict[int, int]] = []
+    for number, view in enumerate(model.views, 1):
+        pixels, _ = project(view.K, view.cam_from_world, model.points_in_world[view.point_ids])
+        out.add_camera_with_trivial_rig(_pinhole(view, number))
+        image = pycolmap.Image(name=view.image, camera_id=number, image_id=number, keypoints=pixels)
+        R, t = pycolmap.Rotation3d(view.cam_from_world[:3, :3]), view.cam_from_world[:3, 3]
+        out.add_image_with_trivial_frame(image, pycolmap.Rigid3d(R, t))
+        places.append({int(point): place for place, point in enumerate(view.point_ids)})
+    for index, point in enumerate(model.points_in_world):
+        seen = [(number, place[index]) for number, place in enumerate(places, 1) if index in place]
+        if len(seen) >= 2:
+            track = pycolmap.Track([pycolmap.TrackElement(*element) for element in seen])
+            point_id = out.add_point3D(point, track, model.colors[index])
+            out.points3D[point_id].error = float(model.errors_px[index])
+    sparse_dir.mkdir(parents=True, exist_ok=True)
+    out.write(str(sparse_dir))
+
+
+def _pinhole(view: View, number: int) -> pycolmap.Camera:
+    import pycolmap
+
+    width, height = view.image_size_wh
+    params = [view.K[0, 0], view.K[1, 1], view.K[0, 2], view.K[1, 2]]
+    return pycolmap.Camera(model="PINHOLE", width=width, height=height, params=params, camera_id=number)
 
 
 def write_array(path: Path, array: Float32) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-SceneName = Literal["tabletop", "relief", "plain"]
+SceneName = Literal["tabletop", "relief", "slender", "painted", "plain"]
 PathName = Literal["arc", "rotation"]
 CaptureFormat = Literal["photos", "video"]
 
@@ -15,8 +15,9 @@ class SceneOptions:
     """What is photographed."""
 
     name: SceneName = "tabletop"
-    """`tabletop`: solids of several shapes in the corner of a room; `relief`: one bumpy wall; `plain`: the
-    tabletop without any texture."""
+    """`tabletop`: solids of several shapes in the corner of a room; `relief`: one bumpy wall; `slender`:
+    steep ramps, thin boards and posts; `painted`: the tabletop, its room, a box and a vase in even paint;
+    `plain`: the tabletop without any texture."""
     seed: int = 0
     """Decides shapes and textures."""
 

@@ -47,8 +47,8 @@ def render_view(
     textures = scene.textures
     _shade(
         scene.vertices, scene.normals, scene.faces, scene.texture_ids, textures.texture_from_world,
-        textures.palettes, textures.patch_m, textures.grain, K, invert_rigid(cam_from_world), depth, face_ids,
-        _LIGHT, colors,
+        textures.palettes, textures.patch_m, textures.grain, K, invert_rigid(cam_from_world),
+        depth, face_ids, _LIGHT, colors,
     )  # fmt: skip
     return colors, depth
 
@@ -105,8 +105,8 @@ def _bounds(
 @njit(nogil=True, cache=True)
 def _shade(
     vertices: Float64, normals: Float64, faces: Int32, texture_ids: Int32, texture_from_world: Float64,
-    palettes: Float64, patch_m: Float64, grain: Float64, K: Float64, world_from_cam: Float64, depth: Float32,
-    face_ids: Int32, light: Float64, colors: Float32,
+    palettes: Float64, patch_m: Float64, grain: Float64, K: Float64, world_from_cam: Float64,
+    depth: Float32, face_ids: Int32, light: Float64, colors: Float32,
 ) -> None:  # fmt: skip
     """Fills the colours of all pixels from the triangles they see."""
     M = world_from_cam
@@ -129,8 +129,8 @@ def _shade(
             normal, facing = _surface(vertices, normals, faces[face], place, ray)
             texture = int(texture_ids[face])
             footprint = 0.5 * z / K[0, 0] / max(facing, 0.2)
-            frame, palette, size = texture_from_world[texture], palettes[texture], patch_m[texture]
-            albedo(frame, palette, size, grain[texture], place, footprint, rgb)
+            look = texture_from_world[texture], palettes[texture], patch_m[texture], grain[texture]
+            albedo(*look, place, footprint, rgb)
             brightness = light[3] + (1 - light[3]) * max(_dot(normal, towards), 0.0)
             for channel in range(3):
                 colors[row, column, channel] = min(rgb[channel] * brightness, 1.0)

@@ -71,9 +71,10 @@ PALETTES: dict[str, list[Rgb]] = {
         (0.80, 0.68, 0.74),
         (0.54, 0.34, 0.34),
     ],
+    "paint": [(0.78, 0.76, 0.71), (0.79, 0.77, 0.72)],
+    "enamel": [(0.36, 0.52, 0.55), (0.37, 0.53, 0.56)],
+    "blank": [(0.82, 0.81, 0.78)],
 }
-PAINT: Rgb = (0.82, 0.81, 0.78)
-"""What everything has in the plain scene."""
 PATCH_M = {
     "stone": 0.06,
     "plaster": 0.08,
@@ -82,7 +83,11 @@ PATCH_M = {
     "sea": 0.03,
     "ochre": 0.035,
     "plum": 0.03,
+    "paint": 0.1,
+    "enamel": 0.1,
+    "blank": 0.1,
 }
+GRAIN = dict.fromkeys(PALETTES, 0.5) | {"paint": 0.02, "enamel": 0.02, "blank": 0.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +114,8 @@ class SyntheticScene:
 def make_scene(options: SceneOptions) -> SyntheticScene:
     """The named scene; the same options give the same scene, bit by bit."""
     solids = _SCENES[options.name](np.random.default_rng(options.seed))
-    names = list(PALETTES)
-    palettes = [[PAINT] if options.name == "plain" else PALETTES[name] for name in names]
+    used = {name for _, name in solids}
+    names = [name for name in PALETTES if name in used]
     offsets = np.cumsum([0] + [len(solid.vertices) for solid, _ in solids[:-1]])
     faces = [solid.faces + offset for (solid, _), offset in zip(solids, offsets, strict=True)]
     ids = [np.full(len(solid.faces), names.index(name), dtype=np.int32) for solid, name in solids]
@@ -119,9 +124,14 @@ def make_scene(options: SceneOptions) -> SyntheticScene:
         normals=np.concatenate([solid.normals for solid, _ in solids]),
         faces=np.concatenate(faces).astype(np.int32),
         texture_ids=np.concatenate(ids),
-        textures=make_textures(palettes, [PATCH_M[name] for name in names], options.seed),
+        textures=_textures(names, options.seed),
         target=np.array(_TARGETS[options.name]),
     )
+
+
+def _textures(names: list[str], seed: int) -> Textures:
+    patch_m, grain = ([table[name] for name in names] for table in (PATCH_M, GRAIN))
+    return make_textures([PALETTES[name] for name in names], patch_m, grain, seed)
 
 
 def _tabletop(random: np.random.Generator) -> list[tuple[Solid, str]]:
@@ -141,6 +151,37 @@ def _tabletop(random: np.random.Generator) -> list[tuple[Solid, str]]:
         (revolution(_vase_profile()).moved((0.52, 0, -0.10)), "brick"),
         (sphere(0.07, 48).moved((-0.48, -0.22, -0.02)), "moss"),
     ]
+
+
+def _painted(random: np.random.Generator) -> list[tuple[Solid, str]]:
+    """The tabletop with a painted room: edges and shading are all that its planes offer."""
+    new = {"stone": "paint", "plaster": "paint", "brick": "enamel"}
+    return [(solid, new.get(name, name)) for solid, name in _tabletop(random)]
+
+
+def _slender(random: np.random.Generator) -> list[tuple[Solid, str]]:
+    """Ramps from 35 to 70 degrees, upright boards a centimetre thick, and posts of 2.5 cm down to 1 cm."""
+    turn = random.uniform(-6, 6, size=3)
+    ramps = [
+        (box((0.40, 0.02, 0.50)).moved((-0.42, -0.02, 0.30), 35 + turn[0], (1, 0, 0)), "brick"),
+        (box((0.34, 0.02, 0.46)).moved((0.02, -0.02, 0.42), 55 + turn[1], (1, 0, 0)), "moss"),
+        (box((0.34, 0.02, 0.46)).moved((0.44, -0.02, 0.42), 70 + turn[2], (1, 0, 0)), "sea"),
+    ]
+    boards = [
+        (box((0.01, 0.30, 0.30)).moved((x, 0, -0.12), angle), "plum")
+        for x, angle in ((-0.58, 20), (-0.36, 65), (0.58, -30))
+    ]
+    posts = [
+        (box((width, 0.34, width)).moved((x, 0, -0.20), 12 * index), "ochre")
+        for index, (x, width) in enumerate(zip(np.linspace(-0.16, 0.36, 6), _POST_M, strict=True))
+    ]
+    rail = (box((0.60, 0.02, 0.012)).moved((0.10, -0.34, -0.20)), "brick")
+    floor = (sheet((4.4, 3.4)).moved((0.4, 0, -0.6)), "stone")
+    wall = (sheet((4.4, 2.0)).moved((0.4, -1.0, 1.1), 90, (1, 0, 0)), "plaster")
+    return [floor, wall, *ramps, *boards, *posts, rail]
+
+
+_POST_M = (0.025, 0.022, 0.019, 0.016, 0.013, 0.010)
 
 
 def _bumpy_wall(random: np.random.Generator) -> list[tuple[Solid, str]]:
@@ -168,9 +209,21 @@ def _relief(random: np.random.Generator, size: tuple[float, float], height: floa
     return height_field(size, height * (heights - heights.min()) / np.ptp(heights) * rim)
 
 
-_SCENES = {"tabletop": _tabletop, "relief": _bumpy_wall, "plain": _tabletop}
+def _plain(random: np.random.Generator) -> list[tuple[Solid, str]]:
+    return [(solid, "blank") for solid, _ in _tabletop(random)]
+
+
+_SCENES = {
+    "tabletop": _tabletop,
+    "relief": _bumpy_wall,
+    "slender": _slender,
+    "painted": _painted,
+    "plain": _plain,
+}
 _TARGETS: dict[SceneName, tuple[float, float, float]] = {
     "tabletop": (0.0, -0.2, 0.15),
     "relief": (0.0, -0.6, 0.4),
+    "slender": (0.0, -0.15, 0.15),
+    "painted": (0.0, -0.2, 0.15),
     "plain": (0.0, -0.2, 0.15),
 }

@@ -15,7 +15,6 @@ from ds3d_pipeline.geometry.transforms import rotation_from_quat_wxyz
 from ds3d_pipeline.scene import Float64
 
 PALETTE_SIZE = 5
-GRAIN = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,16 +28,13 @@ class Textures:
     patch_m: Float64
     """(M,) size of the patches."""
     grain: Float64
-    """(M,) strength of the noise; 0 for none."""
+    """(M,) amplitude of the noise, relative to the colour."""
 
 
 def make_textures(
-    palettes: list[list[tuple[float, float, float]]], patch_m: list[float], seed: int
+    palettes: list[list[tuple[float, float, float]]], patch_m: list[float], grain: list[float], seed: int
 ) -> Textures:
-    """One texture for each palette of up to 5 colours, which repeats where it has fewer.
-
-    A palette of one colour stands for a surface without texture.
-    """
+    """One texture for each palette of up to 5 colours, which repeats where it has fewer."""
     random = np.random.default_rng(seed)
     count = len(palettes)
     rotation = rotation_from_quat_wxyz(random.normal(size=(count, 4)))
@@ -48,7 +44,7 @@ def make_textures(
         texture_from_world=np.concatenate([rotation, offset], axis=2),
         palettes=np.array(full, dtype=np.float64),
         patch_m=np.array(patch_m, dtype=np.float64),
-        grain=np.array([GRAIN if len(palette) > 1 else 0.0 for palette in palettes]),
+        grain=np.array(grain, dtype=np.float64),
     )
 
 
@@ -95,7 +91,7 @@ def albedo(
     frame: Float64,
     palette: Float64,
     patch_m: float,
-    strength: float,
+    grain: float,
     point: Float64,
     footprint_m: float,
     out: Float64,
@@ -113,6 +109,6 @@ def albedo(
     speck = _hash(int(np.floor(px / speck_m)), int(np.floor(py / speck_m)), int(np.floor(pz / speck_m)), 105)
     if speck % 100 < 18:
         chosen = speck >> 8
-    grain = 1 + strength * _fractal(x, y, z, 0.16, footprint_m)
+    brightness = 1 + grain * _fractal(x, y, z, 0.16, footprint_m)
     for channel in range(3):
-        out[channel] = palette[chosen % 5, channel] * max(grain, 0.1)
+        out[channel] = palette[chosen % 5, channel] * max(brightness, 0.1)

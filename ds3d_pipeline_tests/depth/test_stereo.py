@@ -25,7 +25,7 @@ def filmed(request, tmp_path_factory):
 def maps(filmed, tmp_path_factory):
     told = []
     stereo = Stereo(filmed.model, filmed.images, OPTIONS, tmp_path_factory.mktemp("scratch"))
-    found = list(stereo.maps(lambda fraction, message: told.append(fraction)))
+    found = [one.map for one in stereo.maps(lambda fraction, message: told.append(fraction))]
     return found, told
 
 
@@ -85,7 +85,7 @@ def test_planted_wrong_depths_do_not_pass_the_filter(filmed):
         [found[i].planes for i in order[1:]],
     )
     planted = dataclasses.replace(found[2], planes=wrong)
-    kept = filtered_map("x", planted, level, FilterOptions()).depth > 0
+    kept = filtered_map("x", planted, level, FilterOptions()).map.depth > 0
     assert kept[100:140, 140:180].mean() < 0.05
     outside = np.ones_like(kept)
     outside[95:145, 135:185] = False
