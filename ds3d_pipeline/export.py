@@ -24,6 +24,7 @@ FILES: tuple[tuple[str, str, str], ...] = (
     ("splat", "splat.ply", "model.splat.ply"),
     ("splat", "splat.ply.gz", "model.splat.ply.gz"),
     ("splat", "splat.spz", "model.spz"),
+    ("splat", "splat.glb", "model.splat.glb"),
     ("pointcloud", "pointcloud.ply", "pointcloud.ply"),
     ("poses", "sparse", "sparse"),
     ("poses", "images", "images"),
