@@ -33,7 +33,7 @@ def run(tmp_path, **options):
 
 
 def test_wall_becomes_a_colored_sheet(capture):
-    assert run(capture, max_faces=2000) == 0
+    assert run(capture, max_faces=2000, texture_px=0) == 0
     numbers = json.loads((capture / "model" / "result.json").read_text())
     mesh, world_from_gltf = read_glb(capture / "model" / "model.glb")
     assert 500 < numbers["faces"] == len(mesh.faces) <= 2000
@@ -49,8 +49,21 @@ def test_wall_becomes_a_colored_sheet(capture):
     assert (capture / "model" / "preview.jpg").stat().st_size < 50_000
 
 
+def test_the_texture_shows_the_walls_colors(capture):
+    assert run(capture, max_faces=2000, texture_px=512) == 0
+    mesh, _ = read_glb(capture / "model" / "model.glb")
+    assert mesh.texture is not None
+    assert mesh.uvs is not None
+    assert max(mesh.texture.shape[:2]) <= 512
+    centres = mesh.vertices_in_world[mesh.faces].mean(axis=1)
+    u, v = (mesh.uvs[mesh.faces].mean(axis=1) * [1, -1] + [0, 1]).T
+    height, width = mesh.texture.shape[:2]
+    rows, columns = (v * height).astype(int), (u * width).astype(int)
+    assert np.abs(mesh.texture[rows, columns] - wall_color(centres)).mean() < 8
+
+
 def test_trimesh_opens_it(capture):
-    run(capture, max_faces=2000)
+    run(capture, max_faces=2000, texture_px=0)
     (loaded,) = trimesh.load_scene(capture / "model" / "model.glb", process=False).geometry.values()
     np.testing.assert_allclose(loaded.bounds.mean(axis=0), 0, atol=1e-5)
     assert len(loaded.visual.vertex_attributes["color"]) == len(loaded.vertices)

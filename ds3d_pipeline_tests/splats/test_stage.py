@@ -174,18 +174,24 @@ def test_a_mask_of_another_size_is_refused(capture, tmp_path, photos):
 
 
 def test_a_cancelled_run_leaves_no_splat_and_the_next_goes_on(capture, tmp_path):
-    settings = {"iterations": 1200, "checkpoint_s": 0.05, "early_stop": False}
-    assert run(capture, tmp_path / "whole", "cpu", **settings) == 0
-    output, options = tmp_path / "out", tmp_path / "whole.json"
-    words = [sys.executable, "-m", "ds3d_pipeline.splats", capture, output, "--options", options]
-    program = subprocess.Popen([str(word) for word in words], stderr=subprocess.DEVNULL)
+    options, output = tmp_path / "options.json", tmp_path / "out"
+    limits = {"iterations": 1200, "max_seconds": 1e6, "max_gaussians": 300}
+    write_json(options, SplatOptions(**limits, checkpoint_s=0.05, early_stop=False))
+
+    def start(folder) -> subprocess.Popen[bytes]:
+        """As users run it, in a process of its own: what other tests have loaded changes no number."""
+        words = [sys.executable, "-m", "ds3d_pipeline.splats", capture, folder, "--options", options]
+        return subprocess.Popen([str(word) for word in words], stderr=subprocess.DEVNULL)
+
+    assert start(tmp_path / "whole").wait(200) == 0
+    program = start(output)
     deadline = time.monotonic() + 120
     while not (output / "checkpoint.npz").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     program.terminate()
     assert program.wait(30) != 0
     assert not list(output.glob("splat.*"))
-    assert run(capture, output, "cpu", **settings) == 0
+    assert start(output).wait(200) == 0
     whole, resumed = (json.loads((f / "result.json").read_text()) for f in (tmp_path / "whole", output))
     assert resumed["resumed_at"] > 0
     assert resumed["iterations"] == 1200
