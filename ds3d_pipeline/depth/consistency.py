@@ -26,7 +26,7 @@ class FilterOptions:
     min_agreeing: int = 2
     """Other views that must agree; one is enough where a view has only one source."""
     max_cost: float = 0.9
-    sure_cost: float = 0.5
+    sure_cost: float = 0.2
     """Pixels of at most this cost need one agreeing view only."""
     plain_confidence: float = 0.2
     """Of depths that stand in for areas without texture."""

@@ -47,6 +47,7 @@ def fill_plain(
     planes = np.empty((height, width, 3), np.float32)
     sweeps.enlarge(np.ascontiguousarray(coarse[..., [2, 0, 1]], np.float32), planes)
     plain = ~kept & (planes[..., 0] > 0) & (level.patch[3] == WIDE_STRIDE)
+    planes[~plain] = 0
     cost = np.empty(kept.shape, np.float32)
     sweeps.rate(planes, cost, level.without_agreement.images)
     return planes, plain & (cost <= found.cost + options.max_extra_cost)
