@@ -19,9 +19,9 @@ from ds3d_pipeline.poses.opencv.focal import vote_focal_px
 from ds3d_pipeline.poses.opencv.mapping import Mapper, by_size, grow, start, unused_pairs
 from ds3d_pipeline.poses.opencv.matching import EPIPOLAR_ERROR, PairMatches, match_pairs
 from ds3d_pipeline.poses.opencv.model import Cameras, Model, Tracks, point_errors_px, undistort
-from ds3d_pipeline.poses.opencv.pairs import choose_pairs
 from ds3d_pipeline.poses.opencv.tracks import build_tracks
 from ds3d_pipeline.poses.opencv.two_view import first_pairs
+from ds3d_pipeline.poses.pairs import choose_pairs
 from ds3d_pipeline.poses.placement import tell_placement
 from ds3d_pipeline.program import Work
 from ds3d_pipeline.records import read_json
@@ -42,7 +42,7 @@ def map_with_opencv(work: Work[PosesOptions]) -> dict[str, Any]:
     times = [time.monotonic()]
     features = _find_features(work, frames)
     times.append(time.monotonic())
-    pairs, how = choose_pairs(features, keyframes.kind, work.options)
+    pairs, how = choose_pairs(keyframes.kind, frames, features, work.options)
     sides = [max(frame.size_wh) for frame in frames]
     report = work.progress.part(0.3, 0.6)
     matches = match_pairs(features, pairs, sides, seed=work.options.seed, report=report)

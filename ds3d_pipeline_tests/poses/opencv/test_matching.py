@@ -1,9 +1,8 @@
-"""Pairs, matches and tracks."""
+"""Matches and tracks."""
 
 import cv2
 import numpy as np
 
-from ds3d_pipeline.options import PosesOptions
 from ds3d_pipeline.poses.features import Features
 from ds3d_pipeline.poses.opencv.matching import (
     GUIDED_RATIO,
@@ -13,7 +12,6 @@ from ds3d_pipeline.poses.opencv.matching import (
     match_along_lines,
     match_pair,
 )
-from ds3d_pipeline.poses.opencv.pairs import choose_pairs, likenesses, sequential_pairs
 from ds3d_pipeline.poses.opencv.tracks import build_tracks
 from ds3d_pipeline.poses.opencv.usac import estimate
 from ds3d_pipeline_tests.poses.opencv.scenes import fundamental, make_cloud
@@ -129,33 +127,3 @@ def test_a_track_never_holds_two_features_of_an_image():
 
 def test_no_matches_are_no_tracks():
     assert len(build_tracks([np.zeros((3, 2))] * 2, [])) == 0
-
-
-def ring(count, random):
-    """Images on a closed walk: each shares half of its features with the next."""
-    known = [descriptors(60, random) for _ in range(count)]
-    return [
-        features_of(
-            np.zeros((120, 2)),
-            np.concatenate([noisy(known[i], random), noisy(known[(i + 1) % count], random)]),
-        )
-        for i in range(count)
-    ]
-
-
-def test_pairs_by_kind_of_capture():
-    images = ring(12, np.random.default_rng(0))
-    table = likenesses(images)
-    assert (table[0, 1] > 30, table[0, 11] > 30, table[0, 5] < 5) == (True, True, True)
-    assert choose_pairs(images, "photos", PosesOptions())[1] == "exhaustive"
-    assert len(choose_pairs(images, "photos", PosesOptions())[0]) == 66
-    alike, how = choose_pairs(images, "photos", PosesOptions(exhaustive_up_to=5))
-    assert how == "similarity"
-    assert set(alike) == {*((i, i + 1) for i in range(11)), (0, 11)}
-    pairs, how = choose_pairs(images, "video", PosesOptions(sequential_overlap=2))
-    assert how == "sequential"
-    assert set(pairs) == sequential_pairs(12, 2) | {(0, 11)}
-
-
-def test_sequential_pairs_reach_further_with_growing_steps():
-    assert {far - near for near, far in sequential_pairs(40, 5)} == {1, 2, 3, 4, 5, 8, 16}

@@ -149,7 +149,7 @@ def test_video_with_a_given_focal_length_and_a_frame_of_something_else(capture, 
     frames = [*photos[:5], ("noise.jpg", noise), *photos[5:]]
     stage_photos(tmp_path / "input", frames, kind="video", focal_px=FOCAL_PX)
     result = run(tmp_path / "input", tmp_path / "output", sequential_overlap=3)
-    assert (result["registered"], result["pairs"]) == (12, "sequential")
+    assert (result["registered"], result["pairs"]) == (12, "sequential and similar")
     assert result["unregistered"] == ["000006.jpg"]
     assert result["cameras"][0]["params"][0] == pytest.approx(FOCAL_PX, rel=0.02)
 
