@@ -54,7 +54,7 @@ class Scene:
     folder: Path
     keyframes: Keyframes
     truth: dict[str, np.ndarray]
-    K: list[list[float]] | None
+    K: tuple[tuple[float, ...], ...] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +123,7 @@ def prepare(word: str, mode: str, work: Path) -> Scene:
     keyframes = read_json(folder / "keyframes" / "keyframes.json", Keyframes)
     truth = true_poses(keyframes, synthetic) if synthetic else read_strecha(source.parent, keyframes)
     K_file = source.parent / "K.txt"
-    K = np.loadtxt(K_file).tolist() if K_file.is_file() else None
+    K = tuple(map(tuple, np.loadtxt(K_file).tolist())) if K_file.is_file() else None
     return Scene(name=word, folder=folder, keyframes=keyframes, truth=truth, K=K)
 
 

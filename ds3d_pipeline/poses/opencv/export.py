@@ -33,8 +33,7 @@ def write_model(
 
     `frames` are the model's images.
     """
-    lenses = [(float(f), float(k)) for f, k in model.intrinsics]
-    Ks = [flat_K(f, k, _size(cameras, frames, camera)) for camera, (f, k) in enumerate(lenses)]
+    Ks = _flat_Ks(frames, cameras, model)
     of_observation = cameras.of_image[tracks.images]
     xy = normalized(tracks, cameras, model.intrinsics)
     flat_pixels = np.einsum("mij,mj->mi", np.stack(Ks)[of_observation, :2, :2], xy)
@@ -47,7 +46,10 @@ def write_model(
         rows = model.used & (tracks.images == image)
         file = frames[image].image
         pixels = cv2.imread(str(source_images / file), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-        focal_px, radial_k = lenses[camera]
+        if cameras.K is not None:
+            shutil.copyfile(source_images / file, scratch / "images" / file)
+            return _colors(np.asarray(pixels, np.uint8), flat_pixels[rows])
+        focal_px, radial_k = model.intrinsics[camera].tolist()
         flat = flatten(np.asarray(pixels, np.uint8), focal_px, radial_k, Ks[camera])
         cv2.imwrite(str(scratch / "images" / file), flat, JPEG)
         return _colors(flat, flat_pixels[rows])
@@ -64,6 +66,16 @@ def write_model(
     shutil.move(scratch / "images", output / "images")
     shutil.rmtree(scratch)
     return scale
+
+
+def _flat_Ks(frames: Sequence[Keyframe], cameras: Cameras, model: Model) -> list[Float64]:
+    """(3, 3) of each camera's flat pictures; given intrinsics are those of flat pictures already."""
+    if cameras.K is not None:
+        return [cameras.K]
+    return [
+        flat_K(float(f), float(k), _size(cameras, frames, camera))
+        for camera, (f, k) in enumerate(model.intrinsics)
+    ]
 
 
 def to_colmap(

@@ -205,7 +205,7 @@ def _problem(mapper: Mapper, model: Model) -> tuple[Problem, Int32, Int32, Int32
         translations=model.translations[images],
         intrinsics=model.intrinsics[cameras],
         points=model.points[points],
-        refine_intrinsics=len(images) >= MIN_TO_REFINE_LENS,
+        refine_intrinsics=known.K is None and len(images) >= MIN_TO_REFINE_LENS,
     )
     return problem, images, points.astype(np.int32), cameras.astype(np.int32)
 

@@ -44,6 +44,8 @@ class Cameras:
     """(C,) how far they may be off, as a fraction."""
     sides_px: Float64
     """(C,) longer side."""
+    K: Float64 | None = None
+    """(3, 3) the user's intrinsics of the one camera; the observations are then `squared`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,11 @@ class Model:
     """(T, 3) in the world; NaN where a track has no point."""
     used: Bool
     """(M,) observations that agree with their point."""
+
+
+def squared(pixels: Float64, K: Float64, centre_px: Float64) -> Float64:
+    """(M, 2) pixels of camera K as the camera of focal length K[0, 0] around `centre_px` (2,) sees them."""
+    return (pixels - K[:2, 2]) * (K[0, 0] / np.diag(K)[:2]) + centre_px
 
 
 def normalized(tracks: Tracks, cameras: Cameras, intrinsics: Float64) -> Float64:

@@ -13,25 +13,26 @@ from ds3d_pipeline.options import PosesOptions
 from ds3d_pipeline.poses.diagnosis import judge
 from ds3d_pipeline.poses.evidence import summarize
 from ds3d_pipeline.poses.features import FOCAL_GUESS, Features, extract_all
+from ds3d_pipeline.poses.intrinsics import given_K
 from ds3d_pipeline.poses.opencv.evidence import gather_evidence
 from ds3d_pipeline.poses.opencv.export import write_model
 from ds3d_pipeline.poses.opencv.focal import vote_focal_px
 from ds3d_pipeline.poses.opencv.mapping import Mapper, by_size, grow, start, unused_pairs
 from ds3d_pipeline.poses.opencv.matching import EPIPOLAR_ERROR, PairMatches, match_pairs
-from ds3d_pipeline.poses.opencv.model import Cameras, Model, Tracks, point_errors_px, undistort
+from ds3d_pipeline.poses.opencv.model import Cameras, Model, Tracks, point_errors_px, squared, undistort
 from ds3d_pipeline.poses.opencv.tracks import build_tracks
 from ds3d_pipeline.poses.opencv.two_view import first_pairs
 from ds3d_pipeline.poses.pairs import choose_pairs
 from ds3d_pipeline.poses.placement import tell_placement
 from ds3d_pipeline.program import Work
 from ds3d_pipeline.records import read_json
-from ds3d_pipeline.scene import Keyframe, Keyframes
+from ds3d_pipeline.scene import Float64, Keyframe, Keyframes
 
 MAX_TRIES = 3
 """Starts from different pairs until a model holds enough images."""
 ENOUGH = 0.6
 """Share of the images that matched at all."""
-SIGMA_EXIF, SIGMA_VOTED, SIGMA_GUESSED = 0.1, 0.2, 0.5
+SIGMA_GIVEN, SIGMA_EXIF, SIGMA_VOTED, SIGMA_GUESSED = 1e-4, 0.1, 0.2, 0.5
 """How far the focal length may be off, by where it is from."""
 
 
@@ -89,8 +90,15 @@ def _find_features(work: Work[PosesOptions], frames: Sequence[Keyframe]) -> list
     )
 
 
-def know_cameras(frames: Sequence[Keyframe], matches: Sequence[PairMatches]) -> Cameras:
-    """The cameras of the frames, with focal lengths from EXIF, else from the pairs, else guessed."""
+def know_cameras(
+    frames: Sequence[Keyframe], matches: Sequence[PairMatches], K: Float64 | None = None
+) -> Cameras:
+    """The cameras of the frames, with focal lengths from EXIF, else from the pairs, else guessed.
+
+    `K` (3, 3), in pixels of the frames, makes them one camera without distortion.
+    """
+    if K is not None:
+        return _given_camera(frames, K)
     _, first, of_image = np.unique([frame.camera for frame in frames], return_index=True, return_inverse=True)
     sizes = np.array([frames[index].size_wh for index in first], float)
     focals = [_focal(frames[index], camera, of_image, matches) for camera, index in enumerate(first)]
@@ -100,6 +108,18 @@ def know_cameras(frames: Sequence[Keyframe], matches: Sequence[PairMatches]) -> 
         focals_px=np.array([focal for focal, _ in focals]),
         focal_sigmas=np.array([sigma for _, sigma in focals]),
         sides_px=sizes.max(axis=1),
+    )
+
+
+def _given_camera(frames: Sequence[Keyframe], K: Float64) -> Cameras:
+    size = np.array([frames[0].size_wh], float)
+    return Cameras(
+        of_image=np.zeros(len(frames), np.int32),
+        centres_px=size / 2,
+        focals_px=K[[0], [0]],
+        focal_sigmas=np.array([SIGMA_GIVEN]),
+        sides_px=size.max(axis=1),
+        K=K,
     )
 
 
@@ -122,8 +142,8 @@ def _map(
     matches: Sequence[PairMatches],
 ) -> _Mapped:
     """The largest model of up to `MAX_TRIES` starts."""
-    keypoints = [np.asarray(one.keypoints[:, :2], np.float64) for one in features]
-    cameras = know_cameras(frames, matches)
+    cameras = know_cameras(frames, matches, given_K(work.options, frames))
+    keypoints = [_model_pixels(one, cameras) for one in features]
     tracks = build_tracks(keypoints, matches)
     of_image, seed = cameras.of_image, work.options.seed
     intrinsics = np.column_stack([cameras.focals_px, np.zeros(len(cameras.focals_px))])
@@ -147,20 +167,17 @@ def _map(
     return _Mapped(tracks=tracks, cameras=cameras, model=best, retries=max(tries - 1, 0))
 
 
+def _model_pixels(features: Features, cameras: Cameras) -> Float64:
+    pixels = np.asarray(features.keypoints[:, :2], np.float64)
+    return pixels if cameras.K is None else squared(pixels, cameras.K, cameras.centres_px[0])
+
+
 def _measure(
     mapped: _Mapped, model: Model, keyframes: Keyframes, frames: Sequence[Keyframe]
 ) -> dict[str, Any]:
     cameras = mapped.cameras
     placed = {frame.image for frame, there in zip(frames, model.placed, strict=True) if there}
     errors = point_errors_px(mapped.tracks, cameras, model)
-    described = [
-        {
-            "model": "SIMPLE_RADIAL",
-            "params": [round(float(p), 4) for p in (f, *cameras.centres_px[camera], k)],
-        }
-        for camera, (f, k) in enumerate(model.intrinsics)
-        if model.placed[cameras.of_image == camera].any()
-    ]
     return {
         "registered": len(placed),
         "total": len(frames),
@@ -169,8 +186,20 @@ def _measure(
         "mean_track_length": float(model.used.sum() / len(errors)),
         "unregistered": [frame.image for frame in keyframes.frames if frame.image not in placed],
         **tell_placement(keyframes, placed),
-        "cameras": described,
+        "intrinsics": "focal length and distortion" if cameras.K is None else "given",
+        "cameras": _describe_cameras(cameras, model),
     }
+
+
+def _describe_cameras(cameras: Cameras, model: Model) -> list[dict[str, Any]]:
+    """In COLMAP's terms, of the cameras that are placed."""
+    if (K := cameras.K) is not None:
+        return [{"model": "PINHOLE", "params": np.round([K[0, 0], K[1, 1], K[0, 2], K[1, 2]], 4).tolist()}]
+    return [
+        {"model": "SIMPLE_RADIAL", "params": np.round([f, *cameras.centres_px[camera], k], 4).tolist()}
+        for camera, (f, k) in enumerate(model.intrinsics)
+        if model.placed[cameras.of_image == camera].any()
+    ]
 
 
 def _describe(matches: Sequence[PairMatches]) -> str:

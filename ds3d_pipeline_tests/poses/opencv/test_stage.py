@@ -154,6 +154,33 @@ def test_video_with_a_given_focal_length_and_a_frame_of_something_else(capture, 
     assert result["cameras"][0]["params"][0] == pytest.approx(FOCAL_PX, rel=0.02)
 
 
+def test_given_intrinsics_are_kept_and_the_pictures_left_alone(tmp_path):
+    """Pixels that are not square, and a principal point off the middle."""
+    camera = CameraOptions(size_wh=SIZE_WH, focal_px=FOCAL_PX)
+    truth = make_capture(
+        tmp_path / "capture", SyntheticOptions(camera=camera, path=PathOptions(arc_deg=40), frames=8)
+    )
+    pictures = [cv2.imread(str(truth.input / frame.image))[:, 40:] for frame in truth.frames]
+    stretched = [
+        cv2.resize(picture, None, fx=1, fy=1.1, interpolation=cv2.INTER_CUBIC) for picture in pictures
+    ]
+    photos = list(zip([frame.image for frame in truth.frames], stretched, strict=True))
+    keyframes = stage_photos(tmp_path / "input", photos, source_size_wh=(440, 396))
+    K = ((420.0, 0.0, 200.0), (0.0, 462.0, 198.0), (0.0, 0.0, 1.0))
+    result = run(tmp_path / "input", tmp_path / "output", K=K)
+    assert (result["registered"], result["intrinsics"]) == (8, "given")
+    assert result["cameras"] == [{"model": "PINHOLE", "params": [420, 462, 200, 198]}]
+    model = read_reconstruction(tmp_path / "output" / "sparse")
+    np.testing.assert_allclose(model.views[0].K, K)
+    report, _ = pose_accuracy(model, true_poses(keyframes, truth))
+    assert report.centre_error_max_percent < 0.5
+    assert pycolmap.Reconstruction(tmp_path / "output" / "sparse").compute_mean_reprojection_error() < 1
+    first = keyframes.frames[0].image
+    assert (tmp_path / "output" / "images" / first).read_bytes() == (
+        tmp_path / "input" / "images" / first
+    ).read_bytes()
+
+
 def blank(_photos):
     return [(f"{i}.jpg", np.full((*SIZE_WH[::-1], 3), 90 + i, np.uint8)) for i in range(4)]
 
