@@ -6,7 +6,7 @@ the only stored pose is `cam_from_world`; the centre of the top-left pixel is (0
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -136,6 +136,10 @@ class Reconstruction:
     """(N,) number of images that observe the point."""
 
 
+DOUBTFUL_CONFIDENCE = 0.01
+"""Depth of no more confidence was matched, but other views do not agree: it is shown, and not built upon."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DepthMap:
     """Depth of one view: z in the camera frame, 0 where nothing is known."""
@@ -149,6 +153,15 @@ class DepthMap:
     """(H, W) in [0, 1]."""
     K: Float64
     """(3, 3), pixels of this map."""
+
+    def believed(self) -> DepthMap:
+        """The map without its doubtful depths."""
+        sure = self.confidence > DOUBTFUL_CONFIDENCE
+        return replace(
+            self,
+            depth=np.where(sure, self.depth, np.float32(0)),
+            normals=np.where(sure[..., None], self.normals, np.float32(0)),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from ds3d_pipeline.depth.filling import FillOptions, fill_plain
 from ds3d_pipeline.depth.levels import Level
 from ds3d_pipeline.depth.matching import round_trip_px
 from ds3d_pipeline.depth.patchmatch import Planes
-from ds3d_pipeline.scene import DepthMap, Float32
+from ds3d_pipeline.scene import DOUBTFUL_CONFIDENCE, DepthMap, Float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,8 @@ class FilterOptions:
     max_cost: float = 0.9
     sure_cost: float = 0.2
     """Pixels of at most this cost need one agreeing view only."""
+    doubtful_cost: float = 0.7
+    """Pixels of at most this cost stay in the map even where too few views agree, as doubtful."""
     plain_confidence: float = 0.2
     """Of depths that stand in for areas without texture."""
     filling: FillOptions = FillOptions()
@@ -42,6 +44,7 @@ class Filtered:
     """A map, and what stands behind it."""
 
     map: DepthMap
+    """Depth that was matched but found too little agreement is in it, as doubtful."""
     agreeing: float
     """Mean number of other views that agree, over the pixels that were matched."""
     filled: float
@@ -56,9 +59,11 @@ def filtered_map(image: str, found: Planes, level: Level, options: FilterOptions
     agreeing = agreeing_views(found, level, options)
     kept = _consistent(found, agreeing, len(level.sources), options)
     guessed, plain = fill_plain(found, kept, level, options.filling)
-    planes = np.where(plain[..., None], guessed, np.where(kept[..., None], found.planes, 0))
+    doubtful = ~kept & ~plain & (found.cost <= options.doubtful_cost)
+    planes = np.where(plain[..., None], guessed, np.where((kept | doubtful)[..., None], found.planes, 0))
     confidence = np.clip(1 - found.cost, 0, 1) * (1 - np.exp2(-agreeing.astype(np.float32)))
-    confidence = np.where(plain, options.plain_confidence, np.maximum(confidence, 1e-3) * kept)
+    confidence = np.maximum(confidence, 2 * DOUBTFUL_CONFIDENCE) * kept + DOUBTFUL_CONFIDENCE * doubtful
+    confidence = np.where(plain, options.plain_confidence, confidence)
     result = Planes(planes=planes.astype(np.float32), cost=found.cost, K=found.K)
     return Filtered(
         map=result.depth_map(image, confidence.astype(np.float32)),

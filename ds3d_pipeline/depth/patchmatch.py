@@ -21,7 +21,8 @@ from ds3d_pipeline.scene import DepthMap, Float32, Float64, Reconstruction, View
 MAX_CHOSEN = 4
 VIEW_SLACK = 0.1
 """A fourth view counts where it costs at most this much more than the best."""
-POLISH_PX = 0.25
+POLISH_PX = (0.25, 0.15, 0.15)
+"""Steps of the polish at the full size; smaller levels take the first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,8 +109,9 @@ def agree_view(
     level = make_level(views, levels, view_range(views[0], model), others)
     _refine(level, planes, AGREEMENT, seed)
     # Agreement chose the place; the photos alone say where exactly it is.
-    cost = _polish(level.without_agreement, planes)
-    return Planes(planes=planes, cost=cost, K=levels[0].K)
+    alone = level.without_agreement
+    costs = [_polish(alone, planes, step_px) for step_px in POLISH_PX]
+    return Planes(planes=planes, cost=costs[-1], K=levels[0].K)
 
 
 def _enlarged(planes: Float32, size_wh: tuple[int, int]) -> Float32:
@@ -165,15 +167,15 @@ def _refine(level: Level, planes: Float32, turn: Turn, seed: int) -> Float32:
         search = _search(level, turn, 0.5**time)
         for color in (0, 1):
             sweeps.sweep(planes, cost, chosen, images, search, color, seed + 2 * time + color)
-    return cost if turn.everywhere else _polish(level, planes)
+    return cost if turn.everywhere else _polish(level, planes, POLISH_PX[0])
 
 
-def _polish(level: Level, planes: Float32) -> Float32:
+def _polish(level: Level, planes: Float32, step_px: float) -> Float32:
     """Moves the planes to the nearby minimum of their cost, and returns that before the move."""
     cost = np.empty(planes.shape[:2], np.float32)
     chosen = np.full((*cost.shape, MAX_CHOSEN), -1, np.int8)
     sweeps.choose_views(planes, cost, chosen, level.images, VIEW_SLACK)
-    sweeps.polish(planes, cost, chosen, level.images, POLISH_PX * level.w_per_px)
+    sweeps.polish(planes, cost, chosen, level.images, step_px * level.w_per_px)
     return cost
 
 

@@ -111,13 +111,18 @@ def card_depth(work: Work[DepthOptions]) -> dict[str, Any]:
 
 
 def _write_maps(work: Work[DepthOptions], model: Reconstruction, maps: Iterable[DepthMap]) -> dict[str, Any]:
-    """Writes every map and the preview; returns what both backends measure."""
+    """Writes every map and the preview; returns what all backends measure.
+
+    `coverage` and `doubtful` are shares of the pixels.
+    """
     shown: list[DepthMap] = []
     coverage: list[float] = []
+    doubtful: list[float] = []
     every = max(1, len(model.views) // PREVIEWS)
     start = time.monotonic()
     for index, depth in enumerate(maps):
-        coverage.append(float(np.mean(depth.depth > 0)))
+        coverage.append(float(np.mean(depth.believed().depth > 0)))
+        doubtful.append(float(np.mean(depth.depth > 0)) - coverage[-1])
         write_depth_map(work.output, depth)
         if index % every == 0 and len(shown) < PREVIEWS:
             shown.append(depth)
@@ -126,6 +131,7 @@ def _write_maps(work: Work[DepthOptions], model: Reconstruction, maps: Iterable[
     return {
         "maps": len(coverage),
         "coverage": float(np.mean(coverage)),
+        "doubtful": float(np.mean(doubtful)),
         "seconds_per_map": round(seconds / len(coverage), 3),
         "seed": work.options.seed,
     }

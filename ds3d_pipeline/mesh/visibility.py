@@ -60,7 +60,7 @@ def depth_votes(folder: Path, reconstruction: Reconstruction, points: Float32, o
     for view in reconstruction.views:
         if not (folder / "depth" / f"{view.image}.bin").is_file():
             continue
-        depth_map = read_depth_map(folder, view)
+        depth_map = read_depth_map(folder, view).believed()
         if depth_map.confidence.max(initial=0) > MEASURED_CONFIDENCE:
             limits = (options.agree, options.behind)
             pose, centre = view.cam_from_world.astype(np.float64), view.centre_in_world.astype(np.float64)

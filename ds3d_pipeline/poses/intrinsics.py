@@ -17,7 +17,7 @@ RADIAL_FROM = 15
 """Images of a camera from which a second radial coefficient is estimated."""
 ROBUST_SCALE_PX = 1.0
 """Reprojection errors beyond this count less (Cauchy)."""
-MAX_ITERATIONS, FUNCTION_TOLERANCE = 20, 1e-6
+MAX_ITERATIONS, FUNCTION_TOLERANCE = 20, 1e-4
 MAX_PRINCIPAL_SIGMA = 0.005
 """The principal point is refined where one pixel of noise leaves it this certain, of the longer side."""
 MAX_PRINCIPAL_SHIFT = 0.02

@@ -44,15 +44,17 @@ def pipeline_options(
 ) -> pycolmap.IncrementalPipelineOptions:
     """COLMAP's defaults with rarer and shorter adjustments: `intrinsics.refine` adjusts all in the end.
 
-    Measured, that takes a third less time and places the same images as well.
+    Measured, that takes half the time, of long walks less, and places the same images as well.
     """
     options = pycolmap.IncrementalPipelineOptions()
     options.min_model_size, options.random_seed = 3, seed
     options.extract_colors = False
     options.ba_global_frames_ratio = options.ba_global_points_ratio = 1.4
-    options.ba_global_max_refinements, options.ba_local_max_refinements = 2, 1
+    options.ba_global_max_refinements = options.ba_local_max_refinements = 1
     options.ba_global_max_num_iterations, options.ba_local_max_num_iterations = 20, 12
-    options.ba_global_function_tolerance, options.ba_local_function_tolerance = 1e-6, 1e-5
+    options.ba_global_function_tolerance = options.ba_local_function_tolerance = 1e-4
+    options.mapper.ba_local_num_images = 4
+    options.mapper.ba_global_ignore_redundant_points3D = True
     if fixed_intrinsics:
         options.ba_refine_focal_length = options.ba_refine_extra_params = False
         options.mapper.abs_pose_refine_focal_length = options.mapper.abs_pose_refine_extra_params = False

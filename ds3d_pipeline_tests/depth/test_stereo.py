@@ -31,7 +31,7 @@ def maps(filmed, tmp_path_factory):
 
 def test_most_pixels_have_a_depth_within_one_percent(filmed, maps):
     for found, truth in zip(maps[0], filmed.depths, strict=True):
-        known = found.depth > 0
+        known = found.believed().depth > 0
         error = np.abs(found.depth / np.where(truth > 0, truth, 1) - 1)
         assert known.mean() > 0.6
         assert (error[known] < 0.01).mean() > 0.95
@@ -40,7 +40,7 @@ def test_most_pixels_have_a_depth_within_one_percent(filmed, maps):
 
 def test_normals_look_at_the_camera_and_lie_across_the_surface(filmed, maps):
     found, truth = maps[0][2], filmed.depths[2]
-    known = found.depth > 0
+    known = found.believed().depth > 0
     assert (found.normals[known][:, 2] < 0.2).all()
     np.testing.assert_allclose(np.linalg.norm(found.normals[known], axis=-1), 1, atol=1e-4)
     v, u = np.indices(truth.shape) + 0.5
@@ -85,8 +85,15 @@ def test_planted_wrong_depths_do_not_pass_the_filter(filmed):
         [found[i].planes for i in order[1:]],
     )
     planted = dataclasses.replace(found[2], planes=wrong)
-    kept = filtered_map("x", planted, level, FilterOptions()).map.depth > 0
+    told = filtered_map("x", planted, level, FilterOptions()).map
+    kept = told.believed().depth > 0
     assert kept[100:140, 140:180].mean() < 0.05
+    # It stays in the map as doubtful, since it was matched well; not so where the match is poor.
+    assert (told.depth[100:140, 140:180] > 0).mean() > 0.95
+    poor = dataclasses.replace(planted, cost=np.full_like(planted.cost, 0.8))
+    told = filtered_map("x", poor, level, FilterOptions()).map
+    assert (told.depth[100:140, 140:180] > 0).mean() < 0.05
+    assert (told.believed().normals[100:140, 140:180] == 0).all(axis=-1).mean() > 0.95
     outside = np.ones_like(kept)
     outside[95:145, 135:185] = False
     assert kept[outside].mean() > 0.8
