@@ -1,4 +1,7 @@
-"""The world frame: +y down, centred, in metres where GPS tells them, else of unit size by camera spread."""
+"""The world frame: +y down, the first image looks along +z, centred.
+
+Its unit is the metre where GPS tells it, else the spread of the cameras.
+"""
 
 from __future__ import annotations
 
@@ -21,20 +24,23 @@ MEAN_DOWN_WEIGHT = 0.02
 LEVEL = 0.1
 """Sine of the roll up to which a camera counts as held level."""
 ROUNDS = 5
+MIN_AHEAD = 0.1
+"""Horizontal part of a viewing direction below which it tells no direction ahead."""
 
 
 def normalize(model: pycolmap.Reconstruction, frames: Sequence[Keyframe] = ()) -> Scale:
     """Moves a model into our world frame, in place; `frames` are the keyframes with their EXIF."""
-    placed = [image for image in model.images.values() if image.has_pose]
+    registered = (image for image in model.images.values() if image.has_pose)
+    placed = sorted(registered, key=lambda image: image.name)
     rotations = np.stack([image.cam_from_world().matrix()[:, :3] for image in placed])
     centres = np.stack([image.projection_center() for image in placed])
     spread = float(np.linalg.norm(centres - centres.mean(axis=0), axis=1).mean())
     gps = fit_gps({image.name: centre for image, centre in zip(placed, centres, strict=True)}, frames)
     scale = gps.metres_per_unit if gps else 1 / spread if spread > 0 else 1.0
     down = gps.down if gps else None
-    rotation = rotation_to_down(find_down(rotations) if down is None else down)
+    rotation = world_rotation(rotations, find_down(rotations) if down is None else down)
     points = np.stack([point.xyz for point in model.points3D.values()])
-    shift = -scale * rotation @ np.median(points, axis=0)
+    shift = -scale * np.median(points @ rotation.T, axis=0)
     model.transform(pycolmap.Sim3d(scale, pycolmap.Rotation3d(rotation), shift))
     if gps is None:
         return "arbitrary"
@@ -63,10 +69,22 @@ def find_down(rotations: Float64) -> Float64 | None:
     return down
 
 
-def rotation_to_down(down: Float64 | None) -> Float64:
-    """(3, 3) smallest rotation of a unit direction to +y; none for None."""
+def world_rotation(rotations: Float64, down: Float64 | None) -> Float64:
+    """(3, 3) rotation of the world of (N, 3, 3) cam_from_world rotations into ours.
+
+    +z is where the first camera looks, or its upper edge where it looks up or down; so the frame depends on
+    what was mapped and not on the order of mapping. Without a unit direction down it is the first camera's.
+    """
     if down is None:
-        return np.eye(3)
+        return rotations[0]
+    levelled = rotation_to_down(down)
+    upper, ahead = levelled @ -rotations[0, 1], levelled @ rotations[0, 2]
+    x, _, z = ahead if np.hypot(ahead[0], ahead[2]) > MIN_AHEAD else upper
+    return Rotation.from_rotvec(-np.arctan2(x, z) * DOWN).as_matrix() @ levelled
+
+
+def rotation_to_down(down: Float64) -> Float64:
+    """(3, 3) smallest rotation of a unit direction to +y."""
     axis = np.cross(down, DOWN)
     angle = np.arctan2(np.linalg.norm(axis), down @ DOWN)
     if np.linalg.norm(axis) < 1e-9:

@@ -5,8 +5,7 @@ import pycolmap
 import pytest
 from scipy.spatial.transform import Rotation
 
-from ds3d_pipeline.geometry.alignment import align_sim3
-from ds3d_pipeline.poses.normalize import find_down, normalize, rotation_to_down
+from ds3d_pipeline.poses.normalize import find_down, normalize, rotation_to_down, world_rotation
 from ds3d_pipeline.synthetic.options import PathOptions, SceneOptions
 from ds3d_pipeline.synthetic.path import make_path
 from ds3d_pipeline.synthetic.scene import make_scene
@@ -39,26 +38,52 @@ def test_one_camera_held_askew_hardly_counts():
     assert np.degrees(np.arccos(min(down[1], 1))) < 3
 
 
-def test_cancelling_directions_turn_nothing():
-    upside = np.diag([-1.0, -1.0, 1.0])
-    assert find_down(np.stack([np.eye(3), upside])) is None
-    np.testing.assert_array_equal(rotation_to_down(None), np.eye(3))
+def test_without_a_direction_down_the_frame_is_the_first_cameras():
+    turned = Rotation.from_euler("xyz", [10, 20, 30], degrees=True).as_matrix()
+    rotations = np.stack([turned, np.diag([-1.0, -1.0, 1.0]) @ turned])
+    assert find_down(rotations) is None
+    np.testing.assert_array_equal(world_rotation(rotations, None), turned)
 
 
-def test_model_is_levelled_centred_and_scaled_rigidly():
+@pytest.mark.parametrize("pitch_deg", [0, 40, -40, 90, -90])
+def test_the_first_camera_looks_ahead(pitch_deg):
+    """Or its upper edge is ahead where it looks straight down, and behind where it looks up."""
+    camera = Rotation.from_euler("x", pitch_deg, degrees=True).as_matrix()
+    world = Rotation.from_euler("xyz", [30, -50, 70], degrees=True).as_matrix()
+    rotation = world_rotation((camera @ world.T)[None], world @ [0, 1, 0])
+    back = np.sign(np.cos(np.radians(pitch_deg)) + 1e-9) * rotation @ world
+    assert np.linalg.det(rotation) == pytest.approx(1)
+    np.testing.assert_allclose(np.abs(back), np.eye(3), atol=1e-9)
+
+
+def test_the_frame_does_not_depend_on_that_of_the_mapping():
+    found = []
+    for seed in range(4):
+        model = synthesize()
+        random = Rotation.random(random_state=seed).as_matrix()
+        model.transform(pycolmap.Sim3d(1.0 + seed, pycolmap.Rotation3d(random), np.array([seed, 2.0, -1.0])))
+        normalize(model)
+        found.append(centres(model))
+    np.testing.assert_allclose(found[1:], np.broadcast_to(found[0], (3, *found[0].shape)), atol=1e-9)
+
+
+def synthesize():
     options = pycolmap.SyntheticDatasetOptions()
     options.num_rigs, options.num_cameras_per_rig, options.num_frames_per_rig = 1, 1, 8
     options.num_points3D = 60
     pycolmap.set_random_seed(1)
-    model = pycolmap.synthesize_dataset(options)
+    return pycolmap.synthesize_dataset(options)
+
+
+def test_model_is_levelled_centred_and_scaled_rigidly():
+    model = synthesize()
     turn = Rotation.from_euler("xyz", [200, 40, -70], degrees=True).as_matrix()
     model.transform(pycolmap.Sim3d(7.0, pycolmap.Rotation3d(turn), np.array([5.0, -9.0, 2.0])))
-    before, middle = centres(model), np.median([p.xyz for p in model.points3D.values()], axis=0)
+    before = centres(model)
     normalize(model)
     after = centres(model)
     down = find_down(np.stack([image.cam_from_world().matrix()[:, :3] for image in model.images.values()]))
-    # A median by coordinate depends on the axes: it is the one of the old frame that becomes the origin.
-    np.testing.assert_allclose(align_sim3(before, after).apply(middle), 0, atol=1e-9)
+    np.testing.assert_allclose(np.median([p.xyz for p in model.points3D.values()], axis=0), 0, atol=1e-9)
     assert np.linalg.norm(after - after.mean(axis=0), axis=1).mean() == pytest.approx(1)
     np.testing.assert_allclose(down, [0, 1, 0], atol=1e-9)
     ratios = distances(after) / distances(before)
