@@ -41,10 +41,21 @@ def cuda_works() -> bool:
         return False
     try:
         (doubled,) = session.run(None, {"x": np.ones(1, np.float32)})
-    # ONNX Runtime's errors have no base class of their own.
-    except Exception:
+    except runtime_errors():
         return False
     return bool(np.asarray(doubled) == 2)
+
+
+def runtime_errors() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises where it cannot open or run a model.
+
+    One class for each of its status codes, without a common base; what its C++ throws beyond them arrives as
+    RuntimeError, and its Python refuses as ValueError.
+    """
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    found = (value for value in vars(state).values() if isinstance(value, type))
+    return (*(kind for kind in found if issubclass(kind, Exception)), RuntimeError, ValueError)
 
 
 def _session(model: Path | bytes, providers: tuple[str, ...]) -> onnxruntime.InferenceSession:
