@@ -10,6 +10,7 @@ import numpy as np
 
 from ds3d_pipeline.depth.card import best_view, card_map
 from ds3d_pipeline.depth.consistency import Filtered
+from ds3d_pipeline.depth.hole_stage import STEREO_SHARE, fill_holes
 from ds3d_pipeline.depth.interpolation import interpolate_view
 from ds3d_pipeline.depth.models import usable_model
 from ds3d_pipeline.depth.monocular import Monocular
@@ -41,7 +42,8 @@ def patchmatch_depth(work: Work[DepthOptions]) -> dict[str, Any]:
             "Film again with more overlap between views.",
         )
     told: list[tuple[float, float]] = []
-    result = _write_maps(work, model, _noted(stereo.maps(work.progress), told))
+    report = work.progress.part(0.0, STEREO_SHARE) if work.options.fill_holes else work.progress
+    result = _write_maps(work, model, _noted(stereo.maps(report), told))
     agreeing, filled = np.mean(told, axis=0).tolist()
     matched = result["coverage"] - filled
     if matched < MIN_COVERAGE:
@@ -49,11 +51,8 @@ def patchmatch_depth(work: Work[DepthOptions]) -> dict[str, Any]:
             f"Stereo found consistent depth in only {matched:.1%} of all pixels.",
             "Film again with more texture, more overlap and less blur.",
         )
-    return result | {
-        "matched": matched,
-        "agreeing_views": agreeing,
-        "source_views": float(np.mean(partners)),
-    }
+    result |= {"matched": matched, "agreeing_views": agreeing, "source_views": float(np.mean(partners))}
+    return result | (fill_holes(work, model) if work.options.fill_holes else {})
 
 
 def _noted(found: Iterable[Filtered], told: list[tuple[float, float]]) -> Iterable[DepthMap]:
