@@ -84,7 +84,7 @@ class _Grid:
         self._used = used
         nearest = np.round(self._places[:, used]).astype(np.intp)
         self._cells = np.ravel_multi_index(tuple(nearest), self._shape)
-        self._weight = self._blurred(np.ones(len(self._cells)))
+        self._weight = self._blurred(np.ones(nearest.shape[1]))
 
     def smooth(self, values: Float64 | Float32) -> Float64:
         """(H, W) mean of the values (H, W) at the used pixels nearby."""

@@ -10,7 +10,9 @@ from ds3d_pipeline.depth.holes import HoleFilling
 from ds3d_pipeline.depth.models import can_estimate, usable_model
 from ds3d_pipeline.depth.monocular import Monocular
 from ds3d_pipeline.depth.network import DepthNetwork
+from ds3d_pipeline.depth.previews import PREVIEWS, write_preview
 from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.formats.colmap import read_depth_map
 from ds3d_pipeline.options import DepthOptions
 from ds3d_pipeline.program import Work
 from ds3d_pipeline.runners import clear_folder
@@ -50,5 +52,11 @@ def _filled(work: Work[DepthOptions], model: Reconstruction) -> dict[str, Any]:
         shares = filling.fill(work.progress.part(STEREO_SHARE, 1.0))
     finally:
         shutil.rmtree(filling.scratch)
+    shown = model.views[:: max(1, len(model.views) // PREVIEWS)][:PREVIEWS]
+    write_preview(
+        [read_depth_map(work.output, view) for view in shown],
+        work.input / "images",
+        work.output / "preview.jpg",
+    )
     aligned = len(filling.monocular.alignments)
     return {**shares, "model": file.name, "provider": network.provider, "aligned": aligned}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import os
 from functools import cache
 from pathlib import Path
@@ -52,8 +53,7 @@ def runtime_errors() -> tuple[type[Exception], ...]:
     One class for each of its status codes, without a common base; what its C++ throws beyond them arrives as
     RuntimeError, and its Python refuses as ValueError.
     """
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
+    state = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
     found = (value for value in vars(state).values() if isinstance(value, type))
     return (*(kind for kind in found if issubclass(kind, Exception)), RuntimeError, ValueError)
 

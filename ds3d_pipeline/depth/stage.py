@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -15,7 +16,8 @@ from ds3d_pipeline.depth.interpolation import interpolate_view
 from ds3d_pipeline.depth.models import usable_model
 from ds3d_pipeline.depth.monocular import Monocular
 from ds3d_pipeline.depth.network import DepthNetwork
-from ds3d_pipeline.depth.previews import write_preview
+from ds3d_pipeline.depth.previews import PREVIEWS, write_preview
+from ds3d_pipeline.depth.settling import settled
 from ds3d_pipeline.depth.stereo import Stereo
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.formats.colmap import read_reconstruction, write_depth_map
@@ -24,7 +26,6 @@ from ds3d_pipeline.program import Work
 from ds3d_pipeline.runners import clear_folder
 from ds3d_pipeline.scene import DepthMap, Reconstruction
 
-PREVIEWS = 4
 MIN_COVERAGE = 0.05
 """Stereo that finds depth in a smaller share of all pixels has failed."""
 
@@ -81,7 +82,7 @@ def interpolate_depth(work: Work[DepthOptions]) -> dict[str, Any]:
 
 
 def monocular_depth(work: Work[DepthOptions]) -> dict[str, Any]:
-    """Depth that a learned model sees in each photo, fitted to the sparse points.
+    """Depth that a learned model sees in each photo, fitted to the sparse points and to what other views see.
 
     Raises StageError where the model is missing, damaged or of another kind, and where no map comes out.
     """
@@ -89,7 +90,10 @@ def monocular_depth(work: Work[DepthOptions]) -> dict[str, Any]:
     file = usable_model(work.options)
     network = DepthNetwork(file, work.options)
     monocular = Monocular(network=network, model=model, images=work.input / "images", options=work.options)
-    result = _write_maps(work, model, monocular.maps(work.progress))
+    scratch = clear_folder(work.output / "scratch")
+    maps = settled(monocular.maps(work.progress), model, scratch, work.options.source_views)
+    result = _write_maps(work, model, maps)
+    shutil.rmtree(scratch)
     if result["coverage"] == 0:
         raise StageError(
             f"The depth model sees no depth in the {len(model.views)} photos, or none that fits the points.",
