@@ -66,6 +66,7 @@ def _session(model: Path | bytes, providers: tuple[str, ...]) -> onnxruntime.Inf
     options.inter_op_num_threads = 1
     # A provider that does not come up is told by `provider_of`, not by lines on stderr.
     options.log_severity_level = _FATAL_ONLY
+    onnxruntime.set_default_logger_severity(_FATAL_ONLY)
     source = model if isinstance(model, bytes) else str(model)
     return onnxruntime.InferenceSession(source, options, providers=list(providers))
 
