@@ -1,7 +1,7 @@
 """How good and how fast the CPU's dense stereo, fusion and surface are, as tables.
 
     python benchmarks/dense.py [CAPTURE ...] [--side 768] [--sources 6] [--frames 16] [--no-synthetic]
-                               [--no-mesh] [--views N]
+                               [--no-mesh] [--views N] [--scenes slender painted] [--fill]
 
 Two synthetic scenes with exact truth come first: `slender` (steep ramps, thin boards and posts, textured)
 and `painted` (a room in nearly even paint). Poses and sparse points are the true ones there, the points
@@ -11,6 +11,9 @@ finished capture: a fifth of its sparse points are kept out of matching, and the
 Maps hold doubtful depths too, which were matched while other views do not agree: `cover` counts them, as do
 the errors at held-out points and the shares `within`; `agreed` and `right` are of the depths that stages
 build on.
+
+`--fill` (which needs the extra `test`, and PYTHONPATH=.) makes the scenes again with holes filled by ONNX
+models that know the true disparity, exactly or but for an error.
 
 `cpu s` is the CPU time of all threads per map: on a quiet machine of two cores a map takes about half of it.
 """
@@ -43,6 +46,8 @@ from ds3d_pipeline.synthetic.options import CameraOptions, SceneOptions, Synthet
 from ds3d_pipeline.synthetic.truth import load_truth
 
 SCENES = ("slender", "painted")
+STAND_INS = (0.0, 0.03, 0.08)
+"""Relative errors of the models that fill holes with `--fill`."""
 THRESHOLDS = (0.005, 0.01)
 HELD_OUT = 0.2
 SPARSE_POINTS = 3000
@@ -96,7 +101,7 @@ def synthetic_depth(args, scratch: Path) -> None:
           " that three or more photos see;\nright: shares of the depths given.")  # fmt: skip
     print(f"{'scene':10}{'3+ views: cover':>16}{'agreed':>8}{'within .5%':>11}{'within 1%':>10}"
           f"{'right: .5%':>12}{'1%':>8}{'median err':>12}{'s/map':>8}{'cpu s':>7}{'peak MB':>9}")  # fmt: skip
-    for scene in SCENES:
+    for scene in args.scenes:
         truth, depths = film(scratch / scene, scene, args.frames, (args.side, args.side * 3 // 4))
         _, seconds, cpu, peak = run("depth", scratch / scene, depth_options(args))
         maps = read_depth_maps(scratch / scene, read_reconstruction(scratch / scene / "sparse"))
@@ -114,22 +119,59 @@ def synthetic_depth(args, scratch: Path) -> None:
               f"{seconds / len(maps):8.2f}{cpu / len(maps):7.2f}{peak:9.0f}", flush=True)  # fmt: skip
 
 
-def synthetic_surface(scratch: Path) -> None:
-    """Fused points and mesh against the true surface; the scene's size is the diagonal of all seen points."""
+def surface_header() -> None:
     print("\nSurface against the truth, thresholds in percent of the scene's size")
-    print(f"{'scene':10}{'points':>9}{'fuse s':>8}{'cpu s':>7}{'faces':>8}{'mesh s':>8}{'chamfer':>9}"
+    print(f"{'scene':20}{'points':>9}{'fuse s':>8}{'cpu s':>7}{'faces':>8}{'mesh s':>8}{'chamfer':>9}"
           f"{'F .5%':>8}{'F 1%':>7}{'prec 1%':>9}{'rec 1%':>8}")  # fmt: skip
-    for scene in SCENES:
+
+
+def surface_row(name: str, folder: Path, truth) -> None:
+    """Fused points and mesh against the true surface; the scene's size is the diagonal of all seen points."""
+    size = float(np.linalg.norm(np.ptp(truth.seen_points, axis=0)))
+    points, fuse_s, fuse_cpu, _ = run("pointcloud", folder, MODES["balanced"].pointcloud)
+    faces, mesh_s, _, _ = run("mesh", folder, MODES["balanced"].mesh)
+    mesh, _ = read_glb(folder / "model.glb")
+    report = surface_accuracy(mesh, IDENTITY, truth, thresholds=(0.005 * size, 0.01 * size))
+    half, one = report.scores
+    print(f"{name:20}{points['points']:9d}{fuse_s:8.1f}{fuse_cpu:7.1f}{faces['faces']:8d}{mesh_s:8.1f}"
+          f"{report.chamfer / size:9.3%}{half.f_score:8.3f}{one.f_score:7.3f}{one.precision:9.3f}"
+          f"{one.recall:8.3f}", flush=True)  # fmt: skip
+
+
+def filled(args, scratch: Path) -> None:
+    """Depth with holes filled by models that stand in for a learned one, and the surfaces from it."""
+    from ds3d_pipeline.depth.holes import ESTIMATED_CONFIDENCE
+    from ds3d_pipeline.formats.pictures import read_rgb
+    from ds3d_pipeline_tests.depth.onnx_models import stand_in
+
+    print("\nHoles filled by models that know the true disparity but for an error, edges and a bent scale")
+    print(f"{'scene':20}{'estimated':>10}{'right: 1%':>11}{'2%':>8}{'s/map':>8}")
+    folders = []
+    for scene in args.scenes:
         truth = load_truth(scratch / scene)
-        size = float(np.linalg.norm(np.ptp(truth.seen_points, axis=0)))
-        points, fuse_s, fuse_cpu, _ = run("pointcloud", scratch / scene, MODES["balanced"].pointcloud)
-        faces, mesh_s, _, _ = run("mesh", scratch / scene, MODES["balanced"].mesh)
-        mesh, _ = read_glb(scratch / scene / "model.glb")
-        report = surface_accuracy(mesh, IDENTITY, truth, thresholds=(0.005 * size, 0.01 * size))
-        half, one = report.scores
-        print(f"{scene:10}{points['points']:9d}{fuse_s:8.1f}{fuse_cpu:7.1f}{faces['faces']:8d}{mesh_s:8.1f}"
-              f"{report.chamfer / size:9.3%}{half.f_score:8.3f}{one.f_score:7.3f}{one.precision:9.3f}"
-              f"{one.recall:8.3f}", flush=True)  # fmt: skip
+        depths = true_depths(truth)
+        photos = [read_rgb(truth.input / frame.image) for frame in truth.frames]
+        for off in STAND_INS:
+            folder = scratch / f"{scene} off {off:.0%}"
+            folder.mkdir()
+            for name in ("images", "sparse"):
+                (folder / name).symlink_to(scratch / scene / name)
+            model = stand_in(folder / "model.onnx", photos, depths, off)
+            options = replace(depth_options(args), fill_holes=True, model=str(model))
+            result, seconds, _, _ = run("depth", folder, options)
+            right = []
+            for found, depth in zip(
+                read_depth_maps(folder, read_reconstruction(folder / "sparse")), depths, strict=True
+            ):
+                error = np.abs(found.depth / np.where(depth > 0, depth, 1e-9) - 1)
+                right.append(error[np.isclose(found.confidence, ESTIMATED_CONFIDENCE) & (found.depth > 0)])
+            error = np.concatenate(right)
+            print(f"{folder.name:20}{result['estimated']:10.1%}{(error < 0.01).mean():11.1%}"
+                  f"{(error < 0.02).mean():8.1%}{seconds / len(depths):8.2f}", flush=True)  # fmt: skip
+            folders.append((folder, truth))
+    surface_header()
+    for folder, truth in folders:
+        surface_row(folder.name, folder, truth)
 
 
 def captures(args, scratch: Path) -> None:
@@ -164,6 +206,8 @@ def main() -> None:
     parser.add_argument("--sources", type=int, default=MODES["balanced"].depth_maps.source_views)
     parser.add_argument("--frames", type=int, default=16, help="photos of each synthetic scene")
     parser.add_argument("--views", type=int, help="use only so many views of every capture")
+    parser.add_argument("--scenes", nargs="+", default=SCENES, choices=SCENES)
+    parser.add_argument("--fill", action="store_true", help="also with holes filled by depth models")
     parser.add_argument("--no-synthetic", action="store_true")
     parser.add_argument("--no-mesh", action="store_true")
     args = parser.parse_args()
@@ -172,7 +216,11 @@ def main() -> None:
         if not args.no_synthetic:
             synthetic_depth(args, Path(scratch))
         if not (args.no_synthetic or args.no_mesh):
-            synthetic_surface(Path(scratch))
+            surface_header()
+            for scene in args.scenes:
+                surface_row(scene, Path(scratch) / scene, load_truth(Path(scratch) / scene))
+        if args.fill and not args.no_synthetic:
+            filled(args, Path(scratch))
         if args.captures:
             captures(args, Path(scratch))
 

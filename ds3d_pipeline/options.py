@@ -74,6 +74,9 @@ class DepthOptions:
     """How the model wants colours: `imagenet`, `symmetric` (-1 to 1) or `unit` (0 to 1)."""
     fetch_model: bool = False
     """Whether a run may fetch a missing model from the network."""
+    fill_holes: bool = False
+    """Whether holes of stereo get the model's estimate where it fits what is measured around. Off: it takes
+    the model's time for every view, and a model that errs by a few percent fills next to nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

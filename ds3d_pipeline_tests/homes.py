@@ -1,6 +1,7 @@
 """Homes with published bundles, made in a moment."""
 
 from pathlib import Path
+from typing import Any
 
 from upath import UPath
 
@@ -22,7 +23,13 @@ def make_home(root: Path, storage: str | None = None) -> Home:
 
 
 def put_bundle(
-    home: Home, stage: str, capture: str, text: str, *, attempts: tuple[Attempt, ...] = ()
+    home: Home,
+    stage: str,
+    capture: str,
+    text: str,
+    *,
+    attempts: tuple[Attempt, ...] = (),
+    result: dict[str, Any] | None = None,
 ) -> Bundle:
     """Publishes a bundle of one file with this text; `metrics.json` for the metrics."""
     folder = home.root / "made" / stage / capture / text[:8].strip("{").replace('"', "")
@@ -36,7 +43,7 @@ def put_bundle(
         seconds=sum(attempt.seconds for attempt in attempts),
         peak_memory_mb=100.0,
         fingerprint=text,
-        result={},
+        result=result or {},
     )
     bundle = seal(folder, report)
     publish(bundle, UPath(home.storage) / stage / capture)

@@ -31,6 +31,9 @@ class DepthConfig(StageConfig):
         default=None, description="How the model wants colours: imagenet, symmetric or unit."
     )
     fetch_model: bool | None = Field(default=None, description="Whether a run may download a missing model.")
+    fill_holes: bool | None = Field(
+        default=None, description="Whether holes of stereo get the model's estimate where it fits."
+    )
 
 
 class PointcloudConfig(StageConfig):

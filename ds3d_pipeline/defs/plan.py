@@ -33,8 +33,12 @@ def find_fresh(
 
 
 def _is_outdone(report: StageReport, options: Mapping[str, Any], prefer: Mapping[str, str]) -> bool:
-    """Whether a better backend, which could not run when the files were made, can run now."""
+    """Whether a better backend, which could not run when the files were made, can run now.
+
+    Where one could not be had even as a help (`not_filled`), every backend is better.
+    """
     untried = {a.backend for a in report.attempts if a.outcome == "passed over"}
     rungs = plan_ladder(report.stage, options[report.stage], prefer.get(report.stage)).rungs
     better = rungs[: rungs.index(report.backend)] if report.backend in rungs else ()
+    better = rungs if "not_filled" in report.result else better
     return any(rung in untried for rung in better)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ds3d_pipeline.depth.disparity import Alignment, align, aligned_depth, assumed_depth
 from ds3d_pipeline.depth.network import DepthNetwork
@@ -22,7 +23,7 @@ from ds3d_pipeline.depth.refinement import (
 from ds3d_pipeline.formats.pictures import read_rgb
 from ds3d_pipeline.geometry.cameras import K_scaled, project
 from ds3d_pipeline.options import DepthOptions
-from ds3d_pipeline.scene import DepthMap, Float32, Float64, Reconstruction, UInt8, View
+from ds3d_pipeline.scene import DepthMap, Float32, Float64, Reconstruction, View
 
 CONFIDENCE = 0.4
 """Below what counts as measured."""
@@ -48,10 +49,9 @@ class Monocular:
             report((index + 1) / len(self.model.views), view.image)
 
     def _map(self, view: View) -> DepthMap:
-        photo = read_rgb(self.images / view.image)
         size_wh = map_size(view, self.options.max_side_px)
         K = K_scaled(view.K, (size_wh[0] / view.image_size_wh[0], size_wh[1] / view.image_size_wh[1]))
-        found = self._disparity(photo, size_wh)
+        found = self.disparity(view)
         depth = np.zeros(size_wh[::-1], np.float32) if found is None else self._depth(view, K, found)
         depth = without_ramps(depth, self.refinement)
         return DepthMap(
@@ -62,23 +62,33 @@ class Monocular:
             K=K,
         )
 
-    def _disparity(self, photo: UInt8, size_wh: tuple[int, int]) -> Float32 | None:
+    def disparity(self, view: View) -> Float32 | None:
+        """(H, W) clean disparity in [0, 1] at the size of a view's map; None where it is all the same."""
+        photo = read_rgb(self.images / view.image)
         found = normalised_disparity(self.network.disparity(photo), self.refinement)
         if found is None:
             return None
+        size_wh = map_size(view, self.options.max_side_px)
         large = cv2.resize(found, size_wh, interpolation=cv2.INTER_LINEAR).astype(np.float32)
         return np.clip(smoothed(large, self.refinement), 0, 1)
 
     def _depth(self, view: View, K: Float64, disparity: Float32) -> Float32:
         if len(self.model.views) == 1 and not len(self.model.points_in_world):
             return assumed_depth(disparity)
-        ids = view.point_ids[self.model.errors_px[view.point_ids] <= MAX_ERROR_PX]
-        pixels, depth = project(K, view.cam_from_world, self.model.points_in_world[ids])
-        height, width = disparity.shape
-        inside = (depth > 0) & (pixels >= 0).all(axis=1) & (pixels < [width, height]).all(axis=1)
-        column, row = pixels[inside].astype(int).T
-        fitted = align(disparity[row, column].astype(np.float64), 1 / depth[inside], self.options.seed)
+        row, column, depth = points_in_map(view, self.model, K, disparity.shape)
+        fitted = align(disparity[row, column].astype(np.float64), 1 / depth, self.options.seed)
         if fitted is None:
             return np.zeros_like(disparity)
         self.alignments.append(fitted)
-        return aligned_depth(disparity, fitted, float(np.percentile(depth[inside], 98)))
+        return aligned_depth(disparity, fitted, float(np.percentile(depth, 98)))
+
+
+def points_in_map(
+    view: View, model: Reconstruction, K: Float64, shape: tuple[int, ...]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], Float64]:
+    """Rows, columns and depths (N,) of the sparse points that a view observes well, in its map of a shape."""
+    ids = view.point_ids[model.errors_px[view.point_ids] <= MAX_ERROR_PX]
+    pixels, depth = project(K, view.cam_from_world, model.points_in_world[ids])
+    inside = (depth > 0) & (pixels >= 0).all(axis=1) & (pixels < [shape[1], shape[0]]).all(axis=1)
+    column, row = pixels[inside].astype(np.intp).T
+    return row, column, depth[inside]

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ds3d_pipeline.depth.runtime import open_session, provider_of
+from ds3d_pipeline.depth.runtime import open_session, provider_of, runtime_errors
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.options import DepthOptions
 from ds3d_pipeline.scene import Float32, UInt8
@@ -36,8 +36,7 @@ class DepthNetwork:
             raise StageError(cause, f"Use one of {', '.join(COLORS)}.")
         try:
             self._session = open_session(path)
-        # ONNX Runtime's errors have no base class of their own.
-        except Exception as error:
+        except runtime_errors() as error:
             cause = f"{path} cannot be opened as an ONNX model ({_first_line(error)})."
             raise StageError(cause, OTHER_MODEL) from error
         inputs = self._session.get_inputs()
@@ -86,8 +85,7 @@ class DepthNetwork:
     def _run(self, picture: Float32) -> Float32:
         try:
             found = self._session.run(None, {self._name: picture.astype(self._dtype)})[0]
-        # As above.
-        except Exception as error:
+        except runtime_errors() as error:
             raise StageError(f"{self._path} failed ({_first_line(error)}).", OTHER_MODEL) from error
         found = np.asarray(found)
         if found.ndim < 2 or min(found.shape[-2:]) < 2 or found.size != found.shape[-1] * found.shape[-2]:

@@ -10,6 +10,8 @@ import numpy as np
 
 from ds3d_pipeline.scene import DepthMap, UInt8
 
+PREVIEWS = 4
+"""Most maps that are shown."""
 MAX_BYTES = 50_000
 COLUMN_PX = 200
 

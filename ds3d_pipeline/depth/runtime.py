@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import os
 from functools import cache
 from pathlib import Path
@@ -41,10 +42,20 @@ def cuda_works() -> bool:
         return False
     try:
         (doubled,) = session.run(None, {"x": np.ones(1, np.float32)})
-    # ONNX Runtime's errors have no base class of their own.
-    except Exception:
+    except runtime_errors():
         return False
     return bool(np.asarray(doubled) == 2)
+
+
+def runtime_errors() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises where it cannot open or run a model.
+
+    One class for each of its status codes, without a common base; what its C++ throws beyond them arrives as
+    RuntimeError, and its Python refuses as ValueError.
+    """
+    state = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
+    found = (value for value in vars(state).values() if isinstance(value, type))
+    return (*(kind for kind in found if issubclass(kind, Exception)), RuntimeError, ValueError)
 
 
 def _session(model: Path | bytes, providers: tuple[str, ...]) -> onnxruntime.InferenceSession:
@@ -55,6 +66,7 @@ def _session(model: Path | bytes, providers: tuple[str, ...]) -> onnxruntime.Inf
     options.inter_op_num_threads = 1
     # A provider that does not come up is told by `provider_of`, not by lines on stderr.
     options.log_severity_level = _FATAL_ONLY
+    onnxruntime.set_default_logger_severity(_FATAL_ONLY)
     source = model if isinstance(model, bytes) else str(model)
     return onnxruntime.InferenceSession(source, options, providers=list(providers))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -10,11 +11,13 @@ import numpy as np
 
 from ds3d_pipeline.depth.card import best_view, card_map
 from ds3d_pipeline.depth.consistency import Filtered
+from ds3d_pipeline.depth.hole_stage import STEREO_SHARE, fill_holes
 from ds3d_pipeline.depth.interpolation import interpolate_view
 from ds3d_pipeline.depth.models import usable_model
 from ds3d_pipeline.depth.monocular import Monocular
 from ds3d_pipeline.depth.network import DepthNetwork
-from ds3d_pipeline.depth.previews import write_preview
+from ds3d_pipeline.depth.previews import PREVIEWS, write_preview
+from ds3d_pipeline.depth.settling import settled
 from ds3d_pipeline.depth.stereo import Stereo
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.formats.colmap import read_reconstruction, write_depth_map
@@ -23,7 +26,6 @@ from ds3d_pipeline.program import Work
 from ds3d_pipeline.runners import clear_folder
 from ds3d_pipeline.scene import DepthMap, Reconstruction
 
-PREVIEWS = 4
 MIN_COVERAGE = 0.05
 """Stereo that finds depth in a smaller share of all pixels has failed."""
 
@@ -41,7 +43,8 @@ def patchmatch_depth(work: Work[DepthOptions]) -> dict[str, Any]:
             "Film again with more overlap between views.",
         )
     told: list[tuple[float, float]] = []
-    result = _write_maps(work, model, _noted(stereo.maps(work.progress), told))
+    report = work.progress.part(0.0, STEREO_SHARE) if work.options.fill_holes else work.progress
+    result = _write_maps(work, model, _noted(stereo.maps(report), told))
     agreeing, filled = np.mean(told, axis=0).tolist()
     matched = result["coverage"] - filled
     if matched < MIN_COVERAGE:
@@ -49,11 +52,8 @@ def patchmatch_depth(work: Work[DepthOptions]) -> dict[str, Any]:
             f"Stereo found consistent depth in only {matched:.1%} of all pixels.",
             "Film again with more texture, more overlap and less blur.",
         )
-    return result | {
-        "matched": matched,
-        "agreeing_views": agreeing,
-        "source_views": float(np.mean(partners)),
-    }
+    result |= {"matched": matched, "agreeing_views": agreeing, "source_views": float(np.mean(partners))}
+    return result | (fill_holes(work, model) if work.options.fill_holes else {})
 
 
 def _noted(found: Iterable[Filtered], told: list[tuple[float, float]]) -> Iterable[DepthMap]:
@@ -82,7 +82,7 @@ def interpolate_depth(work: Work[DepthOptions]) -> dict[str, Any]:
 
 
 def monocular_depth(work: Work[DepthOptions]) -> dict[str, Any]:
-    """Depth that a learned model sees in each photo, fitted to the sparse points.
+    """Depth that a learned model sees in each photo, fitted to the sparse points and to what other views see.
 
     Raises StageError where the model is missing, damaged or of another kind, and where no map comes out.
     """
@@ -90,7 +90,10 @@ def monocular_depth(work: Work[DepthOptions]) -> dict[str, Any]:
     file = usable_model(work.options)
     network = DepthNetwork(file, work.options)
     monocular = Monocular(network=network, model=model, images=work.input / "images", options=work.options)
-    result = _write_maps(work, model, monocular.maps(work.progress))
+    scratch = clear_folder(work.output / "scratch")
+    maps = settled(monocular.maps(work.progress), model, scratch, work.options.source_views)
+    result = _write_maps(work, model, maps)
+    shutil.rmtree(scratch)
     if result["coverage"] == 0:
         raise StageError(
             f"The depth model sees no depth in the {len(model.views)} photos, or none that fits the points.",

@@ -10,7 +10,7 @@ import numpy as np
 
 from ds3d_pipeline.modes import MODES
 from ds3d_pipeline.report.camera_path import PathFacts
-from ds3d_pipeline.report.numbers import COVERAGE, PSNR_DB, REPROJECTION_PX
+from ds3d_pipeline.report.numbers import COVERAGE, PSNR_DB, REPROJECTION_PX, seen_share
 from ds3d_pipeline.report.words import listing, plural
 
 MOST = 6
@@ -182,7 +182,8 @@ def _inexact(facts: Facts) -> Iterator[Advice]:
 
 
 def _thin_depth(facts: Facts) -> Iterator[Advice]:
-    coverage = facts.told["depth"].get("coverage")
+    depth = facts.told["depth"]
+    coverage = seen_share(depth) if "coverage" in depth else None
     if coverage is not None and COVERAGE.grade(coverage) != "good":
         yield Advice(
             finding=f"Distance is known for only {coverage:.0%} of all pixels.",

@@ -76,15 +76,22 @@ def _poses(poses: Mapping[str, Any]) -> list[Number]:
     return found
 
 
+def seen_share(depth: Mapping[str, Any]) -> float:
+    """Of all pixels, those with a depth that no learned model filled in."""
+    return depth["coverage"] - depth.get("estimated", 0)
+
+
 def _depth(depth: Mapping[str, Any]) -> list[Number]:
     if "coverage" not in depth:
         return []
+    seen, estimated = seen_share(depth), depth.get("estimated", 0)
+    rest = f" Another {estimated:.1%} are a learned model's estimate." if estimated else ""
     return [
         Number(
             label="Depth coverage",
-            value=f"{depth['coverage']:.0%}",
-            meaning="Pixels whose distance is known, on average over all views.",
-            grade=COVERAGE.grade(depth["coverage"]),
+            value=f"{seen:.0%}",
+            meaning=f"Pixels whose distance is known, on average over all views.{rest}",
+            grade=COVERAGE.grade(seen),
         )
     ]
 

@@ -17,7 +17,7 @@ from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.formats.ply import read_pointcloud
 from ds3d_pipeline.formats.splat_ply import read_splat_ply
 from ds3d_pipeline_tests.captures import run_ds3d
-from ds3d_pipeline_tests.depth.onnx_models import weighted_colors
+from ds3d_pipeline_tests.depth.onnx_models import flattened, weighted_colors
 
 FLAT = "There is no depth: the geometry is a flat card with the photo on it."
 ONE_SIDED = "No cameras could be placed, so the result is made of one photo and shows what that one sees."
@@ -92,6 +92,40 @@ def test_few_or_useless_photos_finish_as_a_card_that_says_so(tmp_path, small_pho
     assert len(read_splat_ply(folder / "model.splat.ply").means) > 1000
     (view,) = read_reconstruction(folder / "sparse").views
     assert (folder / "images" / view.image).is_file()
+
+
+def nan_model(path):
+    return weighted_colors(path, offset=np.nan)
+
+
+def cut_model(path):
+    weighted_colors(path).write_bytes(path.read_bytes()[:-40])
+    return path
+
+
+def missing_model(path):
+    return path
+
+
+UNUSABLE = {
+    flattened: "depth_maps fell back from monocular to card: {} gives an output of shape",
+    nan_model: "depth_maps fell back from monocular to card: {} gives depth that is not finite.",
+    cut_model: "depth_maps fell back from monocular to card: {} cannot be opened as an ONNX model",
+    missing_model: "depth_maps could not use monocular: There is no depth model at {}.",
+}
+
+
+def test_every_unusable_model_is_one_sentence_and_the_next_rung(tmp_path, small_photos):
+    photo = sorted(small_photos.iterdir())[3]
+    for number, (make, sentence) in enumerate(UNUSABLE.items()):
+        model = make(tmp_path / f"{number}.onnx")
+        config = tmp_path / f"{number}.json"
+        config.write_text(json.dumps({"depth_maps": {"model": str(model), "model_side_px": 112}}))
+        _, told = reconstruct(tmp_path, [photo], "--config", config)
+        assert told["stages"]["depth_maps"]["backend"] == "card"
+        (reason,) = [one for one in told["reasons"] if one.startswith(sentence.format(model))]
+        assert "\n" not in reason
+        assert FLAT in told["reasons"]
 
 
 def test_a_damaged_model_is_told_and_once_it_is_whole_there_is_depth(tmp_path, small_photos):
