@@ -125,7 +125,7 @@ class HoleFilling:
         return Said(view=view, K=stereo.K, depth=stereo.depth * sure_pixels(stereo, self.options.estimate))
 
     def _rewrite(self, view: View) -> tuple[float, float, float]:
-        """Writes a view's map; returns the shares of its pixels with believed, doubtful and estimated depth."""
+        """Writes a map; returns the shares of its pixels with believed, doubtful and estimated depth."""
         stereo, estimate = read_depth_map(self.maps, view), self._store.get(self.options.rounds + 1, view)
         good = estimate > 0
         filled = _with(stereo, good, np.where(good, estimate, stereo.depth))
