@@ -41,7 +41,7 @@ MODES: dict[str, Mode] = {
     "fastest": Mode(
         keyframes=KeyframesOptions(max_frames=40, max_side_px=1024),
         poses=PosesOptions(max_side_px=1024, max_features=3072),
-        depth_maps=DepthOptions(max_side_px=512, source_views=4),
+        depth_maps=DepthOptions(max_side_px=448, source_views=4),
         mesh=MeshOptions(poisson_depth=8, max_faces=50_000, texture_px=0, max_megabytes=10.0),
         splat=SplatOptions(train=False, max_gaussians=100_000),
     ),
