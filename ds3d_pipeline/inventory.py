@@ -47,7 +47,7 @@ def list_captures(home: Home) -> list[CaptureSummary]:
 
 
 def _names(home: Home) -> set[str]:
-    names = {path.name for path in _folders(UPath(home.root / "uploads"))}
+    names = {path.name for path in _folders(UPath(home.registered))}
     for stage in STAGES:
         names |= {path.name for path in _folders(UPath(home.storage) / stage)}
     return {name for name in names if not name.startswith(".")}

@@ -24,7 +24,7 @@ def home(tmp_path, request):
     put_bundle(home, "mesh", "done", "new", attempts=FELL_BACK)
     put_bundle(home, "metrics", "done", TOLD)
     put_bundle(home, "capture", "stopped", "b" * 50)
-    (home.root / "uploads" / "waiting").mkdir()
+    (home.registered / "waiting").mkdir()
     return home
 
 

@@ -22,13 +22,12 @@ from ds3d_pipeline.defs.partitions import captures
 from ds3d_pipeline.defs.plan import find_fresh
 from ds3d_pipeline.defs.resources import MODE_TAG
 from ds3d_pipeline.defs.survivors import PID_TAG, end_dead_runs, own_mark
-from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.export import Story, publish_failure
 from ds3d_pipeline.home import Home, prepare_home
 from ds3d_pipeline.modes import MODES, STAGES
 from ds3d_pipeline.records import read_json
 from ds3d_pipeline.terminal.show import Display
-from ds3d_pipeline.uploads import check_capture_key, register_upload
+from ds3d_pipeline.uploads import check_capture_key, check_readable, register_upload
 from ds3d_pipeline.watch import StageState, stage_state
 
 STOP_GRACE_S = 4.0
@@ -62,19 +61,12 @@ class Outcome:
 def accept(paths: Sequence[Path], name: str | None) -> str:
     """Checks and registers the input and returns the key; raises InputError before anything is written."""
     for path in paths:
-        _refuse_odd_path(path)
+        check_readable(path)
     inputs = check_upload(paths)
     sha256 = capture_sha256(inputs.files)
     capture = check_capture_key(name) if name else capture_id(inputs, sha256)
     register_upload(prepare_home(), capture, paths, sha256)
     return capture
-
-
-def _refuse_odd_path(path: Path) -> None:
-    try:
-        str(path).encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"{path!r} is not a readable name.", "Rename the file in UTF-8.") from error
 
 
 def reconstruct(capture: str, wish: Wish, display: Display) -> Outcome:
