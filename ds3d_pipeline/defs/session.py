@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 from upath import UPath
 
+from ds3d_pipeline.backends import depending_on
 from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, fetch
 from ds3d_pipeline.capture.uploads import capture_id, capture_sha256, check_upload
 from ds3d_pipeline.defs.ladder import is_cancelled, mark_cancelled
@@ -41,6 +42,8 @@ class Wish:
     output: Path
     config: Mapping[str, Mapping[str, Any]]
     prefer: Mapping[str, str]
+    start: str | None = None
+    """The stage from which on everything is made again."""
 
     def options(self, stage: str) -> Any:
         """The mode's options with the user's own on top; raises InputError for a value that does not fit."""
@@ -76,7 +79,7 @@ def reconstruct(capture: str, wish: Wish, display: Display) -> Outcome:
     with _interruptible(), dg.DagsterInstance.get() as instance:
         end_dead_runs(instance, home)
         instance.add_dynamic_partitions(captures.name or "", [capture])
-        fresh = find_fresh(home, capture, options, wish.prefer)
+        fresh = _reusable(find_fresh(home, capture, options, wish.prefer), wish.start)
         run_id = str(uuid.uuid4())
         try:
             with display.following(lambda: _read_states(home, run_id, fresh)):
@@ -88,6 +91,11 @@ def reconstruct(capture: str, wish: Wish, display: Display) -> Outcome:
             return Outcome(cancelled=True, metrics={})
         finally:
             shutil.rmtree(home.work / run_id, ignore_errors=True)
+
+
+def _reusable(fresh: Mapping[str, StageReport], start: str | None) -> dict[str, StageReport]:
+    again = depending_on(start) if start else frozenset()
+    return {stage: report for stage, report in fresh.items() if stage not in again}
 
 
 def _beside(body: Callable[[], None], work: Path) -> None:

@@ -81,6 +81,16 @@ def test_kill_9_of_the_whole_tree_and_then_the_same_command(tmp_path, small_phot
     assert not list(home.glob("work/*"))
 
 
+def test_from_a_stage_on_everything_is_made_again(tmp_path, small_photos):
+    home, output = tmp_path / "home", tmp_path / "out"
+    assert run_ds3d(home, *words(small_photos, output)).returncode == 0
+    done = run_ds3d(home, *words(small_photos, output), "--from", "pointcloud")
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = states(done.stdout)
+    assert {told[stage] for stage in ("capture", "keyframes", "poses", "depth_maps")} == {"reused"}
+    assert {told[stage] for stage in ("pointcloud", "mesh", "splat")} == {"done"}
+
+
 def test_a_failed_run_keeps_the_files_of_an_earlier_one(tmp_path, small_photos):
     home, output = tmp_path / "home", tmp_path / "out"
     assert run_ds3d(home, *words(small_photos, output), "--name", "kept").returncode == 0
@@ -93,3 +103,12 @@ def test_a_failed_run_keeps_the_files_of_an_earlier_one(tmp_path, small_photos):
     told = json.loads((output / "kept" / "failed" / "metrics.json").read_text())
     assert told["status"] == "failed"
     assert told["reasons"][0].startswith("pointcloud failed")
+
+
+def test_a_capture_that_only_failed_is_listed_as_failed(tmp_path, small_photos):
+    home, config = tmp_path / "home", tmp_path / "own.json"
+    config.write_text('{"keyframes": {"max_photos": 0}}')
+    failed = run_ds3d(home, *words(small_photos, tmp_path / "out"), "--name", "never", "--config", config)
+    assert failed.returncode == 1
+    (line,) = run_ds3d(home, "list", "--json").stdout.splitlines()
+    assert json.loads(line)["status"] == "failed"
