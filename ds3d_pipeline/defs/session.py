@@ -31,6 +31,7 @@ from ds3d_pipeline.terminal.show import Display
 from ds3d_pipeline.uploads import check_capture_key, check_readable, register_upload
 from ds3d_pipeline.watch import StageState, stage_state
 
+MAX_RETRIES_TAG = "dagster/max_retries"
 STOP_GRACE_S = 4.0
 
 
@@ -151,7 +152,8 @@ def _execute(instance: dg.DagsterInstance, run_id: str, capture: str, wish: Wish
         run_config=_run_config(wish, stages),
         instance=instance,
         partition_key=capture,
-        tags={PID_TAG: own_mark(), MODE_TAG: wish.mode},
+        # Who started it here starts it again; a daemon that happens to run must not.
+        tags={PID_TAG: own_mark(), MODE_TAG: wish.mode, MAX_RETRIES_TAG: "0"},
         asset_selection=[dg.AssetKey(stage) for stage in stages],
         raise_on_error=False,
         run_id=run_id,
