@@ -60,10 +60,16 @@ def registered_as(home: Home, sha256: str) -> str | None:
     return None
 
 
+def registered_inputs(home: Home, capture: str) -> list[Path]:
+    """The paths that a capture was registered with; none where it never was."""
+    path = home.registered / check_capture_key(capture) / "request.json"
+    return [Path(name) for name in read_json(path, Request).inputs] if path.exists() else []
+
+
 def has_its_files(home: Home, capture: str) -> bool:
     """Whether a capture is registered and what it was registered with still lies where it lay."""
-    path = home.registered / check_capture_key(capture) / "request.json"
-    return path.exists() and all(Path(name).exists() for name in read_json(path, Request).inputs)
+    inputs = registered_inputs(home, capture)
+    return bool(inputs) and all(path.exists() for path in inputs)
 
 
 def register_upload(home: Home, capture: str, inputs: Sequence[Path], sha256: str) -> None:

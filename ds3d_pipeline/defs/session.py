@@ -27,8 +27,9 @@ from ds3d_pipeline.export import Story, publish_failure
 from ds3d_pipeline.home import Home, prepare_home
 from ds3d_pipeline.modes import MODES, STAGES
 from ds3d_pipeline.records import read_json
+from ds3d_pipeline.space import check_space
 from ds3d_pipeline.terminal.show import Display
-from ds3d_pipeline.uploads import check_capture_key, check_readable, register_upload
+from ds3d_pipeline.uploads import check_capture_key, check_readable, register_upload, registered_inputs
 from ds3d_pipeline.watch import StageState, stage_state
 
 MAX_RETRIES_TAG = "dagster/max_retries"
@@ -81,6 +82,8 @@ def reconstruct(capture: str, wish: Wish, display: Display) -> Outcome:
         end_dead_runs(instance, home)
         instance.add_dynamic_partitions(captures.name or "", [capture])
         fresh = _reusable(find_fresh(home, capture, options, wish.prefer), wish.start)
+        if "depth_maps" not in fresh:
+            check_space(home, wish.output, registered_inputs(home, capture), options)
         run_id = str(uuid.uuid4())
         try:
             with display.following(lambda: _read_states(home, run_id, fresh)):
