@@ -51,14 +51,21 @@ def ladder_policy(stage: str) -> dg.RetryPolicy | None:
     return dg.RetryPolicy(max_retries=rungs - 1, delay=0) if rungs > 1 else None
 
 
-def stage_asset(stage: str, *, kinds: set[str]) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+def gpu_pool() -> str:
+    """The pool of a stage that may run on a GPU; with a driver it goes on beside other captures' CPU work."""
+    return "gpu" if shutil.which("nvidia-smi") else "heavy"
+
+
+def stage_asset(
+    stage: str, *, kinds: set[str], pool: str = "heavy"
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """The decorator of every stage: a capture a partition, one heavy step at a time, retries by ladder."""
     return dg.asset(
         partitions_def=captures,
         group_name="reconstruction",
         code_version=CODE_VERSION,
         retry_policy=ladder_policy(stage),
-        pool="heavy",
+        pool=pool,
         kinds=kinds,
     )
 

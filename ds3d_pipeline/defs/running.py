@@ -5,6 +5,7 @@ import dagster as dg
 from ds3d_pipeline.defs.survivors import end_dead_runs
 from ds3d_pipeline.home import Home
 
+CLEAN_JOB = "clean"
 PARTITION_TAG = "dagster/partition"
 UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -16,10 +17,11 @@ UNFINISHED = [
 
 
 def find_running(home: Home) -> set[str]:
-    """Ids of the runs that have not ended; those whose process is gone are ended first."""
+    """Ids of the runs that have not ended and make something; those whose process is gone are ended first."""
     with dg.DagsterInstance.get() as instance:
         end_dead_runs(instance, home)
-        return {run.run_id for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED))}
+        runs = instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED))
+    return {run.run_id for run in runs if run.job_name != CLEAN_JOB}
 
 
 _WORDS = {

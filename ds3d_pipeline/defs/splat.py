@@ -4,7 +4,7 @@ import dagster as dg
 from pydantic import Field
 
 from ds3d_pipeline.bundles import Bundle
-from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
+from ds3d_pipeline.defs.ladder import StageConfig, gpu_pool, materialize, stage_asset
 from ds3d_pipeline.defs.resources import ModeResource
 
 
@@ -34,7 +34,7 @@ class SplatConfig(StageConfig):
     seed: int | None = Field(default=None, description="Seed of all random choices.")
 
 
-@stage_asset("splat", kinds={"numba"})
+@stage_asset("splat", kinds={"numba"}, pool=gpu_pool())
 def splat(
     context: dg.AssetExecutionContext,
     config: SplatConfig,
