@@ -13,11 +13,14 @@ from ds3d_pipeline.home import Home, outputs_folder, prepare_home
 from ds3d_pipeline.inbox.entries import uploads_folder
 from ds3d_pipeline.inbox.ledger import Order
 from ds3d_pipeline.inbox.look import Look, Patience, look
+from ds3d_pipeline.inbox.reading import Reader
 from ds3d_pipeline.modes import MODES, STAGES
 
 EVERY_S = int(os.environ.get("DS3D_UPLOADS_EVERY_S", "15"))
 UPLOAD_TAG = "ds3d/upload"
 LINES_TOLD = 40
+READER = Reader()
+"""Of this process: what one tick began to read the next one gets."""
 
 
 @dg.sensor(
@@ -32,7 +35,7 @@ def capture_uploads(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     home = prepare_home()
     confirmed = int(context.cursor) if context.cursor else None
     # A tick comes a little early now and then; it is a whole tick all the same.
-    found = look(home, uploads_folder(home), confirmed, Patience(quiet_s=0.9 * EVERY_S))
+    found = look(home, uploads_folder(home), confirmed, Patience(quiet_s=0.9 * EVERY_S), READER)
     told = _tell(found, home)
     context.log.info(told)
     if not found.orders:

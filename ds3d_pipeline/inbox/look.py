@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ds3d_pipeline.capture.names import printable
-from ds3d_pipeline.capture.uploads import Inputs, capture_id, capture_sha256, check_upload
+from ds3d_pipeline.capture.uploads import capture_id
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.home import Home
 from ds3d_pipeline.inbox.entries import Entry, find_entries, stamp_of
 from ds3d_pipeline.inbox.ledger import Ledger, Order, Seen, read_ledger, write_ledger
+from ds3d_pipeline.inbox.reading import Content, Reader
 from ds3d_pipeline.inbox.rejection import reject
 from ds3d_pipeline.modes import DEFAULT_MODE
 from ds3d_pipeline.terminal.wishes import read_sidecar
@@ -24,7 +24,7 @@ from ds3d_pipeline.uploads import check_readable, has_its_files, register_upload
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """`quiet_s`: so long an upload must not have changed. `work_s`: after this no further one is opened."""
+    """`quiet_s`: so long an upload must not have changed. `work_s`: so long a look may take."""
 
     quiet_s: float
     work_s: float = 20.0
@@ -39,7 +39,7 @@ class Look:
     generation: int
 
 
-def look(home: Home, folder: Path, confirmed: int | None, patience: Patience) -> Look:
+def look(home: Home, folder: Path, confirmed: int | None, patience: Patience, reader: Reader) -> Look:
     """Looks once. `confirmed` is the generation of the last look whose orders Dagster has surely got.
 
     None means that Dagster does not know: then the latest orders are given once more. Nothing is run
@@ -48,7 +48,14 @@ def look(home: Home, folder: Path, confirmed: int | None, patience: Patience) ->
     folder.mkdir(parents=True, exist_ok=True)
     before = read_ledger(home)
     entries = find_entries(folder)
-    eye = _Eye(home=home, folder=folder, before=before, patience=patience, sidecars=_sidecars(entries))
+    eye = _Eye(
+        home=home,
+        folder=folder,
+        before=before,
+        patience=patience,
+        reader=reader,
+        sidecars=[entry.sidecar for entry in entries if entry.sidecar],
+    )
     for entry in entries:
         eye.see(entry)
     after = eye.ledger()
@@ -62,10 +69,6 @@ def look(home: Home, folder: Path, confirmed: int | None, patience: Patience) ->
     )
 
 
-def _sidecars(entries: Sequence[Entry]) -> list[Path]:
-    return [entry.sidecar for entry in entries if entry.sidecar]
-
-
 @dataclass(kw_only=True)
 class _Eye:
     """One look under way."""
@@ -74,6 +77,7 @@ class _Eye:
     folder: Path
     before: Ledger
     patience: Patience
+    reader: Reader
     sidecars: list[Path]
     start: float = field(default_factory=time.monotonic)
     seen: dict[str, Seen] = field(default_factory=dict)
@@ -98,7 +102,7 @@ class _Eye:
             self.settled.append(_line(entry, earlier.outcome))
         elif time.time() - earlier.since < self.patience.quiet_s:
             self._keep(entry, earlier)
-        elif time.monotonic() - self.start > self.patience.work_s:
+        elif self._time_left() <= 0:
             self.seen[entry.name] = earlier
             self.waiting.append(_line(entry, "waits for its turn to be read"))
         else:
@@ -113,21 +117,25 @@ class _Eye:
         sha256 = earlier.sha256 if earlier and earlier.stamp == stamp else ""
         return Seen(stamp=stamp, settings=entry.settings, since=time.time(), sha256=sha256)
 
+    def _time_left(self) -> float:
+        return self.patience.work_s - (time.monotonic() - self.start)
+
     def _take(self, entry: Entry, seen: Seen) -> None:
         try:
-            mode, config, inputs = _check(entry)
-            sha256 = seen.sha256 or capture_sha256(inputs.files)
+            mode, config = _wish(entry)
+            content = self.reader.read(entry, seen.sha256, self._time_left())
         except InputError as error:
             self._refuse(entry, seen, error)
             return
-        except FileNotFoundError:
-            return
-        if stamp_of(entry.path) != entry.stamp:
+        if content is None:
+            self.seen[entry.name] = seen
+            self.waiting.append(_line(entry, "is being read"))
+        elif stamp_of(entry.path) != entry.stamp:
             self.waiting.append(_line(entry, "changed while it was read"))
-            return
-        outcome = self._order(entry, mode, config, inputs, sha256)
-        self.seen[entry.name] = replace(seen, sha256=sha256, outcome=outcome)
-        self.news.append(_line(entry, outcome))
+        else:
+            outcome = self._order(entry, mode, config, content)
+            self.seen[entry.name] = replace(seen, sha256=content.sha256, outcome=outcome)
+            self.news.append(_line(entry, outcome))
 
     def _refuse(self, entry: Entry, seen: Seen, error: InputError) -> None:
         if stamp_of(entry.path) != entry.stamp:
@@ -139,13 +147,14 @@ class _Eye:
             self.seen[entry.name] = replace(seen, outcome=outcome)
         self.news.append(_line(entry, outcome))
 
-    def _order(self, entry: Entry, mode: str, config: dict[str, Any], inputs: Inputs, sha256: str) -> str:
+    def _order(self, entry: Entry, mode: str, config: dict[str, Any], content: Content) -> str:
         """Gives the order unless it was given before, and says what became of the upload."""
+        sha256 = content.sha256
         run_key = _run_key(sha256, mode, config)
         given = (self.before.orders | self.ordered).get(run_key)
         if given is not None:
             return f"has the content of {printable(given.upload)}, capture {given.capture}: not run again"
-        capture = registered_as(self.home, sha256) or capture_id(inputs, sha256)
+        capture = registered_as(self.home, sha256) or capture_id(content.inputs, sha256)
         if not has_its_files(self.home, capture):
             register_upload(self.home, capture, [entry.path], sha256)
         self.ordered[run_key] = Order(
@@ -159,8 +168,8 @@ class _Eye:
         return f"taken as capture {capture}, mode {mode}"
 
 
-def _check(entry: Entry) -> tuple[str, dict[str, Any], Inputs]:
-    """Mode and options of an upload, and its files; raises InputError for what cannot be used."""
+def _wish(entry: Entry) -> tuple[str, dict[str, Any]]:
+    """Mode and options of an upload; raises InputError for what cannot be used by its name or settings."""
     check_readable(entry.path)
     if entry.is_loose_photo:
         raise InputError(
@@ -168,7 +177,7 @@ def _check(entry: Entry) -> tuple[str, dict[str, Any], Inputs]:
             "Put the photos of one capture into a folder of their own.",
         )
     told, config = read_sidecar(entry.sidecar) if entry.sidecar else (None, {})
-    return told or entry.mode or DEFAULT_MODE, config, check_upload([entry.path])
+    return told or entry.mode or DEFAULT_MODE, config
 
 
 def _run_key(sha256: str, mode: str, config: dict[str, Any]) -> str:

@@ -3,13 +3,16 @@
 import json
 import os
 import shutil
+import threading
 
 import pytest
 
 from ds3d_pipeline.home import Home
 from ds3d_pipeline.inbox import look as looking
+from ds3d_pipeline.inbox import reading
 from ds3d_pipeline.inbox.ledger import read_ledger
 from ds3d_pipeline.inbox.look import Patience, look
+from ds3d_pipeline.inbox.reading import Reader
 from ds3d_pipeline.uploads import upload_files
 from ds3d_pipeline_tests.inbox.folder import (
     EMOJI,
@@ -30,13 +33,14 @@ class Watch:
         self.home = Home(root=root, storage=str(root / "storage"))
         self.folder = root / "uploads"
         self.folder.mkdir(parents=True)
-        self.now, self.confirmed, self.lines = 1000.0, None, ()
+        self.now, self.confirmed, self.lines, self.reader = 1000.0, None, (), Reader()
         monkeypatch.setattr(looking.time, "time", lambda: self.now)
 
     def tick(self, *, delivered: bool = True, work_s: float = 1000.0):
         """Orders of one look; not `delivered` is a daemon that dies before it has noted them."""
         self.now += QUIET_S
-        found = look(self.home, self.folder, self.confirmed, Patience(quiet_s=QUIET_S, work_s=work_s))
+        patience = Patience(quiet_s=QUIET_S, work_s=work_s)
+        found = look(self.home, self.folder, self.confirmed, patience, self.reader)
         self.lines = found.lines
         if delivered:
             self.confirmed = found.generation
@@ -164,7 +168,7 @@ def test_a_later_sidecar_asks_for_a_run_without_reading_the_content_again(watch,
     put_video(watch.folder / "clip.mp4")
     watch.tick()
     watch.tick()
-    monkeypatch.setattr(looking, "capture_sha256", None)
+    monkeypatch.setattr(reading, "capture_sha256", None)
     (watch.folder / "clip.toml").write_text('mode = "fastest"\n')
     assert watch.tick() == []
     assert watch.tick() == [("clip.mp4", "fastest")]
@@ -283,7 +287,7 @@ def test_a_burst_is_read_over_several_ticks(watch):
 def test_a_file_that_changes_while_it_is_read_is_not_taken(watch, monkeypatch):
     clip = put_video(watch.folder / "clip.mp4")
     watch.tick()
-    read = looking.check_upload
+    read = reading.check_upload
 
     def grow(paths):
         found = read(paths)
@@ -291,6 +295,42 @@ def test_a_file_that_changes_while_it_is_read_is_not_taken(watch, monkeypatch):
             file.write(b"more")
         return found
 
-    monkeypatch.setattr(looking, "check_upload", grow)
+    monkeypatch.setattr(reading, "check_upload", grow)
     assert watch.tick() == []
-    monkeypatch.undo()
+    assert "changed while it was read" in watch.told("clip.mp4")
+
+
+def test_what_takes_longer_than_a_tick_is_read_once_and_taken_later(watch, monkeypatch):
+    put_video(watch.folder / "big.mp4", 1)
+    put_video(watch.folder / "small.mp4", 2)
+    read, may_end, calls = reading.check_upload, threading.Event(), []
+
+    def slow(paths):
+        calls.append(paths[0].name)
+        may_end.wait(60)
+        return read(paths)
+
+    monkeypatch.setattr(reading, "check_upload", slow)
+    watch.tick()
+    assert [watch.tick(work_s=0.2), watch.tick(work_s=0.2)] == [[], []]
+    assert "is being read" in watch.told("big.mp4")
+    assert "waits for its turn" in watch.told("small.mp4")
+    may_end.set()
+    assert watch.tick() == [("big.mp4", "balanced"), ("small.mp4", "balanced")]
+    assert calls == ["big.mp4", "small.mp4"]
+
+
+def test_a_file_that_may_not_be_read_is_rejected_and_stops_nothing(watch, monkeypatch):
+    put_video(watch.folder / "a.mp4", 1)
+    put_video(watch.folder / "b.mp4", 2)
+    digest = reading.capture_sha256
+
+    def forbidden(files):
+        if files[0].name == "a.mp4":
+            raise PermissionError(13, "Permission denied")
+        return digest(files)
+
+    monkeypatch.setattr(reading, "capture_sha256", forbidden)
+    watch.tick()
+    assert watch.tick() == [("b.mp4", "balanced")]
+    assert "Permission denied" in (watch.folder / "rejected" / "a.mp4.txt").read_text()
