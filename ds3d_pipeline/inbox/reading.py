@@ -1,4 +1,4 @@
-"""Uploads are checked and hashed beside the ticks: Dagster gives a tick one minute, a large zip may take more."""
+"""Uploads are checked and hashed beside the ticks: Dagster gives a tick a minute, a zip may take more."""
 
 from __future__ import annotations
 
