@@ -1,0 +1,55 @@
+"""Which runs the daemon takes up again by itself: those that died, not those that failed or were cancelled."""
+
+import socket
+
+import dagster as dg
+import pytest
+from dagster._core.events import JobFailureData, RunFailureReason
+
+from ds3d_pipeline.defs.session import MAX_RETRIES_TAG
+from ds3d_pipeline.defs.survivors import PID_TAG, end_dead_runs
+from ds3d_pipeline.home import prepare_home
+
+WILL_RETRY = "dagster/will_retry"
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    return prepare_home()
+
+
+def add_run(instance, **tags: str):
+    run = dg.DagsterRun(job_name="job", run_id="one", status=dg.DagsterRunStatus.STARTED, tags=tags)
+    return instance.add_run(run)
+
+
+@pytest.mark.parametrize(
+    ("reason", "retried"),
+    [
+        (RunFailureReason.UNEXPECTED_TERMINATION, "true"),
+        (RunFailureReason.RUN_EXCEPTION, "true"),
+        (RunFailureReason.STEP_FAILURE, "false"),
+    ],
+)
+def test_a_run_that_died_goes_on_and_one_whose_stage_failed_does_not(home, reason, retried):
+    with dg.DagsterInstance.get() as instance:
+        data = JobFailureData(error=None, failure_reason=reason)
+        instance.report_run_failed(add_run(instance), "over", job_failure_data=data)
+        assert instance.get_run_by_id("one").tags[WILL_RETRY] == retried
+
+
+def test_a_cancelled_run_stays_cancelled(home):
+    with dg.DagsterInstance.get() as instance:
+        instance.report_run_canceled(add_run(instance))
+        assert instance.get_run_by_id("one").tags.get(WILL_RETRY) != "true"
+
+
+def test_a_killed_command_line_is_not_taken_up_by_the_daemon(home):
+    with dg.DagsterInstance.get() as instance:
+        gone = f"{socket.gethostname()}:999999999:0.00"
+        add_run(instance, **{PID_TAG: gone, MAX_RETRIES_TAG: "0"})
+        end_dead_runs(instance, home)
+        run = instance.get_run_by_id("one")
+        assert run.status == dg.DagsterRunStatus.FAILURE
+        assert run.tags[WILL_RETRY] == "false"
