@@ -12,6 +12,6 @@ defs = dg.Definitions(
     assets=dg.load_assets_from_modules([capture, keyframes, poses, depth, mesh, splat, export]),
     asset_checks=[checks.poses_quality],
     jobs=[*reconstruct_jobs, cleaning.clean],
-    sensors=[capture_uploads, cleaning.leftovers],
+    sensors=[capture_uploads, cleaning.leftovers, cleaning.lost_runs],
     resources={"mode": ModeResource(), "io_manager": BundleIOManager()},
 )

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from ds3d_pipeline.defs.running import CLEAN_JOB, find_running
+from ds3d_pipeline.defs.survivors import end_dead_runs
 from ds3d_pipeline.home import prepare_home
 from ds3d_pipeline.leftovers import Leftover, drop, find_old_leftovers
 
@@ -39,6 +40,18 @@ def leftovers() -> dg.RunRequest | dg.SkipReason:
     if not found:
         return dg.SkipReason("Nothing to clean.")
     return dg.RunRequest()
+
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    # On from the start: a run that died unnoticed keeps its place in the queue.
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Ends the runs whose process is gone, after a power cut for instance; they are then retried.",
+)
+def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Starts nothing itself: Dagster's run retries do."""
+    ended = end_dead_runs(context.instance, prepare_home())
+    return dg.SkipReason(f"Ended {', '.join(ended)}." if ended else "Every run has its process.")
 
 
 def _due() -> list[Leftover]:

@@ -18,6 +18,7 @@ from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, file_sha256, lin
 from ds3d_pipeline.defs.metadata import describe
 from ds3d_pipeline.defs.partitions import captures
 from ds3d_pipeline.defs.resources import ModeResource
+from ds3d_pipeline.defs.survivors import mark_process
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.home import Home, prepare_home
 from ds3d_pipeline.loads import read_load
@@ -119,6 +120,7 @@ def materialize(
 
     The program's input folder holds the files of all `inputs`, and `files` under the given names.
     """
+    mark_process(context)
     options = config.apply(mode.resolve(context).options(stage))
     climb = Climb(context=context, stage=stage, options=options, prefer=config.prefer, home=prepare_home())
     try:

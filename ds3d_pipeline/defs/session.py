@@ -156,7 +156,7 @@ def _execute(instance: dg.DagsterInstance, run_id: str, capture: str, wish: Wish
         instance=instance,
         partition_key=capture,
         # Who started it here starts it again; a daemon that happens to run must not.
-        tags={PID_TAG: own_mark(), MODE_TAG: wish.mode, MAX_RETRIES_TAG: "0"},
+        tags={PID_TAG: own_mark(run_id), MODE_TAG: wish.mode, MAX_RETRIES_TAG: "0"},
         asset_selection=[dg.AssetKey(stage) for stage in stages],
         raise_on_error=False,
         run_id=run_id,

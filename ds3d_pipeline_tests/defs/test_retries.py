@@ -1,4 +1,4 @@
-"""Which runs the daemon takes up again by itself: those that died, not those that failed or were cancelled."""
+"""Which runs the daemon takes up again: those that died, not those that failed or were cancelled."""
 
 import socket
 
@@ -6,8 +6,9 @@ import dagster as dg
 import pytest
 from dagster._core.events import JobFailureData, RunFailureReason
 
+from ds3d_pipeline.defs.cleaning import lost_runs
 from ds3d_pipeline.defs.session import MAX_RETRIES_TAG
-from ds3d_pipeline.defs.survivors import PID_TAG, end_dead_runs
+from ds3d_pipeline.defs.survivors import PID_TAG, end_dead_runs, own_mark
 from ds3d_pipeline.home import prepare_home
 
 WILL_RETRY = "dagster/will_retry"
@@ -47,9 +48,30 @@ def test_a_cancelled_run_stays_cancelled(home):
 
 def test_a_killed_command_line_is_not_taken_up_by_the_daemon(home):
     with dg.DagsterInstance.get() as instance:
-        gone = f"{socket.gethostname()}:999999999:0.00"
+        gone = f"one:{socket.gethostname()}:999999999:0.00"
         add_run(instance, **{PID_TAG: gone, MAX_RETRIES_TAG: "0"})
         end_dead_runs(instance, home)
         run = instance.get_run_by_id("one")
         assert run.status == dg.DagsterRunStatus.FAILURE
         assert run.tags[WILL_RETRY] == "false"
+
+
+def test_a_lost_run_of_the_daemon_is_ended_and_goes_on(home):
+    with dg.DagsterInstance.get() as instance:
+        add_run(instance, **{PID_TAG: f"one:{socket.gethostname()}:999999999:0.00"})
+        assert "Ended one" in lost_runs(dg.build_sensor_context(instance=instance)).skip_message
+        assert instance.get_run_by_id("one").tags[WILL_RETRY] == "true"
+        assert "Every run" in lost_runs(dg.build_sensor_context(instance=instance)).skip_message
+
+
+@pytest.mark.parametrize("mark", ["another:{host}:999999999:0.00", "one:elsewhere:999999999:0.00"])
+def test_the_process_of_an_earlier_run_or_of_another_machine_says_nothing(home, mark):
+    with dg.DagsterInstance.get() as instance:
+        add_run(instance, **{PID_TAG: mark.format(host=socket.gethostname())})
+        assert end_dead_runs(instance, home) == []
+
+
+def test_a_living_process_is_left_alone(home):
+    with dg.DagsterInstance.get() as instance:
+        add_run(instance, **{PID_TAG: own_mark("one")})
+        assert end_dead_runs(instance, home) == []
