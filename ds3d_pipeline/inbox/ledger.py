@@ -43,11 +43,12 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
-    """`seen` by the upload's name, `orders` by run key."""
+    """`seen` by the upload's name, `orders` by run key, `rejected` the latest sentences of that kind."""
 
     generation: int = 0
     seen: dict[str, Seen] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
+    rejected: tuple[str, ...] = ()
 
 
 def _path(home: Home) -> Path:

@@ -21,6 +21,9 @@ from ds3d_pipeline.modes import DEFAULT_MODE
 from ds3d_pipeline.terminal.wishes import read_sidecar
 from ds3d_pipeline.uploads import check_readable, has_its_files, register_upload, registered_as
 
+REJECTIONS_TOLD = 10
+"""A tick with runs to start shows no text, so that a rejection has to be told again later."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
@@ -64,7 +67,7 @@ def look(home: Home, folder: Path, confirmed: int | None, patience: Patience, re
     known = after.generation - 1 if confirmed is None else confirmed
     return Look(
         orders=tuple(order for order in after.orders.values() if order.generation > known),
-        lines=tuple(eye.news + eye.waiting + eye.settled),
+        lines=(*eye.news, *eye.waiting, *eye.settled, *before.rejected),
         generation=after.generation,
     )
 
@@ -85,10 +88,13 @@ class _Eye:
     news: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     settled: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
 
     def ledger(self) -> Ledger:
         generation = self.before.generation + bool(self.ordered)
-        return Ledger(generation=generation, seen=self.seen, orders=self.before.orders | self.ordered)
+        rejected = (*self.before.rejected, *self.rejected)[-REJECTIONS_TOLD:]
+        orders = self.before.orders | self.ordered
+        return Ledger(generation=generation, seen=self.seen, orders=orders, rejected=rejected)
 
     def see(self, entry: Entry) -> None:
         """Files the entry under news, waiting or settled."""
@@ -145,6 +151,8 @@ class _Eye:
         outcome = reject(self.folder, entry, error, with_sidecar=alone)
         if entry.path.exists():
             self.seen[entry.name] = replace(seen, outcome=outcome)
+        else:
+            self.rejected.append(_line(entry, outcome))
         self.news.append(_line(entry, outcome))
 
     def _order(self, entry: Entry, mode: str, config: dict[str, Any], content: Content) -> str:
