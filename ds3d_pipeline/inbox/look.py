@@ -50,6 +50,8 @@ def look(home: Home, folder: Path, confirmed: int | None, patience: Patience, re
     """
     folder.mkdir(parents=True, exist_ok=True)
     before = read_ledger(home)
+    # A ledger that was lost starts behind the generation that Dagster knows.
+    before = replace(before, generation=max(before.generation, confirmed or 0))
     entries = find_entries(folder)
     eye = _Eye(
         home=home,

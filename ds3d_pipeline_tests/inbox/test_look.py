@@ -269,6 +269,18 @@ def test_without_a_cursor_only_the_latest_orders_are_given_again(watch):
     assert watch.tick() == []
 
 
+def test_a_ledger_that_was_lost_loses_no_upload(watch):
+    for number in (1, 2):
+        put_video(watch.folder / f"{number}.mp4", number)
+        watch.tick()
+        watch.tick()
+    (watch.home.root / "uploads.json").unlink()
+    put_video(watch.folder / "3.mp4", 3)
+    watch.tick()
+    assert sorted(watch.tick()) == [(f"{number}.mp4", "balanced") for number in (1, 2, 3)]
+    assert watch.tick() == []
+
+
 def test_a_burst_is_read_over_several_ticks(watch):
     for number in range(4):
         put_video(watch.folder / f"{number}.mp4", number)
