@@ -1,6 +1,8 @@
 """Which runs the daemon takes up again: those that died, not those that failed or were cancelled."""
 
 import socket
+import subprocess
+import sys
 
 import dagster as dg
 import pytest
@@ -10,6 +12,7 @@ from ds3d_pipeline.defs.cleaning import lost_runs
 from ds3d_pipeline.defs.session import MAX_RETRIES_TAG
 from ds3d_pipeline.defs.survivors import PID_TAG, end_dead_runs, own_mark
 from ds3d_pipeline.home import prepare_home
+from ds3d_pipeline_tests.captures import environment
 
 WILL_RETRY = "dagster/will_retry"
 
@@ -75,3 +78,17 @@ def test_a_living_process_is_left_alone(home):
     with dg.DagsterInstance.get() as instance:
         add_run(instance, **{PID_TAG: own_mark("one")})
         assert end_dead_runs(instance, home) == []
+
+
+def test_a_run_of_several_processes_is_marked_with_the_one_it_depends_on(home):
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions("captures", ["marked"])
+        command = [sys.executable, "-m", "dagster", "job", "execute", "-j", "climb"]
+        command += ["-m", "ds3d_pipeline_tests.defs.laddered", "-a", "from_environment"]
+        command += ["--tags", '{"dagster/partition": "marked"}']
+        env = environment(home.root) | {"DS3D_TEST_LADDER": "works"}
+        with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL) as process:
+            assert process.wait(500) == 0
+        (run,) = instance.get_runs()
+        assert run.status == dg.DagsterRunStatus.SUCCESS
+        assert run.tags[PID_TAG].startswith(f"{run.run_id}:{socket.gethostname()}:{process.pid}:")
