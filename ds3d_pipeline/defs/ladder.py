@@ -52,11 +52,6 @@ def ladder_policy(stage: str) -> dg.RetryPolicy | None:
     return dg.RetryPolicy(max_retries=rungs - 1, delay=0) if rungs > 1 else None
 
 
-def gpu_pool() -> str:
-    """The pool of a stage that may run on a GPU; with a driver it goes on beside other captures' CPU work."""
-    return "gpu" if shutil.which("nvidia-smi") else "heavy"
-
-
 def stage_asset(
     stage: str, *, kinds: set[str], pool: str = "heavy"
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:

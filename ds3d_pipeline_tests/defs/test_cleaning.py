@@ -8,7 +8,7 @@ import pytest
 from upath import UPath
 
 from ds3d_pipeline.definitions import defs
-from ds3d_pipeline.defs import ladder
+from ds3d_pipeline.defs import splat
 from ds3d_pipeline.defs.cleaning import KEPT_S, clean, leftovers
 from ds3d_pipeline.home import prepare_home
 from ds3d_pipeline_tests.homes import put_bundle
@@ -68,7 +68,7 @@ def test_while_a_run_goes_on_bundles_stay(home):
 def test_heavy_steps_share_a_pool_and_a_gpu_has_one_of_its_own(monkeypatch):
     pools = {key.path[-1]: asset.op.pool for asset in defs.assets for key in asset.keys}
     assert {pools[stage] for stage in ("poses", "depth_maps", "mesh", "metrics")} == {"heavy"}
-    monkeypatch.setattr(ladder.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
-    assert ladder.gpu_pool() == "gpu"
-    monkeypatch.setattr(ladder.shutil, "which", lambda name: None)
-    assert ladder.gpu_pool() == "heavy"
+    monkeypatch.setattr(splat.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
+    assert splat.gpu_pool() == "gpu"
+    monkeypatch.setattr(splat.shutil, "which", lambda name: None)
+    assert splat.gpu_pool() == "heavy"
