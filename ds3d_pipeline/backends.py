@@ -166,6 +166,15 @@ READS: dict[str, tuple[str, ...]] = {
 """The stages whose bundles each stage reads."""
 
 
+def depending_on(stage: str) -> frozenset[str]:
+    """The stage itself and all that reads what it makes, directly or not."""
+    found = {stage}
+    for name, reads in READS.items():
+        if found & set(reads):
+            found.add(name)
+    return frozenset(found)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """The rungs of a ladder that can run here, in order, and those passed over with the reason."""

@@ -30,7 +30,10 @@ CURRENT = "CURRENT"
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One rung of a ladder: `outcome` is ok, failed, crashed, cancelled or passed over."""
+    """One rung of a ladder: `outcome` is ok, failed, crashed, cancelled, passed over or clamped.
+
+    A clamped one is followed by the outcome of its run at a smaller size.
+    """
 
     backend: str
     outcome: str

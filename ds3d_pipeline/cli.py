@@ -9,6 +9,7 @@ from typing import NoReturn
 
 OK, FAILED, UNUSABLE, CANCELLED = 0, 1, 2, 130
 MODE_NAMES = ("fastest", "balanced", "quality")
+STAGE_NAMES = ("capture", "keyframes", "poses", "depth_maps", "pointcloud", "mesh", "splat", "metrics")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -26,6 +27,13 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("inputs", nargs="+", metavar="INPUT")
     run.add_argument(
         "--name", metavar="ID", help="name of the capture (default: from the file and its content)"
+    )
+    run.add_argument(
+        "--from",
+        dest="start",
+        choices=STAGE_NAMES,
+        metavar="STAGE",
+        help="make this stage and all that depends on it again",
     )
     _add_run_options(run)
     demo = commands.add_parser(
@@ -89,6 +97,7 @@ def _reconstruct(args: argparse.Namespace) -> int:
         output=args.output.absolute(),
         config=read_config(args.config),
         prefer=read_prefer(args.prefer),
+        start=args.start,
     )
     capture = accept([Path(text) for text in args.inputs], args.name)
     outcome = reconstruct(capture, wish, make_display(capture, as_json=args.json))
@@ -100,7 +109,7 @@ def _reconstruct(args: argparse.Namespace) -> int:
 def _demo(args: argparse.Namespace) -> int:
     from ds3d_pipeline.terminal.demo import make_demo, tell_errors
 
-    args.inputs, args.name = [str(make_demo(args.frames))], "demo"
+    args.inputs, args.name, args.start = [str(make_demo(args.frames))], "demo", None
     code = _reconstruct(args)
     if code == OK:
         tell_errors(args.output / "demo", as_json=args.json)

@@ -155,6 +155,7 @@ def find_reasons(story: Story, reports: dict[str, StageReport]) -> list[str]:
     """Why a capture is not `ok`, one sentence each."""
     found = [f"{stage} failed: {attempts[-1].reason}" for stage, attempts in story.failures if attempts]
     for stage, report in reports.items():
+        found += [a.reason for a in report.attempts if a.outcome == "clamped"]
         lost = [a for a in report.attempts if a.outcome in ("failed", "crashed")]
         found += [f"{stage} fell back from {a.backend} to {report.backend}: {a.reason}" for a in lost]
         if report.shortfall:

@@ -21,6 +21,11 @@ class Home:
         return self.root / "work"
 
     @property
+    def registered(self) -> Path:
+        """What every known capture is made of, one folder a capture."""
+        return self.root / "registered"
+
+    @property
     def logs(self) -> Path:
         """Logs of every program that ran, one folder a run."""
         return self.root / "logs"
@@ -31,6 +36,12 @@ def find_home() -> Home:
     named = os.environ.get("DAGSTER_HOME")
     root = Path(named).expanduser() if named else _user_data_folder()
     return Home(root=root, storage=os.environ.get("DS3D_STORAGE") or str(root / "storage"))
+
+
+def outputs_folder(home: Home) -> Path:
+    """Where captures of the watched folder go: `DS3D_OUTPUTS`, else `outputs/` of the home."""
+    named = os.environ.get("DS3D_OUTPUTS")
+    return Path(named).expanduser().absolute() if named else home.root / "outputs"
 
 
 def prepare_home() -> Home:

@@ -1,9 +1,9 @@
-"""What a home knows of its captures, read from the published bundles alone."""
+"""What a home knows of its captures, read from the published bundles."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,10 @@ UNFINISHED = "unfinished"
 
 @dataclass(frozen=True, kw_only=True)
 class CaptureSummary:
-    """One capture: `status` and `mode` as its latest finished run told them, or `unfinished`."""
+    """One capture: `status` and `mode` as its latest finished run told them.
+
+    Without one, `status` is the word of its latest run, or `unfinished`.
+    """
 
     name: str
     status: str
@@ -41,13 +44,14 @@ class CaptureStatus:
     metrics: dict[str, Any] | None
 
 
-def list_captures(home: Home) -> list[CaptureSummary]:
-    """Every capture that was registered or has a bundle, by name."""
-    return [summarise(home, name) for name in sorted(_names(home))]
+def list_captures(home: Home, latest: Mapping[str, str] | None = None) -> list[CaptureSummary]:
+    """Every capture that was registered or has a bundle, by name; `latest` is the word of latest runs."""
+    words = latest or {}
+    return [summarise(home, name, words.get(name, UNFINISHED)) for name in sorted(_names(home))]
 
 
 def _names(home: Home) -> set[str]:
-    names = {path.name for path in _folders(UPath(home.root / "uploads"))}
+    names = {path.name for path in _folders(UPath(home.registered))}
     for stage in STAGES:
         names |= {path.name for path in _folders(UPath(home.storage) / stage)}
     return {name for name in names if not name.startswith(".")}
@@ -58,14 +62,14 @@ def _folders(place: UPath) -> Iterator[UPath]:
         yield from (path for path in place.iterdir() if path.is_dir())
 
 
-def summarise(home: Home, name: str) -> CaptureSummary:
-    """One row of the list."""
+def summarise(home: Home, name: str, word: str = UNFINISHED) -> CaptureSummary:
+    """One row of the list; `word` stands where no run finished."""
     places = [UPath(home.storage) / stage / name for stage in STAGES]
     sizes = [size for place in places if (size := bundle_bytes(place)) is not None]
     told = _read_metrics(home, name)
     return CaptureSummary(
         name=name,
-        status=told["status"] if told else UNFINISHED,
+        status=told["status"] if told else word,
         mode=told["mode"] if told else "",
         finished_at=(places[-1] / CURRENT).stat().st_mtime or None if told else None,
         stages=len(sizes),

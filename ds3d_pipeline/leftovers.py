@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,17 @@ def find_leftovers(home: Home, running: Collection[str]) -> list[Leftover]:
             found += _in_place(place)
         found += _in_cache(home)
     return found
+
+
+def find_old_leftovers(home: Home, running: Collection[str], scratch_s: float) -> list[Leftover]:
+    """`find_leftovers` without the scratch folders that something was written to in the last `scratch_s`."""
+    since = time.time() - scratch_s
+    found = find_leftovers(home, running)
+    return [leftover for leftover in found if leftover.kind != SCRATCH or _newest(leftover.path) < since]
+
+
+def _newest(path: UPath) -> float:
+    return max(file.stat().st_mtime for file in (path, *path.rglob("*")))
 
 
 def _scratch(home: Home, running: Collection[str]) -> Iterator[Leftover]:

@@ -17,7 +17,7 @@ FELL_BACK = (
 def make_home(root: Path, storage: str | None = None) -> Home:
     """An empty home."""
     home = Home(root=root, storage=storage or str(root / "storage"))
-    for folder in (home.work, root / "uploads"):
+    for folder in (home.work, home.registered):
         folder.mkdir(parents=True)
     return home
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ds3d_pipeline.cli import MODE_NAMES, STAGE_NAMES
 from ds3d_pipeline.export import check_metrics
+from ds3d_pipeline.modes import MODES, STAGES
 from ds3d_pipeline_tests.captures import run_ds3d
 
 UNUSABLE = 2
@@ -28,7 +30,13 @@ def test_unusable_input_names_the_file_and_writes_nothing(tmp_path, make):
     assert not output.exists()
 
 
-@pytest.mark.parametrize("words", [["--mode", "best"], ["--prefer", "poses=magic"], ["--prefer", "soup=x"]])
+def test_the_words_for_modes_and_stages_are_those_of_the_tables():
+    assert (tuple(MODES), STAGES) == (MODE_NAMES, STAGE_NAMES)
+
+
+@pytest.mark.parametrize(
+    "words", [["--from", "soup"], ["--mode", "best"], ["--prefer", "poses=magic"], ["--prefer", "soup=x"]]
+)
 def test_unusable_arguments(tmp_path, words):
     done = run_ds3d(tmp_path / "home", "reconstruct", "x.mp4", *words)
     assert done.returncode == UNUSABLE

@@ -4,9 +4,11 @@ import dataclasses
 import functools
 import operator
 import typing
+from pathlib import Path
 
 import pytest
 
+import ds3d_pipeline
 from ds3d_pipeline.backends import READS
 from ds3d_pipeline.definitions import defs
 from ds3d_pipeline.defs import capture, depth, export, keyframes, mesh, poses, splat
@@ -20,6 +22,11 @@ def test_the_lineage_is_the_table_of_reads():
         node = next(node for node in graph.asset_nodes if node.key.path == [stage])
         assert {key.path[0] for key in node.parent_keys} == set(reads)
         assert node.group_name == "reconstruction"
+
+
+def test_the_instance_of_a_checkout_is_that_of_a_new_home():
+    root = Path(ds3d_pipeline.__file__).parent
+    assert (root.parent / "dagster.yaml").read_text() == (root / "dagster.yaml").read_text()
 
 
 def test_every_mode_has_a_job_that_carries_it():

@@ -3,9 +3,12 @@
 import json
 import time
 
+import dagster as dg
 import pytest
 
+from ds3d_pipeline.defs.running import latest_words
 from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.home import prepare_home
 from ds3d_pipeline.inventory import list_captures, read_status
 from ds3d_pipeline_tests.captures import run_ds3d
 from ds3d_pipeline_tests.homes import FELL_BACK, make_home, put_bundle
@@ -24,7 +27,7 @@ def home(tmp_path, request):
     put_bundle(home, "mesh", "done", "new", attempts=FELL_BACK)
     put_bundle(home, "metrics", "done", TOLD)
     put_bundle(home, "capture", "stopped", "b" * 50)
-    (home.root / "uploads" / "waiting").mkdir()
+    (home.registered / "waiting").mkdir()
     return home
 
 
@@ -38,6 +41,28 @@ def test_every_capture_is_listed_with_what_counts(home):
         assert abs(done.finished_at - time.time()) < 600
     assert (stopped.name, stopped.status, stopped.stages, stopped.bytes) == ("stopped", "unfinished", 1, 50)
     assert (waiting.name, waiting.finished_at, waiting.stages) == ("waiting", None, 0)
+
+
+def test_a_capture_without_a_finished_run_has_the_word_of_its_latest_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    home = prepare_home()
+    put_bundle(home, "metrics", "done", TOLD)
+    ended = [("done", "FAILURE"), ("failed", "SUCCESS"), ("failed", "FAILURE"), ("stopped", "CANCELED")]
+    with dg.DagsterInstance.get() as instance:
+        for capture, status in [*ended, ("going", "STARTED"), ("next", "NOT_STARTED"), ("part", "SUCCESS")]:
+            (home.registered / capture).mkdir(parents=True, exist_ok=True)
+            tags, status = {"dagster/partition": capture}, dg.DagsterRunStatus[status]
+            run_id = f"{capture}-{status.value}"
+            instance.add_run(dg.DagsterRun(job_name="job", run_id=run_id, status=status, tags=tags))
+    told = {summary.name: summary.status for summary in list_captures(home, latest_words(home))}
+    assert told == {
+        "done": "degraded",
+        "failed": "failed",
+        "stopped": "cancelled",
+        "going": "running",
+        "next": "queued",
+        "part": "unfinished",
+    }
 
 
 def test_the_status_of_one_capture(home):

@@ -9,9 +9,11 @@ from ds3d_pipeline.bundles import Bundle
 from ds3d_pipeline.capture.uploads import capture_sha256, check_upload
 from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
 from ds3d_pipeline.defs.resources import ModeResource
-from ds3d_pipeline.errors import InputError
-from ds3d_pipeline.home import prepare_home
-from ds3d_pipeline.uploads import register_upload, upload_files
+from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.home import outputs_folder, prepare_home
+from ds3d_pipeline.modes import STAGES
+from ds3d_pipeline.space import check_space
+from ds3d_pipeline.uploads import register_upload, registered_inputs, upload_files
 
 
 class CaptureConfig(StageConfig):
@@ -37,6 +39,8 @@ def capture(
             paths = [Path(path) for path in config.inputs]
             register_upload(home, context.partition_key, paths, capture_sha256(check_upload(paths).files))
         files = upload_files(home, context.partition_key)
-    except InputError as error:
+        options = {stage: mode.resolve(context).options(stage) for stage in STAGES}
+        check_space(home, outputs_folder(home), registered_inputs(home, context.partition_key), options)
+    except StageError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     return materialize(context, "capture", config, mode, {}, files)

@@ -18,7 +18,11 @@ from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, file_sha256, lin
 from ds3d_pipeline.defs.metadata import describe
 from ds3d_pipeline.defs.partitions import captures
 from ds3d_pipeline.defs.resources import ModeResource
+from ds3d_pipeline.defs.survivors import mark_process
+from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.home import Home, prepare_home
+from ds3d_pipeline.loads import read_load
+from ds3d_pipeline.memory import available_mb, fit_memory
 from ds3d_pipeline.records import read_json, write_json
 from ds3d_pipeline.runners import ProgramFailed, ProgramRun, clear_folder, run_program
 
@@ -48,14 +52,16 @@ def ladder_policy(stage: str) -> dg.RetryPolicy | None:
     return dg.RetryPolicy(max_retries=rungs - 1, delay=0) if rungs > 1 else None
 
 
-def stage_asset(stage: str, *, kinds: set[str]) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+def stage_asset(
+    stage: str, *, kinds: set[str], pool: str = "heavy"
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """The decorator of every stage: a capture a partition, one heavy step at a time, retries by ladder."""
     return dg.asset(
         partitions_def=captures,
         group_name="reconstruction",
         code_version=CODE_VERSION,
         retry_policy=ladder_policy(stage),
-        pool="heavy",
+        pool=pool,
         kinds=kinds,
     )
 
@@ -109,6 +115,7 @@ def materialize(
 
     The program's input folder holds the files of all `inputs`, and `files` under the given names.
     """
+    mark_process(context)
     options = config.apply(mode.resolve(context).options(stage))
     climb = Climb(context=context, stage=stage, options=options, prefer=config.prefer, home=prepare_home())
     try:
@@ -211,7 +218,7 @@ def _note_lost_attempt(climb: Climb) -> None:
 def _run_rung(climb: Climb, rung: str, input_dir: Path, output: Path) -> ProgramRun:
     log = climb.context.log
     options_file = climb.folder / "options.json"
-    write_json(options_file, climb.options)
+    write_json(options_file, _fitting_options(climb, rung, input_dir))
     climb.record(Attempt(backend=rung, outcome="started"))
     log.info(f"{climb.stage}: running {rung}")
     argv = find_rung(climb.stage, rung).argv(str(input_dir), str(output), str(options_file))
@@ -229,6 +236,21 @@ def _run_rung(climb: Climb, rung: str, input_dir: Path, output: Path) -> Program
         on_line=lambda line: log.debug(f"{rung}: {line}"),
         on_tick=tick,
     )
+
+
+def _fitting_options(climb: Climb, rung: str, input_dir: Path) -> Any:
+    """The options, made smaller where memory does not suffice; raises ProgramFailed where that is no help."""
+    try:
+        fit = fit_memory(climb.stage, rung, read_load(input_dir), climb.options, available_mb())
+    except StageError as error:
+        nothing = ProgramRun(result={}, seconds=0.0, peak_memory_mb=0.0)
+        raise ProgramFailed("failed", str(error), log_tail="", exit_code=0, run=nothing) from error
+    if fit.needed_mb is not None:
+        climb.context.log.info(f"{climb.stage}: {rung} will need about {fit.needed_mb:.0f} MB of memory")
+    if fit.note:
+        climb.record(Attempt(backend=rung, outcome="clamped", reason=fit.note))
+        climb.context.log.warning(fit.note)
+    return fit.options
 
 
 def _pass_on(climb: Climb, rung: str, error: ProgramFailed, *, is_last: bool) -> None:

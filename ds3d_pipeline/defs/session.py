@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 from upath import UPath
 
+from ds3d_pipeline.backends import depending_on
 from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, fetch
 from ds3d_pipeline.capture.uploads import capture_id, capture_sha256, check_upload
 from ds3d_pipeline.defs.ladder import is_cancelled, mark_cancelled
@@ -22,15 +23,16 @@ from ds3d_pipeline.defs.partitions import captures
 from ds3d_pipeline.defs.plan import find_fresh
 from ds3d_pipeline.defs.resources import MODE_TAG
 from ds3d_pipeline.defs.survivors import PID_TAG, end_dead_runs, own_mark
-from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.export import Story, publish_failure
 from ds3d_pipeline.home import Home, prepare_home
 from ds3d_pipeline.modes import MODES, STAGES
 from ds3d_pipeline.records import read_json
+from ds3d_pipeline.space import check_space
 from ds3d_pipeline.terminal.show import Display
-from ds3d_pipeline.uploads import check_capture_key, register_upload
+from ds3d_pipeline.uploads import check_capture_key, check_readable, register_upload, registered_inputs
 from ds3d_pipeline.watch import StageState, stage_state
 
+MAX_RETRIES_TAG = "dagster/max_retries"
 STOP_GRACE_S = 4.0
 
 
@@ -42,6 +44,8 @@ class Wish:
     output: Path
     config: Mapping[str, Mapping[str, Any]]
     prefer: Mapping[str, str]
+    start: str | None = None
+    """The stage from which on everything is made again."""
 
     def options(self, stage: str) -> Any:
         """The mode's options with the user's own on top; raises InputError for a value that does not fit."""
@@ -62,19 +66,12 @@ class Outcome:
 def accept(paths: Sequence[Path], name: str | None) -> str:
     """Checks and registers the input and returns the key; raises InputError before anything is written."""
     for path in paths:
-        _refuse_odd_path(path)
+        check_readable(path)
     inputs = check_upload(paths)
     sha256 = capture_sha256(inputs.files)
     capture = check_capture_key(name) if name else capture_id(inputs, sha256)
     register_upload(prepare_home(), capture, paths, sha256)
     return capture
-
-
-def _refuse_odd_path(path: Path) -> None:
-    try:
-        str(path).encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"{path!r} is not a readable name.", "Rename the file in UTF-8.") from error
 
 
 def reconstruct(capture: str, wish: Wish, display: Display) -> Outcome:
@@ -84,7 +81,9 @@ def reconstruct(capture: str, wish: Wish, display: Display) -> Outcome:
     with _interruptible(), dg.DagsterInstance.get() as instance:
         end_dead_runs(instance, home)
         instance.add_dynamic_partitions(captures.name or "", [capture])
-        fresh = find_fresh(home, capture, options, wish.prefer)
+        fresh = _reusable(find_fresh(home, capture, options, wish.prefer), wish.start)
+        if "depth_maps" not in fresh:
+            check_space(home, wish.output, registered_inputs(home, capture), options)
         run_id = str(uuid.uuid4())
         try:
             with display.following(lambda: _read_states(home, run_id, fresh)):
@@ -96,6 +95,11 @@ def reconstruct(capture: str, wish: Wish, display: Display) -> Outcome:
             return Outcome(cancelled=True, metrics={})
         finally:
             shutil.rmtree(home.work / run_id, ignore_errors=True)
+
+
+def _reusable(fresh: Mapping[str, StageReport], start: str | None) -> dict[str, StageReport]:
+    again = depending_on(start) if start else frozenset()
+    return {stage: report for stage, report in fresh.items() if stage not in again}
 
 
 def _beside(body: Callable[[], None], work: Path) -> None:
@@ -151,7 +155,8 @@ def _execute(instance: dg.DagsterInstance, run_id: str, capture: str, wish: Wish
         run_config=_run_config(wish, stages),
         instance=instance,
         partition_key=capture,
-        tags={PID_TAG: own_mark(), MODE_TAG: wish.mode},
+        # Who started it here starts it again; a daemon that happens to run must not.
+        tags={PID_TAG: own_mark(run_id), MODE_TAG: wish.mode, MAX_RETRIES_TAG: "0"},
         asset_selection=[dg.AssetKey(stage) for stage in stages],
         raise_on_error=False,
         run_id=run_id,

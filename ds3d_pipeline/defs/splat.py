@@ -1,11 +1,18 @@
 """The Gaussian splat."""
 
+import shutil
+
 import dagster as dg
 from pydantic import Field
 
 from ds3d_pipeline.bundles import Bundle
 from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
 from ds3d_pipeline.defs.resources import ModeResource
+
+
+def gpu_pool() -> str:
+    """The pool of a stage that may run on a GPU; with a driver it goes on beside other captures' CPU work."""
+    return "gpu" if shutil.which("nvidia-smi") else "heavy"
 
 
 class SplatConfig(StageConfig):
@@ -34,7 +41,7 @@ class SplatConfig(StageConfig):
     seed: int | None = Field(default=None, description="Seed of all random choices.")
 
 
-@stage_asset("splat", kinds={"numba"})
+@stage_asset("splat", kinds={"numba"}, pool=gpu_pool())
 def splat(
     context: dg.AssetExecutionContext,
     config: SplatConfig,

@@ -1,5 +1,10 @@
-"""Runs whose process is gone: ended in the instance, their places in the pools and scratch folders freed."""
+"""Runs whose process is gone: ended in the instance, their places in the pools and scratch folders freed.
 
+Dagster's own run monitoring cannot tell of a run that it started on this machine, after a power cut for
+instance; such a run would hold its place in the queue for ever.
+"""
+
+import multiprocessing
 import os
 import shutil
 import socket
@@ -10,33 +15,56 @@ import psutil
 from ds3d_pipeline.home import Home
 
 PID_TAG = "ds3d/process"
+LOCAL_EXECUTORS = ("multi_or_in_process_executor", "multiprocess")
+"""Their steps are children of the process that the run depends on."""
 
 
-def own_mark() -> str:
-    """This process, told apart from a later one of the same number."""
-    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+def own_mark(run_id: str, pid: int | None = None) -> str:
+    """A process, this one or `pid`, as the one that a run depends on.
+
+    With its start, since numbers return, and with the run, since a run that is taken up again gets the tags
+    of the earlier one.
+    """
+    process = psutil.Process(pid)
+    return f"{run_id}:{socket.gethostname()}:{process.pid}:{process.create_time():.2f}"
+
+
+def mark_process(context: dg.AssetExecutionContext) -> None:
+    """Tags the run of a step with the process that it depends on, where that is known."""
+    run = context.run
+    is_child = multiprocessing.parent_process() is not None
+    if is_child and context.job_def.executor_def.name in LOCAL_EXECUTORS and not _is_of(run):
+        context.instance.add_run_tags(run.run_id, {PID_TAG: own_mark(run.run_id, os.getppid())})
+
+
+def _is_of(run: dg.DagsterRun) -> bool:
+    return run.tags.get(PID_TAG, "").startswith(f"{run.run_id}:")
 
 
 def _is_gone(mark: str) -> bool:
-    host, pid, created = mark.rsplit(":", 2)
+    _, host, pid, created = mark.rsplit(":", 3)
     if host != socket.gethostname():
         return False
     try:
-        return f"{psutil.Process(int(pid)).create_time():.2f}" != created
+        process = psutil.Process(int(pid))
+        return f"{process.create_time():.2f}" != created or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 
 
-def end_dead_runs(instance: dg.DagsterInstance, home: Home) -> None:
-    """Reports every run that a killed command line left behind as failed."""
+def end_dead_runs(instance: dg.DagsterInstance, home: Home) -> list[str]:
+    """Reports every run whose process is gone as failed, and returns their ids."""
     statuses = [
         dg.DagsterRunStatus.NOT_STARTED,
         dg.DagsterRunStatus.STARTING,
         dg.DagsterRunStatus.STARTED,
         dg.DagsterRunStatus.CANCELING,
     ]
+    ended = []
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=statuses)):
-        if PID_TAG in run.tags and _is_gone(run.tags[PID_TAG]):
+        if _is_of(run) and _is_gone(run.tags[PID_TAG]):
             instance.report_run_failed(run, "The process that ran this disappeared.")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             shutil.rmtree(home.work / run.run_id, ignore_errors=True)
+            ended.append(run.run_id)
+    return ended

@@ -20,7 +20,10 @@ from ds3d_pipeline.report.words import duration, plural, size
 
 def tell_captures(*, as_json: bool) -> None:
     """Prints every capture of the home, one a row."""
-    console, captures = Console(soft_wrap=True), list_captures(prepare_home())
+    from ds3d_pipeline.defs.running import latest_words
+
+    home, console = prepare_home(), Console(soft_wrap=True)
+    captures = list_captures(home, latest_words(home))
     if as_json:
         for capture in captures:
             console.file.write(json.dumps(dataclasses.asdict(capture)) + "\n")

@@ -30,9 +30,19 @@ def read_prefer(words: Sequence[str]) -> dict[str, str]:
 
 def read_config(path: Path | None) -> dict[str, dict[str, Any]]:
     """A file's table per stage; raises InputError naming the file and the entry that does not fit."""
-    if path is None:
-        return {}
+    return {} if path is None else _checked(path, _parse(path))
+
+
+def read_sidecar(path: Path) -> tuple[str | None, dict[str, dict[str, Any]]]:
+    """The `mode` that stands above the tables of such a file, None without one, and the tables."""
     tables = _parse(path)
+    mode = tables.pop("mode", None)
+    if mode is not None and mode not in MODES:
+        raise InputError(f"{path}: {mode!r} is not a mode.", f"Use one of {', '.join(MODES)}.")
+    return mode, _checked(path, tables)
+
+
+def _checked(path: Path, tables: dict[str, Any]) -> dict[str, dict[str, Any]]:
     for stage, table in tables.items():
         if stage not in STAGES or not isinstance(table, dict):
             raise InputError(f"{path}: {stage!r} is not a stage.", f"Use a table for {', '.join(STAGES)}.")

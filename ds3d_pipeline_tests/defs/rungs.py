@@ -13,7 +13,7 @@ from ds3d_pipeline.program import Work, program_main
 
 def works(work: Work[DepthOptions]) -> dict[str, Any]:
     (work.output / "made.txt").write_text("by works")
-    return {"answer": 42}
+    return {"answer": 42, "side": work.options.max_side_px}
 
 
 def refuses(work: Work[DepthOptions]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 from upath import UPath
 
+from ds3d_pipeline import space
 from ds3d_pipeline.bundles import fetch, file_sha256
 from ds3d_pipeline.capture.uploads import capture_sha256, check_upload
 from ds3d_pipeline.definitions import defs
@@ -70,3 +71,18 @@ def test_the_multiprocess_executor_makes_the_whole_graph(home, tmp_path):
     told = json.loads((tmp_path / "out" / CAPTURE / "metrics.json").read_text())
     assert told["mode"] == "fastest"
     assert told["poses"]["registered"] == told["poses"]["total"] == 8
+
+
+def test_a_run_that_the_disk_cannot_hold_fails_before_it_starts(home, monkeypatch):
+    monkeypatch.setattr(space, "FIXED_BYTES", 1e18)
+    with dg.DagsterInstance.get() as instance:
+        job = defs.resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(
+            instance=instance,
+            partition_key=CAPTURE,
+            asset_selection=[dg.AssetKey("capture")],
+            raise_on_error=False,
+        )
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    assert "of disk" in event.step_failure_data.user_failure_data.description
+    assert not list(home.logs.glob("*/*"))

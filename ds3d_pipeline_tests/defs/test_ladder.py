@@ -9,7 +9,9 @@ from upath import UPath
 
 from ds3d_pipeline.backends import LADDERS
 from ds3d_pipeline.bundles import fetch
+from ds3d_pipeline.export import Story, find_reasons
 from ds3d_pipeline.home import prepare_home
+from ds3d_pipeline.memory import NEEDS
 from ds3d_pipeline_tests.captures import environment
 from ds3d_pipeline_tests.defs.laddered import make_defs
 
@@ -90,6 +92,27 @@ def test_an_interrupt_does_not_run_the_next_rung(own_home):
     assert not [event for event in result.all_events if event.is_step_up_for_retry]
     assert "cancelled" in failure_text(result)
     assert not (UPath(own_home.storage) / "depth_maps" / CAPTURE).exists()
+
+
+def test_a_size_that_does_not_fit_into_memory_is_clamped_and_told(own_home, monkeypatch):
+    monkeypatch.setenv("DS3D_MEMORY_MB", "600")
+    monkeypatch.setitem(NEEDS, ("depth_maps", "works"), lambda load, options: float(options.max_side_px))
+    assert climb("works").success
+    assert outcomes(own_home) == [("works", "clamped"), ("works", "ok")]
+    report = published(own_home).report
+    assert f"max_side_px is {report.result['side']} instead of 768" in report.attempts[0].reason
+    assert "needs about 0.9 GB of memory and 0.6 GB can be used" in report.attempts[0].reason
+    assert report.result["side"] < 600
+    assert report.attempts[0].reason in find_reasons(Story(capture="", mode=""), {"depth_maps": report})
+
+
+def test_what_cannot_fit_into_memory_is_not_started_and_the_next_rung_is(own_home, monkeypatch):
+    monkeypatch.setenv("DS3D_MEMORY_MB", "600")
+    monkeypatch.setitem(NEEDS, ("depth_maps", "refuses"), lambda load, options: 9000.0)
+    assert climb("refuses", "works").success
+    assert outcomes(own_home) == [("refuses", "failed"), ("works", "ok")]
+    assert "needs about 10.3 GB of memory" in published(own_home).report.attempts[0].reason
+    assert not list(own_home.logs.glob("*/*refuses*"))
 
 
 def test_the_preferred_rung_comes_first(own_home):

@@ -1,5 +1,6 @@
 """Whole runs that are interrupted, killed and taken up again."""
 
+import contextlib
 import json
 import signal
 import time
@@ -63,22 +64,53 @@ def test_ctrl_c_in_any_stage_and_then_the_same_command(tmp_path, small_photos):
     assert told["splat"] == "done"
 
 
-@pytest.mark.parametrize("stage", ["poses", "mesh"])
-def test_kill_9_of_the_whole_tree_and_then_the_same_command(tmp_path, small_photos, stage):
-    home, output = tmp_path / "home", tmp_path / "out"
-    process = start_ds3d(home, *words(small_photos, output))
-    wait_for_stage(home, stage, process)
+def wait_for_bundle(home, stage: str, process) -> None:
+    """Returns as soon as this stage's bundle counts: between it and the next stage."""
+    deadline = time.monotonic() + 120
+    while not published_at(home, stage):
+        assert time.monotonic() < deadline, f"{stage} was never published"
+        assert process.poll() is None, process.communicate()[1][-2000:]
+        time.sleep(0.01)
+
+
+def published_at(home, stage: str) -> list[int]:
+    """When the bundle of this stage was made the current one, in nanoseconds; nothing before that."""
+    return [path.stat().st_mtime_ns for path in home.glob(f"storage/{stage}/*/CURRENT")]
+
+
+def kill_family(process) -> None:
     family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
     for member in family:
-        member.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
     process.communicate(timeout=30)
+
+
+@pytest.mark.parametrize("wait", [wait_for_stage, wait_for_bundle])
+def test_kill_9_in_or_after_every_stage_and_then_the_same_command(tmp_path, small_photos, wait):
+    """One run, killed as often as it has stages: what was finished before a kill is not made again."""
+    home, output = tmp_path / "home", tmp_path / "out"
+    made: dict[str, list[int]] = {}
+    for stage in HEAVY:
+        process = start_ds3d(home, *words(small_photos, output))
+        wait(home, stage, process)
+        kill_family(process)
+        made |= {name: at for name in HEAVY if name not in made and (at := published_at(home, name))}
+    assert set(HEAVY[:-1]) <= set(made)
     done = run_ds3d(home, *words(small_photos, output))
     assert done.returncode == 0, done.stderr[-2000:]
-    told = states(done.stdout)
-    before = HEAVY[: HEAVY.index(stage)]
-    assert {told[name] for name in before} == {"reused"}
-    assert told[stage] == "done"
+    assert {name: published_at(home, name) for name in made} == made
     assert not list(home.glob("work/*"))
+
+
+def test_from_a_stage_on_everything_is_made_again(tmp_path, small_photos):
+    home, output = tmp_path / "home", tmp_path / "out"
+    assert run_ds3d(home, *words(small_photos, output)).returncode == 0
+    done = run_ds3d(home, *words(small_photos, output), "--from", "pointcloud")
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = states(done.stdout)
+    assert {told[stage] for stage in ("capture", "keyframes", "poses", "depth_maps")} == {"reused"}
+    assert {told[stage] for stage in ("pointcloud", "mesh", "splat")} == {"done"}
 
 
 def test_a_failed_run_keeps_the_files_of_an_earlier_one(tmp_path, small_photos):
@@ -93,3 +125,12 @@ def test_a_failed_run_keeps_the_files_of_an_earlier_one(tmp_path, small_photos):
     told = json.loads((output / "kept" / "failed" / "metrics.json").read_text())
     assert told["status"] == "failed"
     assert told["reasons"][0].startswith("pointcloud failed")
+
+
+def test_a_capture_that_only_failed_is_listed_as_failed(tmp_path, small_photos):
+    home, config = tmp_path / "home", tmp_path / "own.json"
+    config.write_text('{"keyframes": {"max_photos": 0}}')
+    failed = run_ds3d(home, *words(small_photos, tmp_path / "out"), "--name", "never", "--config", config)
+    assert failed.returncode == 1
+    (line,) = run_ds3d(home, "list", "--json").stdout.splitlines()
+    assert json.loads(line)["status"] == "failed"

@@ -1,0 +1,142 @@
+"""A night's worth of captures through the watched folder.
+
+    python benchmarks/overnight.py [--captures 100] [--photos 6] [--hours 12]
+
+Puts that many tiny synthetic captures into the folder of a fresh home, starts `dagster dev` on it and waits
+until every one has a finished run. Prints throughput, the memory of Dagster's processes and the size of
+its databases as the night goes on. Exit code 1 where a capture did not finish or those grew too much.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import dagster as dg
+import psutil
+
+from ds3d_pipeline.home import Home, prepare_home
+from ds3d_pipeline.synthetic.capture import make_capture
+from ds3d_pipeline.synthetic.options import CameraOptions, PathOptions, SceneOptions, SyntheticOptions
+
+ROOT = Path(__file__).parents[1]
+EVERY_S = 15
+MAX_DATABASE_MB_PER_CAPTURE = 5.0
+MAX_DAEMON_GROWTH_MB = 200.0
+"""Of the daemon over the last three quarters of the night."""
+ROLES = {"daemon": "dagster._daemon", "code server": "dagster._grpc", "web server": "dagster_webserver"}
+
+
+def drop_captures(folder: Path, count: int, photos: int) -> None:
+    """Every capture is another scene, so that no two have one content."""
+    camera = CameraOptions(size_wh=(320, 240), focal_px=280.0, noise_sigma=1.0)
+    for seed in range(count):
+        scene = SceneOptions(seed=seed)
+        options = SyntheticOptions(frames=photos, scene=scene, path=PathOptions(arc_deg=30.0), camera=camera)
+        with tempfile.TemporaryDirectory() as made:
+            photographed = Path(made) / make_capture(Path(made), options).input
+            shutil.move(photographed, folder / f"capture-{seed:03d}")
+
+
+def start_dagster(home: Home) -> subprocess.Popen[bytes]:
+    """`dagster dev` in a session of its own; its output goes to `dagster.log` of the home."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
+    with (home.root / "dagster.log").open("wb") as log:
+        return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+
+
+def count_runs() -> collections.Counter[str]:
+    """Runs of captures by status."""
+    with dg.DagsterInstance.get() as instance:
+        runs = [run for run in instance.get_runs() if "ds3d/upload" in run.tags]
+    return collections.Counter(run.status.value for run in runs)
+
+
+def memory_mb(process: psutil.Process) -> dict[str, float]:
+    """Resident memory by role of the processes below `dagster dev`; runs are no part of it."""
+    found = dict.fromkeys(ROLES, 0.0)
+    for child in process.children(recursive=True):
+        try:
+            words, resident = " ".join(child.cmdline()), child.memory_info().rss / 1e6
+        except psutil.Error:
+            continue
+        for role, word in ROLES.items():
+            if word in words:
+                found[role] = max(found[role], resident)
+    return found
+
+
+def database_mb(home: Home) -> float:
+    """All of Dagster's databases in the home."""
+    return sum(path.stat().st_size for path in home.root.rglob("*.db*")) / 1e6
+
+
+def follow(
+    home: Home, process: psutil.Process, wanted: int, hours: float
+) -> list[tuple[float, int, float, float]]:
+    """(seconds, finished runs, daemon MB, database MB) about every half minute, printed as it goes."""
+    start, rows = time.monotonic(), []
+    print(
+        f"{'minutes':>8}{'done':>6}{'failed':>8}{'queued':>8}{'daemon MB':>11}{'server MB':>11}{'DB MB':>8}"
+    )
+    while time.monotonic() - start < 3600 * hours:
+        runs, memory, database = count_runs(), memory_mb(process), database_mb(home)
+        seconds, done = time.monotonic() - start, runs["SUCCESS"]
+        rows.append((seconds, done, memory["daemon"], database))
+        print(
+            f"{seconds / 60:8.1f}{done:6}{runs['FAILURE']:8}{runs['QUEUED']:8}{memory['daemon']:11.0f}"
+            f"{memory['code server']:11.0f}{database:8.1f}",
+            flush=True,
+        )
+        if done + runs["FAILURE"] + runs["CANCELED"] >= wanted:
+            break
+        time.sleep(30)
+    return rows
+
+
+def judge(rows: list[tuple[float, int, float, float]], wanted: int, finished: int) -> bool:
+    """Prints the totals and whether all is well."""
+    seconds, done, daemon, database = rows[-1]
+    growth = daemon - rows[len(rows) // 4][2]
+    print(f"{done} of {wanted} runs succeeded, {finished} captures have files")
+    print(f"{3600 * done / seconds:.1f} captures an hour, {seconds / max(done, 1):.1f} s each")
+    print(f"daemon grew by {growth:.0f} MB, databases hold {database / wanted:.2f} MB a capture")
+    is_small = growth <= MAX_DAEMON_GROWTH_MB and database <= MAX_DATABASE_MB_PER_CAPTURE * wanted
+    return done == finished == wanted and is_small
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--captures", type=int, default=100)
+    parser.add_argument("--photos", type=int, default=6)
+    parser.add_argument("--hours", type=float, default=12.0, help="ends unfinished after this long")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ds3d-overnight-") as folder:
+        os.environ |= {"DAGSTER_HOME": folder, "DS3D_UPLOADS_EVERY_S": str(EVERY_S)}
+        home = prepare_home()
+        (home.root / "uploads" / "fastest").mkdir(parents=True)
+        drop_captures(home.root / "uploads" / "fastest", args.captures, args.photos)
+        started = start_dagster(home)
+        try:
+            rows = follow(home, psutil.Process(started.pid), args.captures, args.hours)
+        finally:
+            os.killpg(started.pid, signal.SIGTERM)
+            started.wait()
+        finished = len(list((home.root / "outputs").glob("*/metrics.json")))
+        return 0 if judge(rows, args.captures, finished) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
