@@ -49,11 +49,21 @@ def prepare_home() -> Home:
     home = find_home()
     for folder in (home.root, home.work, home.logs):
         folder.mkdir(parents=True, exist_ok=True)
+    if not home.registered.exists():
+        _adopt_registrations(home)
     config = home.root / "dagster.yaml"
     if not config.exists():
         shutil.copyfile(Path(__file__).with_name("dagster.yaml"), config)
     os.environ["DAGSTER_HOME"] = str(home.root)
     return home
+
+
+def _adopt_registrations(home: Home) -> None:
+    """In homes made before there was a watched folder they lie in what is that folder now."""
+    home.registered.mkdir()
+    for told in sorted((home.root / "uploads").glob("*/upload.json")):
+        if (told.parent / "request.json").exists():
+            shutil.move(told.parent, home.registered)
 
 
 def _user_data_folder() -> Path:
