@@ -2,14 +2,13 @@
 
 import dagster as dg
 
-from ds3d_pipeline.defs import capture, checks, depth, export, keyframes, mesh, poses, splat
+from ds3d_pipeline.defs import capture, depth, export, keyframes, mesh, poses, splat
 from ds3d_pipeline.defs.jobs import reconstruct_jobs
 from ds3d_pipeline.defs.resources import ModeResource
 from ds3d_pipeline.defs.storage import BundleIOManager
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules([capture, keyframes, poses, depth, mesh, splat, export]),
-    asset_checks=[checks.poses_quality],
     jobs=reconstruct_jobs,
     resources={"mode": ModeResource(), "io_manager": BundleIOManager()},
 )

@@ -1,11 +1,10 @@
-"""A code location with one asset, `depth_maps`, whose ladder is named by `DS3D_TEST_LADDER`."""
+"""A code location with one asset, `keyframes`, whose ladder is named by `DS3D_TEST_LADDER`."""
 
 import os
 
 import dagster as dg
 
 from ds3d_pipeline.backends import LADDERS, Rung
-from ds3d_pipeline.bundles import Bundle
 from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
 from ds3d_pipeline.defs.resources import ModeResource
 from ds3d_pipeline.defs.storage import BundleIOManager
@@ -13,17 +12,17 @@ from ds3d_pipeline.defs.storage import BundleIOManager
 
 def make_defs(*names: str) -> dg.Definitions:
     """The definitions of one asset over the rungs of `rungs.py` that `names` lists."""
-    LADDERS["depth_maps"] = tuple(Rung(name=name, module="ds3d_pipeline_tests.defs.rungs") for name in names)
+    LADDERS["keyframes"] = tuple(Rung(name=name, module="ds3d_pipeline_tests.defs.rungs") for name in names)
 
-    @stage_asset("depth_maps", kinds={"numba"})
-    def depth_maps(
+    @stage_asset("keyframes", kinds={"numba"})
+    def keyframes(
         context: dg.AssetExecutionContext, config: StageConfig, mode: ModeResource
-    ) -> dg.Output[Bundle]:
-        return materialize(context, "depth_maps", config, mode, {})
+    ) -> dg.MaterializeResult:
+        return materialize(context, "keyframes", config, mode, {})
 
     return dg.Definitions(
-        assets=[depth_maps],
-        jobs=[dg.define_asset_job("climb", selection=[depth_maps])],
+        assets=[keyframes],
+        jobs=[dg.define_asset_job("climb", selection=[keyframes])],
         resources={"mode": ModeResource(), "io_manager": BundleIOManager()},
     )
 

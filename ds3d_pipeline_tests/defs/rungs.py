@@ -7,42 +7,42 @@ import time
 from typing import Any
 
 from ds3d_pipeline.errors import InputError, StageError
-from ds3d_pipeline.options import DepthOptions
+from ds3d_pipeline.options import KeyframesOptions
 from ds3d_pipeline.program import Work, program_main
 
 
-def works(work: Work[DepthOptions]) -> dict[str, Any]:
+def works(work: Work[KeyframesOptions]) -> dict[str, Any]:
     (work.output / "made.txt").write_text("by works")
     return {"answer": 42}
 
 
-def refuses(work: Work[DepthOptions]) -> dict[str, Any]:
+def refuses(work: Work[KeyframesOptions]) -> dict[str, Any]:
     (work.output / "half.txt").write_text("half")
     raise StageError("Only 2 of 9 pixels match.", "Film more slowly.")
 
 
-def unusable(work: Work[DepthOptions]) -> dict[str, Any]:
+def unusable(work: Work[KeyframesOptions]) -> dict[str, Any]:
     raise InputError("a.jpg is text.", "Give photos.")
 
 
-def segfaults(work: Work[DepthOptions]) -> dict[str, Any]:
+def segfaults(work: Work[KeyframesOptions]) -> dict[str, Any]:
     os.kill(os.getpid(), signal.SIGSEGV)
     return {}
 
 
-def out_of_memory(work: Work[DepthOptions]) -> dict[str, Any]:
+def out_of_memory(work: Work[KeyframesOptions]) -> dict[str, Any]:
     """The kernel's out-of-memory killer sends this signal."""
     os.kill(os.getpid(), signal.SIGKILL)
     return {}
 
 
-def interrupted(work: Work[DepthOptions]) -> dict[str, Any]:
+def interrupted(work: Work[KeyframesOptions]) -> dict[str, Any]:
     os.kill(os.getppid(), signal.SIGINT)
     time.sleep(60)
     return {}
 
 
-def kills_its_step(work: Work[DepthOptions]) -> dict[str, Any]:
+def kills_its_step(work: Work[KeyframesOptions]) -> dict[str, Any]:
     os.kill(os.getppid(), signal.SIGKILL)
     time.sleep(60)
     return {}
@@ -54,4 +54,4 @@ BACKENDS = {
 }
 
 if __name__ == "__main__":
-    sys.exit(program_main(DepthOptions, BACKENDS))
+    sys.exit(program_main(KeyframesOptions, BACKENDS))

@@ -19,7 +19,7 @@ CAPTURE = "test-00000000"
 @pytest.fixture(autouse=True)
 def own_home(tmp_path, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
-    monkeypatch.setitem(LADDERS, "depth_maps", LADDERS["depth_maps"])
+    monkeypatch.setitem(LADDERS, "keyframes", LADDERS["keyframes"])
     return prepare_home()
 
 
@@ -31,12 +31,12 @@ def climb(*names: str, config: dict | None = None):
             instance=instance,
             partition_key=CAPTURE,
             raise_on_error=False,
-            run_config={"ops": {"depth_maps": {"config": config or {}}}},
+            run_config={"ops": {"keyframes": {"config": config or {}}}},
         )
 
 
 def published(home):
-    return fetch(UPath(home.storage) / "depth_maps" / CAPTURE, home.root / "cache")
+    return fetch(UPath(home.storage) / "keyframes" / CAPTURE, home.root / "cache")
 
 
 def outcomes(home):
@@ -89,7 +89,7 @@ def test_an_interrupt_does_not_run_the_next_rung(own_home):
     assert not result.success
     assert not [event for event in result.all_events if event.is_step_up_for_retry]
     assert "cancelled" in failure_text(result)
-    assert not (UPath(own_home.storage) / "depth_maps" / CAPTURE).exists()
+    assert not (UPath(own_home.storage) / "keyframes" / CAPTURE).exists()
 
 
 def test_the_preferred_rung_comes_first(own_home):
