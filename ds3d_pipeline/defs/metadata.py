@@ -7,8 +7,9 @@ from typing import Any
 
 import dagster as dg
 from PIL import Image
+from upath import UPath
 
-from ds3d_pipeline.bundles import Attempt, Bundle
+from ds3d_pipeline.bundles import Attempt, Bundle, list_files
 from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.formats.pictures import small_jpeg
 from ds3d_pipeline.report.camera_path import draw_path
@@ -77,15 +78,18 @@ def _drawings(bundle: Bundle) -> dict[str, Any]:
 
 
 def _pictures(bundle: Bundle) -> dict[str, Any]:
-    """A thumbnail of every picture; one that is larger stands beside it as a file."""
-    found: dict[str, Any] = {}
-    for path in _paths(bundle.folder):
-        name = "_".join(path.relative_to(bundle.folder).with_suffix("").parts)
-        data, kind = _thumbnail(path)
-        found[name] = _inline(data, kind)
-        if path.stat().st_size > len(data):
-            found[f"{name}_file"] = dg.MetadataValue.path(str(path))
-    return found
+    """A thumbnail of every picture."""
+    return {
+        "_".join(path.relative_to(bundle.folder).with_suffix("").parts): _inline(*_thumbnail(path))
+        for path in _paths(bundle.folder)
+    }
+
+
+def link_files(bundle: Bundle, stands_at: UPath) -> dict[str, dg.MetadataValue]:
+    """Where the files themselves stand, once the bundle is published at `stands_at`."""
+    shown = [path.relative_to(bundle.folder).as_posix() for path in _paths(bundle.folder)]
+    names = [name for name, _ in list_files(bundle.folder) if "/" not in name]
+    return {name: dg.MetadataValue.path(str(stands_at / name)) for name in [*names, *shown]}
 
 
 def _paths(folder: Path) -> Iterator[Path]:

@@ -189,13 +189,14 @@ def _conclude(home: Home, run_id: str, capture: str, wish: Wish, display: Displa
     if (work / "metrics" / "finished").exists():
         told = read_json(folder / "metrics.json", dict[str, Any])
     else:
-        told, folder = _publish_failure(home, work, capture, wish)
+        told, folder = publish_failed_run(home, run_id, capture, wish)
     display.finish(told, str(folder))
     return Outcome(cancelled=False, metrics=told)
 
 
-def _publish_failure(home: Home, work: Path, capture: str, wish: Wish) -> tuple[dict[str, Any], Path]:
-    """What did get finished, and why the rest did not."""
+def publish_failed_run(home: Home, run_id: str, capture: str, wish: Wish) -> tuple[dict[str, Any], Path]:
+    """Publishes what did get finished, and why the rest did not; returns its metrics and where they stand."""
+    work = home.work / run_id
     failures = tuple((stage, attempts) for stage in STAGES if (attempts := _failed_attempts(work / stage)))
     story = Story(capture=capture, mode=wish.mode, failures=failures or (("metrics", (_UNTOLD,)),))
     return publish_failure(story, _finished(home, capture, wish), wish.output)

@@ -29,7 +29,16 @@ def write_match_matrix(path: Path, evidence: Evidence) -> None:
     image.paste(Image.fromarray(colors), (_LEFT, _TOP))
     draw.rectangle((_LEFT - 1, _TOP - 1, _LEFT + count * cell, _TOP + count * cell), outline=_INK)
     _label(draw, evidence, cell)
-    image.quantize(64, dither=Image.Dither.NONE).save(path, "PNG", optimize=True)
+    image.quantize(palette=_palette(), dither=Image.Dither.NONE).save(path, "PNG", optimize=True)
+
+
+def _palette() -> Image.Image:
+    """Every colour that is drawn: a palette found from the picture would lose the few red cells."""
+    blues = np.linspace(_FEW, _MANY, 64).round().astype(int).reshape(-1)
+    greys = np.linspace(_INK, _PAPER, 24).round().astype(int).reshape(-1)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*blues.tolist(), *greys.tolist(), *_PLACED, *_LOST])
+    return palette
 
 
 def match_counts(evidence: Evidence) -> Float64:

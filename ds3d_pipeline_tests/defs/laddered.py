@@ -1,4 +1,4 @@
-"""A code location with one asset, `keyframes`, whose ladder is named by `DS3D_TEST_LADDER`."""
+"""A code location with one asset, `depth_maps`, whose ladder is named by `DS3D_TEST_LADDER`."""
 
 import os
 
@@ -12,17 +12,17 @@ from ds3d_pipeline.defs.storage import BundleIOManager
 
 def make_defs(*names: str) -> dg.Definitions:
     """The definitions of one asset over the rungs of `rungs.py` that `names` lists."""
-    LADDERS["keyframes"] = tuple(Rung(name=name, module="ds3d_pipeline_tests.defs.rungs") for name in names)
+    LADDERS["depth_maps"] = tuple(Rung(name=name, module="ds3d_pipeline_tests.defs.rungs") for name in names)
 
-    @stage_asset("keyframes", kinds={"numba"})
-    def keyframes(
+    @stage_asset("depth_maps", kinds={"numba"})
+    def depth_maps(
         context: dg.AssetExecutionContext, config: StageConfig, mode: ModeResource
     ) -> dg.MaterializeResult:
-        return materialize(context, "keyframes", config, mode, {})
+        return materialize(context, "depth_maps", config, mode, {})
 
     return dg.Definitions(
-        assets=[keyframes],
-        jobs=[dg.define_asset_job("climb", selection=[keyframes])],
+        assets=[depth_maps],
+        jobs=[dg.define_asset_job("climb", selection=[depth_maps])],
         resources={"mode": ModeResource(), "io_manager": BundleIOManager()},
     )
 

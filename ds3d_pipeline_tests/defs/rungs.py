@@ -6,43 +6,66 @@ import sys
 import time
 from typing import Any
 
+import numpy as np
+
 from ds3d_pipeline.errors import InputError, StageError
-from ds3d_pipeline.options import KeyframesOptions
+from ds3d_pipeline.formats.colmap import write_array
+from ds3d_pipeline.options import DepthOptions
 from ds3d_pipeline.program import Work, program_main
 
 
-def works(work: Work[KeyframesOptions]) -> dict[str, Any]:
+def works(work: Work[DepthOptions]) -> dict[str, Any]:
     (work.output / "made.txt").write_text("by works")
-    return {"answer": 42}
+    write_array(work.output / "depth" / "a.jpg.bin", np.ones((2, 2), np.float32))
+    return {"answer": 42, "coverage": 1.0}
 
 
-def refuses(work: Work[KeyframesOptions]) -> dict[str, Any]:
+def refuses(work: Work[DepthOptions]) -> dict[str, Any]:
     (work.output / "half.txt").write_text("half")
     raise StageError("Only 2 of 9 pixels match.", "Film more slowly.")
 
 
-def unusable(work: Work[KeyframesOptions]) -> dict[str, Any]:
+def unusable(work: Work[DepthOptions]) -> dict[str, Any]:
     raise InputError("a.jpg is text.", "Give photos.")
 
 
-def segfaults(work: Work[KeyframesOptions]) -> dict[str, Any]:
+def segfaults(work: Work[DepthOptions]) -> dict[str, Any]:
     os.kill(os.getpid(), signal.SIGSEGV)
     return {}
 
 
-def out_of_memory(work: Work[KeyframesOptions]) -> dict[str, Any]:
+def out_of_memory(work: Work[DepthOptions]) -> dict[str, Any]:
     """The kernel's out-of-memory killer sends this signal."""
     os.kill(os.getpid(), signal.SIGKILL)
     return {}
 
 
-def interrupted(work: Work[KeyframesOptions]) -> dict[str, Any]:
+def interrupted(work: Work[DepthOptions]) -> dict[str, Any]:
     os.kill(os.getppid(), signal.SIGINT)
     time.sleep(60)
     return {}
 
 
-def kills_its_step(work: Work[KeyframesOptions]) -> dict[str, Any]:
+def half_done(work: Work[DepthOptions]) -> dict[str, Any]:
+    """Takes itself for done, with a map that is none."""
+    works(work)
+    (work.output / "depth" / "b.jpg.bin").write_bytes(b"9&9&1&")
+    return {"coverage": 1.0}
+
+
+def stalls(work: Work[DepthOptions]) -> dict[str, Any]:
+    """Says one thing and then nothing for long."""
+    work.progress(0.25, "thinking")
+    time.sleep(2.5)
+    return works(work)
+
+
+def says_nothing(work: Work[DepthOptions]) -> dict[str, Any]:
+    time.sleep(2.5)
+    return works(work)
+
+
+def kills_its_step(work: Work[DepthOptions]) -> dict[str, Any]:
     os.kill(os.getppid(), signal.SIGKILL)
     time.sleep(60)
     return {}
@@ -50,8 +73,11 @@ def kills_its_step(work: Work[KeyframesOptions]) -> dict[str, Any]:
 
 BACKENDS = {
     body.__name__: body
-    for body in (works, refuses, unusable, segfaults, out_of_memory, interrupted, kills_its_step)
+    for body in (
+        *(works, refuses, unusable, segfaults, out_of_memory, interrupted, stalls, says_nothing),
+        *(half_done, kills_its_step),
+    )
 }
 
 if __name__ == "__main__":
-    sys.exit(program_main(KeyframesOptions, BACKENDS))
+    sys.exit(program_main(DepthOptions, BACKENDS))

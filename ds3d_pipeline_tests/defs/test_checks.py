@@ -3,13 +3,15 @@
 import dagster as dg
 import pytest
 
+from ds3d_pipeline.backends import LADDERS, Rung
+from ds3d_pipeline.bundles import Attempt
 from ds3d_pipeline.capture.uploads import capture_sha256, check_upload
 from ds3d_pipeline.definitions import defs
-from ds3d_pipeline.defs import ladder
 from ds3d_pipeline.defs.plan import find_fresh
 from ds3d_pipeline.gates import GATES
 from ds3d_pipeline.home import prepare_home
 from ds3d_pipeline.modes import MODES, STAGES
+from ds3d_pipeline.records import read_json
 from ds3d_pipeline.uploads import register_upload
 
 CAPTURE = "checked"
@@ -51,23 +53,14 @@ def test_a_run_over_some_assets_of_a_partition_evaluates_theirs(home):
     assert registered.metadata["registered"].value == registered.metadata["total"].value == 8
 
 
-def test_unsound_files_of_the_last_backend_stop_what_would_read_them(home, monkeypatch):
-    def find_faults(stage, folder):
-        if stage == "poses":
-            (folder / "sparse" / "points3D.bin").write_bytes(b"half")
-        return sound(stage, folder)
-
-    sound = ladder.find_faults
-    monkeypatch.setattr(ladder, "find_faults", find_faults)
-    result = run([*UP_TO_POSES, dg.AssetKey("depth_maps")])
+def test_unsound_files_stop_what_would_read_them(home, monkeypatch):
+    refusing = (Rung(name="half_done", module="ds3d_pipeline_tests.defs.rungs"),)
+    monkeypatch.setitem(LADDERS, "depth_maps", refusing)
+    result = run([*UP_TO_POSES, dg.AssetKey("depth_maps"), dg.AssetKey("pointcloud")])
     assert not result.success
-    retried = [event for event in result.all_events if event.is_step_up_for_retry]
-    assert [event.step_key for event in retried] == ["poses", "poses"]
-    (valid,) = [e for e in result.get_asset_check_evaluations() if e.check_name == "valid_files"]
-    assert not valid.passed
-    assert valid.severity == dg.AssetCheckSeverity.ERROR
-    assert "is not a COLMAP model" in valid.description
     started = {event.step_key for event in result.all_events if event.is_step_start}
-    assert started == {"capture", "keyframes", "poses"}
+    assert started == {"capture", "keyframes", "poses", "depth_maps"}
     options = {stage: MODES["fastest"].options(stage) for stage in STAGES}
-    assert set(find_fresh(home, CAPTURE, options, {})) == {"capture", "keyframes"}
+    assert set(find_fresh(home, CAPTURE, options, {})) == {"capture", "keyframes", "poses"}
+    attempts = read_json(home.work / result.run_id / "depth_maps" / "attempts.json", tuple[Attempt, ...])
+    assert [attempt.outcome for attempt in attempts] == ["failed"]

@@ -1,5 +1,6 @@
 """Retries as rungs: what is tried, what is told, and what an interrupt does."""
 
+import re
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ from upath import UPath
 
 from ds3d_pipeline.backends import LADDERS
 from ds3d_pipeline.bundles import fetch
+from ds3d_pipeline.defs import progress
 from ds3d_pipeline.home import prepare_home
 from ds3d_pipeline_tests.captures import environment
 from ds3d_pipeline_tests.defs.laddered import make_defs
@@ -19,7 +21,7 @@ CAPTURE = "test-00000000"
 @pytest.fixture(autouse=True)
 def own_home(tmp_path, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
-    monkeypatch.setitem(LADDERS, "keyframes", LADDERS["keyframes"])
+    monkeypatch.setitem(LADDERS, "depth_maps", LADDERS["depth_maps"])
     return prepare_home()
 
 
@@ -31,12 +33,12 @@ def climb(*names: str, config: dict | None = None):
             instance=instance,
             partition_key=CAPTURE,
             raise_on_error=False,
-            run_config={"ops": {"keyframes": {"config": config or {}}}},
+            run_config={"ops": {"depth_maps": {"config": config or {}}}},
         )
 
 
 def published(home):
-    return fetch(UPath(home.storage) / "keyframes" / CAPTURE, home.root / "cache")
+    return fetch(UPath(home.storage) / "depth_maps" / CAPTURE, home.root / "cache")
 
 
 def outcomes(home):
@@ -69,6 +71,29 @@ def test_crashes_of_two_kinds_are_survived_and_named(own_home):
     assert "memory ran out" in reasons[1]
 
 
+def test_unsound_files_are_a_failed_rung(own_home):
+    result = climb("half_done", "works")
+    assert result.success
+    assert outcomes(own_home) == [("half_done", "failed"), ("works", "ok")]
+    assert "b.jpg.bin is not a dense COLMAP map" in published(own_home).report.attempts[0].reason
+    assert not (published(own_home).folder / "depth" / "b.jpg.bin").exists()
+
+
+def test_unsound_files_of_the_last_rung_stay_to_look_at_and_fail_the_check(own_home):
+    result = climb("refuses", "half_done")
+    assert not result.success
+    assert outcomes(own_home) == [("refuses", "failed"), ("half_done", "failed")]
+    (valid,) = [e for e in result.get_asset_check_evaluations() if e.check_name == "valid_files"]
+    assert (valid.passed, valid.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "b.jpg.bin is not a dense COLMAP map" in valid.description
+
+
+def test_the_files_are_linked_where_they_stand(own_home):
+    (made,) = climb("works").asset_materializations_for_node("depth_maps")
+    for name in ("path", "made.txt"):
+        assert UPath(made.metadata[name].path).exists()
+
+
 def test_when_no_rung_is_left_all_are_told(own_home):
     result = climb("refuses", "segfaults")
     assert not result.success
@@ -89,7 +114,23 @@ def test_an_interrupt_does_not_run_the_next_rung(own_home):
     assert not result.success
     assert not [event for event in result.all_events if event.is_step_up_for_retry]
     assert "cancelled" in failure_text(result)
-    assert not (UPath(own_home.storage) / "keyframes" / CAPTURE).exists()
+    assert not (UPath(own_home.storage) / "depth_maps" / CAPTURE).exists()
+
+
+@pytest.mark.parametrize(
+    ("rung", "line"),
+    [
+        ("stalls", r"depth_maps: stalls at 25% after \d s, about \d+ s left: thinking"),
+        ("says_nothing", r"depth_maps: says_nothing at 0% after \d s"),
+    ],
+)
+def test_a_line_comes_in_time_though_the_program_has_nothing_new_to_say(monkeypatch, rung, line):
+    monkeypatch.setattr(progress, "LOG_EVERY_S", 0.5)
+    result = climb(rung)
+    with dg.DagsterInstance.get() as instance:
+        entries = instance.all_logs(result.run_id)
+    lines = [entry.user_message for entry in entries if re.fullmatch(line, entry.user_message)]
+    assert len(lines) >= 3
 
 
 def test_the_preferred_rung_comes_first(own_home):
