@@ -25,6 +25,8 @@ from ds3d_pipeline.records import read_json, write_json
 from ds3d_pipeline.runners import ProgramFailed, ProgramRun, clear_folder, run_program
 from ds3d_pipeline.validity import find_faults
 
+_BUNDLE = dg.PythonObjectDagsterType(Bundle, name="StageBundle")
+
 
 class StageConfig(dg.Config):
     """What every stage lets the user choose: empty fields follow the mode."""
@@ -59,7 +61,7 @@ def stage_asset(stage: str, *, kinds: set[str]) -> Callable[[Callable[..., Any]]
         kinds=kinds,
         check_specs=check_specs(stage),
         # Without it Dagster takes an asset with checks for one without a value.
-        dagster_type=dg.PythonObjectDagsterType(Bundle),
+        dagster_type=_BUNDLE,
     )
 
 
