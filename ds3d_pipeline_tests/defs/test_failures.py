@@ -79,6 +79,7 @@ def test_a_run_that_failed_at_mesh_is_told_and_goes_on_from_there(instance, tmp_
         job,
         instance,
         run_config=config,
+        tags=tags,
         reexecution_options=dg.ReexecutionOptions.from_failure(failed.run_id, instance),
     )
     assert again.success
