@@ -56,6 +56,8 @@ class StageReport:
     """The program's own `result.json`."""
     shortfall: str | None = None
     """What the artifact lacks because this backend made it; None where it lacks nothing."""
+    faults: tuple[str, ...] = ()
+    """What is wrong with the files themselves; such a bundle is kept to look at, and read by no stage."""
 
 
 @dataclass(frozen=True, kw_only=True)

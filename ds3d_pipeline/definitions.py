@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from ds3d_pipeline.defs import capture, checks, cleaning, depth, export, keyframes, mesh, poses, splat
+from ds3d_pipeline.defs import capture, cleaning, depth, export, keyframes, mesh, poses, splat
+from ds3d_pipeline.defs.failures import failed_captures
 from ds3d_pipeline.defs.jobs import reconstruct_jobs
 from ds3d_pipeline.defs.resources import ModeResource
 from ds3d_pipeline.defs.sensors import capture_uploads
@@ -10,8 +11,7 @@ from ds3d_pipeline.defs.storage import BundleIOManager
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules([capture, keyframes, poses, depth, mesh, splat, export]),
-    asset_checks=[checks.poses_quality],
     jobs=[*reconstruct_jobs, cleaning.clean],
-    sensors=[capture_uploads, cleaning.leftovers, cleaning.lost_runs],
+    sensors=[capture_uploads, failed_captures, cleaning.leftovers, cleaning.lost_runs],
     resources={"mode": ModeResource(), "io_manager": BundleIOManager()},
 )

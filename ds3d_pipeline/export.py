@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, file_sha256
+from ds3d_pipeline.gates import missed_gates
 from ds3d_pipeline.records import read_json, write_json
 from ds3d_pipeline.report.page import write_report
 from ds3d_pipeline.scene import Capture, Keyframes
 
 SCHEMA_VERSION = 1
-MIN_REGISTERED_FRACTION = 0.8
 FILES: tuple[tuple[str, str, str], ...] = (
     ("mesh", "model.glb", "model.glb"),
     ("splat", "splat.ply", "model.splat.ply"),
@@ -162,18 +162,14 @@ def find_reasons(story: Story, reports: dict[str, StageReport]) -> list[str]:
             missed = [a for a in report.attempts if a.outcome == "passed over"]
             found += [f"{stage} could not use {a.backend}: {a.reason}" for a in missed]
             found.append(report.shortfall)
-    return found + (_placing_reasons(reports["poses"].result) if "poses" in reports else [])
+        found += missed_gates(report)
+    return found + _diagnosis(reports)
 
 
-def _placing_reasons(placed: dict[str, Any]) -> list[str]:
-    """Lost frames by name with their neighbours, and what the capture suffers from."""
-    found = []
-    if placed["registered"] < MIN_REGISTERED_FRACTION * placed["total"]:
-        lost = f"Only {placed['registered']} of {placed['total']} frames could be placed."
-        found.append(f"{lost} {placed.get('unplaced_text', '')}".strip())
-    if diagnosis := placed.get("diagnosis"):
-        found.append(f"{diagnosis['cause']} {diagnosis['remedy']}")
-    return found
+def _diagnosis(reports: dict[str, StageReport]) -> list[str]:
+    """What the capture suffers from."""
+    found = reports["poses"].result.get("diagnosis") if "poses" in reports else None
+    return [f"{found['cause']} {found['remedy']}"] if found else []
 
 
 def _told(attempts: tuple[Attempt, ...], report: StageReport | None = None) -> dict[str, Any]:

@@ -6,7 +6,13 @@ from ds3d_pipeline.bundles import Attempt, StageReport
 from ds3d_pipeline.export import Story, find_reasons
 
 STORY = Story(capture="a", mode="balanced")
-PLACED = {"registered": 12, "total": 12, "unplaced_text": "", "diagnosis": None}
+PLACED = {
+    "registered": 12,
+    "total": 12,
+    "mean_reprojection_error_px": 0.5,
+    "unplaced_text": "",
+    "diagnosis": None,
+}
 
 
 def reasons(**result):

@@ -5,7 +5,6 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from ds3d_pipeline.bundles import Bundle
 from ds3d_pipeline.capture.uploads import capture_sha256, check_upload
 from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
 from ds3d_pipeline.defs.resources import ModeResource
@@ -31,7 +30,7 @@ class CaptureConfig(StageConfig):
 @stage_asset("capture", kinds={"video", "photos"})
 def capture(
     context: dg.AssetExecutionContext, config: CaptureConfig, mode: ModeResource
-) -> dg.Output[Bundle]:
+) -> dg.MaterializeResult:
     """The user's video or photos, checked, with what their files tell of camera and time."""
     home = prepare_home()
     try:

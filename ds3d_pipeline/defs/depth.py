@@ -45,7 +45,7 @@ class PointcloudConfig(StageConfig):
 @stage_asset("depth_maps", kinds={"numba"})
 def depth_maps(
     context: dg.AssetExecutionContext, config: DepthConfig, mode: ModeResource, poses: Bundle
-) -> dg.Output[Bundle]:
+) -> dg.MaterializeResult:
     """Depth, normals and confidence of every registered keyframe in COLMAP's dense format."""
     return materialize(context, "depth_maps", config, mode, {"poses": poses})
 
@@ -57,6 +57,6 @@ def pointcloud(
     mode: ModeResource,
     poses: Bundle,
     depth_maps: Bundle,
-) -> dg.Output[Bundle]:
+) -> dg.MaterializeResult:
     """Coloured points with normals."""
     return materialize(context, "pointcloud", config, mode, {"poses": poses, "depth_maps": depth_maps})

@@ -60,5 +60,10 @@ def metrics(
     bundle = seal(folder, report)
     (folder.parent / "finished").touch()
     metadata = describe(bundle) | {"metrics": dg.MetadataValue.json(told)}
-    metadata["output"] = dg.MetadataValue.path(str(Path(options.output).absolute() / story.capture))
+    published = Path(options.output).absolute() / story.capture
+    metadata |= {
+        "output": dg.MetadataValue.path(str(published)),
+        "report": dg.MetadataValue.path(str(published / "report.html")),
+        "total_seconds": told["total_seconds"],
+    }
     return dg.Output(bundle, data_version=dg.DataVersion(bundle.data_version), metadata=metadata)

@@ -23,6 +23,6 @@ class KeyframesConfig(StageConfig):
 @stage_asset("keyframes", kinds={"opencv"})
 def keyframes(
     context: dg.AssetExecutionContext, config: KeyframesConfig, mode: ModeResource, capture: Bundle
-) -> dg.Output[Bundle]:
+) -> dg.MaterializeResult:
     """The sharpest frame of every stretch of motion, upright and at the mode's size."""
     return materialize(context, "keyframes", config, mode, {"capture": capture})

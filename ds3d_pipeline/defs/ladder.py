@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,11 @@ from pydantic import Field
 
 from ds3d_pipeline.backends import LADDERS, Plan, find_rung, plan_ladder
 from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, file_sha256, link_file, link_tree, seal
-from ds3d_pipeline.defs.metadata import describe
+from ds3d_pipeline.code_versions import CODE_VERSIONS
+from ds3d_pipeline.defs.checks import check_results, check_specs
+from ds3d_pipeline.defs.metadata import attempts_table, describe
 from ds3d_pipeline.defs.partitions import captures
+from ds3d_pipeline.defs.progress import ProgressLog
 from ds3d_pipeline.defs.resources import ModeResource
 from ds3d_pipeline.defs.survivors import mark_process
 from ds3d_pipeline.errors import StageError
@@ -25,9 +27,9 @@ from ds3d_pipeline.loads import read_load
 from ds3d_pipeline.memory import available_mb, fit_memory
 from ds3d_pipeline.records import read_json, write_json
 from ds3d_pipeline.runners import ProgramFailed, ProgramRun, clear_folder, run_program
+from ds3d_pipeline.validity import find_faults
 
-CODE_VERSION = "1"
-LOG_EVERY_S = 10.0
+_BUNDLE = dg.PythonObjectDagsterType(Bundle, name="StageBundle")
 
 
 class StageConfig(dg.Config):
@@ -59,16 +61,19 @@ def stage_asset(
     return dg.asset(
         partitions_def=captures,
         group_name="reconstruction",
-        code_version=CODE_VERSION,
+        code_version=CODE_VERSIONS[stage],
         retry_policy=ladder_policy(stage),
         pool=pool,
         kinds=kinds,
+        check_specs=check_specs(stage),
+        # Without it Dagster takes an asset with checks for one without a value.
+        dagster_type=_BUNDLE,
     )
 
 
 def fingerprint(stage: str, options: Any, prefer: str | None, inputs: dict[str, str]) -> str:
     """Hash of all that a stage's files depend on: code version, options and the data versions read."""
-    facts = [stage, CODE_VERSION, dataclasses.asdict(options), prefer, inputs]
+    facts = [stage, CODE_VERSIONS[stage], dataclasses.asdict(options), prefer, inputs]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
@@ -110,7 +115,7 @@ def materialize(
     mode: ModeResource,
     inputs: dict[str, Bundle],
     files: dict[str, Path] | None = None,
-) -> dg.Output[Bundle]:
+) -> dg.MaterializeResult:
     """Runs the rung that this attempt is due and returns its bundle, told in metadata.
 
     The program's input folder holds the files of all `inputs`, and `files` under the given names.
@@ -126,27 +131,31 @@ def materialize(
         raise dg.Failure("cancelled", allow_retries=False) from error
 
 
-def _climb(climb: Climb, inputs: dict[str, Bundle], files: dict[str, Path]) -> dg.Output[Bundle]:
+def _climb(climb: Climb, inputs: dict[str, Bundle], files: dict[str, Path]) -> dg.MaterializeResult:
     stage, options = climb.stage, climb.options
     _refuse_after_cancel(climb)
     versions = {name: bundle.data_version for name, bundle in inputs.items()}
     versions |= {name: file_sha256(path) for name, path in files.items()}
     mark = fingerprint(stage, options, climb.prefer, versions)
-    output, rung, run = _run_due_rung(climb, inputs, files)
-    attempts = climb.record(Attempt(backend=rung, outcome="ok", seconds=run.seconds))
+    made = _run_due_rung(climb, inputs, files)
     report = StageReport(
         stage=stage,
-        backend=rung,
-        attempts=attempts,
-        seconds=sum(a.seconds for a in attempts),
-        peak_memory_mb=run.peak_memory_mb,
+        backend=made.rung,
+        attempts=made.attempts,
+        seconds=sum(a.seconds for a in made.attempts),
+        peak_memory_mb=made.run.peak_memory_mb,
         fingerprint=mark,
-        result=run.result,
-        shortfall=find_rung(stage, rung).shortfall(options),
+        result=made.run.result,
+        shortfall=find_rung(stage, made.rung).shortfall(options),
+        faults=made.faults,
     )
-    bundle = seal(output, report)
-    metadata = describe(bundle)
-    return dg.Output(bundle, data_version=dg.DataVersion(bundle.data_version), metadata=metadata)
+    bundle = seal(made.output, report)
+    return dg.MaterializeResult(
+        value=bundle,
+        data_version=dg.DataVersion(bundle.data_version),
+        metadata=describe(bundle),
+        check_results=check_results(report),
+    )
 
 
 def mark_cancelled(work: Path) -> None:
@@ -165,14 +174,23 @@ def _refuse_after_cancel(climb: Climb) -> None:
         raise KeyboardInterrupt
 
 
-def _run_due_rung(
-    climb: Climb, inputs: dict[str, Bundle], files: dict[str, Path]
-) -> tuple[Path, str, ProgramRun]:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Made:
+    """What a rung left in `output`. Only the last rung may have faults: the check of them stops the run."""
+
+    output: Path
+    rung: str
+    run: ProgramRun
+    faults: tuple[str, ...]
+    attempts: tuple[Attempt, ...]
+
+
+def _run_due_rung(climb: Climb, inputs: dict[str, Bundle], files: dict[str, Path]) -> _Made:
     plan = _due_plan(climb)
     number = climb.context.retry_number
     if number >= len(plan.rungs):
         raise dg.Failure(_summary(climb), allow_retries=False)
-    rung = plan.rungs[number]
+    rung, is_last = plan.rungs[number], number + 1 >= len(plan.rungs)
     output = clear_folder(climb.folder / "output")
     input_dir = clear_folder(climb.folder / "input")
     for bundle in inputs.values():
@@ -182,9 +200,21 @@ def _run_due_rung(
     try:
         run = _run_rung(climb, rung, input_dir, output)
     except ProgramFailed as error:
-        _pass_on(climb, rung, error, is_last=number + 1 >= len(plan.rungs))
+        _pass_on(climb, rung, error, is_last=is_last)
     _tidy(output, input_dir)
-    return output, rung, run
+    return _judged(climb, rung, run, output, is_last=is_last)
+
+
+def _judged(climb: Climb, rung: str, run: ProgramRun, output: Path, *, is_last: bool) -> _Made:
+    """Files that are no good are a failed attempt, though the program thought otherwise."""
+    faults = find_faults(climb.stage, output)
+    outcome = "failed" if faults else "ok"
+    attempts = climb.record(
+        Attempt(backend=rung, outcome=outcome, reason=" ".join(faults), seconds=run.seconds)
+    )
+    if faults and not is_last:
+        raise RungFailed(f"{climb.stage}: {rung} made files that are no good: {' '.join(faults)}")
+    return _Made(output=output, rung=rung, run=run, faults=faults, attempts=attempts)
 
 
 def _due_plan(climb: Climb) -> Plan:
@@ -223,7 +253,7 @@ def _run_rung(climb: Climb, rung: str, input_dir: Path, output: Path) -> Program
     log.info(f"{climb.stage}: running {rung}")
     argv = find_rung(climb.stage, rung).argv(str(input_dir), str(output), str(options_file))
     log_name = f"{climb.stage}.{climb.context.retry_number}.{rung}.log"
-    ticker = _ProgressLog(climb, output / "progress.jsonl")
+    ticker = ProgressLog(climb.folder, log.info)
 
     def tick() -> None:
         _refuse_after_cancel(climb)
@@ -257,7 +287,9 @@ def _pass_on(climb: Climb, rung: str, error: ProgramFailed, *, is_last: bool) ->
     climb.record(Attempt(backend=rung, outcome=error.outcome, reason=error.reason, seconds=error.run.seconds))
     if is_last or error.outcome == "input":
         raise dg.Failure(
-            _summary(climb), metadata={"log": error.log_tail, "attempts": _table(climb)}, allow_retries=False
+            _summary(climb),
+            metadata={"log": error.log_tail, "attempts": attempts_table(climb.attempts())},
+            allow_retries=False,
         ) from error
     raise RungFailed(f"{climb.stage}: {rung} {error.outcome}: {error}") from error
 
@@ -267,30 +299,8 @@ def _summary(climb: Climb) -> str:
     return tried[0] if len(tried) == 1 else f"No backend of {climb.stage} made it. " + " | ".join(tried)
 
 
-def _table(climb: Climb) -> str:
-    return "\n".join(f"{a.backend}: {a.outcome} {a.reason}" for a in climb.attempts())
-
-
 def _tidy(output: Path, input_dir: Path) -> None:
     """The result lives on in the report; links to the input are needed no more."""
     shutil.rmtree(input_dir)
     for name in ("result.json", "progress.jsonl"):
         (output / name).unlink(missing_ok=True)
-
-
-class _ProgressLog:
-    """A log line at least every ten seconds, from the program's own progress."""
-
-    def __init__(self, climb: Climb, path: Path) -> None:
-        self._climb = climb
-        self._path = path
-        self._next = time.monotonic() + LOG_EVERY_S
-
-    def __call__(self) -> None:
-        if time.monotonic() < self._next or not self._path.exists():
-            return
-        self._next = time.monotonic() + LOG_EVERY_S
-        lines = self._path.read_text(encoding="utf-8").splitlines()
-        if lines:
-            line = json.loads(lines[-1])
-            self._climb.context.log.info(f"{self._climb.stage}: {line['fraction']:.0%} {line['message']}")

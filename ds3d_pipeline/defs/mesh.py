@@ -25,7 +25,7 @@ def mesh(
     poses: Bundle,
     depth_maps: Bundle,
     pointcloud: Bundle,
-) -> dg.Output[Bundle]:
+) -> dg.MaterializeResult:
     """A textured triangle mesh as glTF, Y up."""
     inputs = {"poses": poses, "depth_maps": depth_maps, "pointcloud": pointcloud}
     return materialize(context, "mesh", config, mode, inputs)

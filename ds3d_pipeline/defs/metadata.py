@@ -1,33 +1,55 @@
 """What a person sees of a bundle in the UI: numbers, small pictures, and how it came about."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from PIL import Image
+from upath import UPath
 
-from ds3d_pipeline.bundles import Bundle
+from ds3d_pipeline.bundles import Attempt, Bundle, list_files
+from ds3d_pipeline.formats.colmap import read_reconstruction
+from ds3d_pipeline.formats.pictures import small_jpeg
+from ds3d_pipeline.report.camera_path import draw_path
+from ds3d_pipeline.report.curve import draw_curve
+from ds3d_pipeline.report.drawings import svg_of_curve, svg_of_path
 
-MAX_THUMBNAIL_BYTES = 50_000
+MAX_THUMBNAIL_BYTES = 36_000
+"""Of a picture in the instance database; base64 makes it a third longer, still under 50 kB."""
+MAX_THUMBNAIL_PX = 1000
+MOST_HELDOUT = 2
+MOST_CAMERAS, MOST_POINTS = 120, 900
+"""Of the camera path, to keep its drawing as small."""
+_KINDS = {".jpg": "jpeg", ".png": "png"}
 
 
 def describe(bundle: Bundle) -> dict[str, Any]:
     """Metadata of a materialisation: backend, attempts, the program's numbers, pictures under 50 kB."""
     report = bundle.report
-    attempts = [
-        dg.TableRecord(
-            {"backend": a.backend, "outcome": a.outcome, "reason": a.reason, "seconds": round(a.seconds, 2)}
-        )
-        for a in report.attempts
-    ]
     return {
         "backend": report.backend,
-        "attempts": dg.MetadataValue.table(attempts),
+        "attempts": attempts_table(report.attempts),
         "seconds": round(report.seconds, 2),
         "peak_memory_mb": round(report.peak_memory_mb, 1),
         **_numbers(report.result),
+        **_drawings(bundle),
         **_pictures(bundle),
     }
+
+
+def attempts_table(attempts: Sequence[Attempt]) -> dg.TableMetadataValue:
+    """What was tried, a row an attempt."""
+    rows = [
+        dg.TableRecord(
+            {"backend": a.backend, "outcome": a.outcome, "reason": a.reason, "seconds": round(a.seconds, 2)}
+        )
+        for a in attempts
+    ]
+    columns = {"backend": "string", "outcome": "string", "reason": "string", "seconds": "float"}
+    schema = dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns.items()])
+    return dg.MetadataValue.table(rows, schema)
 
 
 def _numbers(result: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -40,17 +62,51 @@ def _numbers(result: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _pictures(bundle: Bundle) -> dict[str, Any]:
+def _drawings(bundle: Bundle) -> dict[str, Any]:
+    """The camera path of poses, the training curve of a splat."""
     found: dict[str, Any] = {}
-    for path in sorted(bundle.folder.iterdir()):
-        if path.suffix in (".jpg", ".png"):
-            small = path.stat().st_size <= MAX_THUMBNAIL_BYTES
-            found[path.stem] = (
-                _inline(path.read_bytes(), path.suffix) if small else dg.MetadataValue.path(str(path))
-            )
+    if (bundle.folder / "sparse").is_dir() and not bundle.report.faults:
+        model = read_reconstruction(bundle.folder / "sparse")
+        shown = [view.image for view in model.views][:: -(-len(model.views) // MOST_CAMERAS)]
+        path = draw_path(model, {image: image for image in shown}, most_points=MOST_POINTS)
+        if path is not None:
+            found["camera_path_from_above"] = _inline(svg_of_path(path).encode(), "svg+xml")
+    curve = draw_curve(bundle.report.result.get("curve") or ())
+    if curve is not None:
+        found["training_curve"] = _inline(svg_of_curve(curve).encode(), "svg+xml")
     return found
 
 
-def _inline(data: bytes, suffix: str) -> dg.MetadataValue:
-    kind = "jpeg" if suffix == ".jpg" else "png"
+def _pictures(bundle: Bundle) -> dict[str, Any]:
+    """A thumbnail of every picture."""
+    return {
+        "_".join(path.relative_to(bundle.folder).with_suffix("").parts): _inline(*_thumbnail(path))
+        for path in _paths(bundle.folder)
+    }
+
+
+def link_files(bundle: Bundle, stands_at: UPath) -> dict[str, dg.MetadataValue]:
+    """Where the files themselves stand, once the bundle is published at `stands_at`."""
+    shown = [path.relative_to(bundle.folder).as_posix() for path in _paths(bundle.folder)]
+    names = [name for name, _ in list_files(bundle.folder) if "/" not in name]
+    return {name: dg.MetadataValue.path(str(stands_at / name)) for name in [*names, *shown]}
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    """What lies in the bundle itself, and some held-out photos beside their renders."""
+    yield from (path for path in sorted(folder.iterdir()) if path.suffix in _KINDS)
+    heldout = sorted((folder / "heldout").glob("*.jpg"))
+    yield from heldout[:: max(1, -(-len(heldout) // MOST_HELDOUT))]
+
+
+def _thumbnail(path: Path) -> tuple[bytes, str]:
+    """The picture itself where it is small, else a smaller JPEG of it."""
+    if path.stat().st_size <= MAX_THUMBNAIL_BYTES:
+        return path.read_bytes(), _KINDS[path.suffix]
+    with Image.open(path) as image:
+        image.thumbnail((MAX_THUMBNAIL_PX, MAX_THUMBNAIL_PX))
+        return small_jpeg(image.convert("RGB"), MAX_THUMBNAIL_BYTES), "jpeg"
+
+
+def _inline(data: bytes, kind: str) -> dg.MetadataValue:
     return dg.MetadataValue.md(f"![picture](data:image/{kind};base64,{base64.b64encode(data).decode()})")

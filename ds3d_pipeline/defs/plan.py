@@ -27,13 +27,13 @@ def find_fresh(
             read = {name: file_sha256(path) for name, path in upload_files(home, capture).items()}
         found = current_report(UPath(home.storage) / stage / capture)
         mark = fingerprint(stage, options[stage], prefer.get(stage), read)
-        if found and found[1].fingerprint == mark and not _is_outdone(found[1], options, prefer):
+        if found and found[1].fingerprint == mark and _is_best(found[1], options, prefer):
             versions[stage], fresh[stage] = found
     return fresh
 
 
-def _is_outdone(report: StageReport, options: Mapping[str, Any], prefer: Mapping[str, str]) -> bool:
-    """Whether a better backend, which could not run when the files were made, can run now.
+def _is_best(report: StageReport, options: Mapping[str, Any], prefer: Mapping[str, str]) -> bool:
+    """Whether the files are sound, and no better backend that could not run then can run now.
 
     Where one could not be had even as a help (`not_filled`), every backend is better.
     """
@@ -41,4 +41,4 @@ def _is_outdone(report: StageReport, options: Mapping[str, Any], prefer: Mapping
     rungs = plan_ladder(report.stage, options[report.stage], prefer.get(report.stage)).rungs
     better = rungs[: rungs.index(report.backend)] if report.backend in rungs else ()
     better = rungs if "not_filled" in report.result else better
-    return any(rung in untried for rung in better)
+    return not report.faults and not any(rung in untried for rung in better)

@@ -39,6 +39,6 @@ class PosesConfig(StageConfig):
 @stage_asset("poses", kinds={"colmap"})
 def poses(
     context: dg.AssetExecutionContext, config: PosesConfig, mode: ModeResource, keyframes: Bundle
-) -> dg.Output[Bundle]:
+) -> dg.MaterializeResult:
     """Camera poses, intrinsics and sparse points in COLMAP's format, with undistorted images."""
     return materialize(context, "poses", config, mode, {"keyframes": keyframes})

@@ -22,7 +22,7 @@ from ds3d_pipeline.defs.ladder import is_cancelled, mark_cancelled
 from ds3d_pipeline.defs.partitions import captures
 from ds3d_pipeline.defs.plan import find_fresh
 from ds3d_pipeline.defs.resources import MODE_TAG
-from ds3d_pipeline.defs.survivors import PID_TAG, end_dead_runs, own_mark
+from ds3d_pipeline.defs.survivors import COMMAND_LINE_TAG, PID_TAG, end_dead_runs, own_mark
 from ds3d_pipeline.export import Story, publish_failure
 from ds3d_pipeline.home import Home, prepare_home
 from ds3d_pipeline.modes import MODES, STAGES
@@ -156,7 +156,12 @@ def _execute(instance: dg.DagsterInstance, run_id: str, capture: str, wish: Wish
         instance=instance,
         partition_key=capture,
         # Who started it here starts it again; a daemon that happens to run must not.
-        tags={PID_TAG: own_mark(run_id), MODE_TAG: wish.mode, MAX_RETRIES_TAG: "0"},
+        tags={
+            PID_TAG: own_mark(run_id),
+            COMMAND_LINE_TAG: run_id,
+            MODE_TAG: wish.mode,
+            MAX_RETRIES_TAG: "0",
+        },
         asset_selection=[dg.AssetKey(stage) for stage in stages],
         raise_on_error=False,
         run_id=run_id,
@@ -194,13 +199,14 @@ def _conclude(home: Home, run_id: str, capture: str, wish: Wish, display: Displa
     if (work / "metrics" / "finished").exists():
         told = read_json(folder / "metrics.json", dict[str, Any])
     else:
-        told, folder = _publish_failure(home, work, capture, wish)
+        told, folder = publish_failed_run(home, run_id, capture, wish)
     display.finish(told, str(folder))
     return Outcome(cancelled=False, metrics=told)
 
 
-def _publish_failure(home: Home, work: Path, capture: str, wish: Wish) -> tuple[dict[str, Any], Path]:
-    """What did get finished, and why the rest did not."""
+def publish_failed_run(home: Home, run_id: str, capture: str, wish: Wish) -> tuple[dict[str, Any], Path]:
+    """Publishes what did get finished, and why the rest did not; returns its metrics and where they stand."""
+    work = home.work / run_id
     failures = tuple((stage, attempts) for stage in STAGES if (attempts := _failed_attempts(work / stage)))
     story = Story(capture=capture, mode=wish.mode, failures=failures or (("metrics", (_UNTOLD,)),))
     return publish_failure(story, _finished(home, capture, wish), wish.output)

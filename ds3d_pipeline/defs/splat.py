@@ -48,6 +48,6 @@ def splat(
     mode: ModeResource,
     poses: Bundle,
     pointcloud: Bundle,
-) -> dg.Output[Bundle]:
+) -> dg.MaterializeResult:
     """A 3D Gaussian splat in the 3DGS PLY convention."""
     return materialize(context, "splat", config, mode, {"poses": poses, "pointcloud": pointcloud})

@@ -6,6 +6,7 @@ import dagster as dg
 from upath import UPath
 
 from ds3d_pipeline.bundles import Bundle, fetch, publish
+from ds3d_pipeline.defs.metadata import link_files
 from ds3d_pipeline.home import find_home
 
 
@@ -21,8 +22,10 @@ class BundleIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Bundle) -> None:
         place = self.place(context.asset_key.path[-1], context.partition_key)
+        folder = place / obj.data_version
+        links = link_files(obj, folder)
         publish(obj, place)
-        context.add_output_metadata({"path": dg.MetadataValue.path(str(place / obj.data_version))})
+        context.add_output_metadata({"path": dg.MetadataValue.path(str(folder)), **links})
 
     def load_input(self, context: dg.InputContext) -> Bundle:
         cache = Path(find_home().root) / "cache"

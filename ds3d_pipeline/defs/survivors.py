@@ -15,6 +15,8 @@ import psutil
 from ds3d_pipeline.home import Home
 
 PID_TAG = "ds3d/process"
+COMMAND_LINE_TAG = "ds3d/command_line"
+"""Its value is the run's id, as a run that is taken up again gets the tags of the earlier one."""
 LOCAL_EXECUTORS = ("multi_or_in_process_executor", "multiprocess")
 """Their steps are children of the process that the run depends on."""
 

@@ -32,7 +32,7 @@ def read_reconstruction(sparse_dir: Path) -> Reconstruction:
         raise StageError(f"{sparse_dir} has no {missing[0]}.", "Run the poses stage again.")
     try:
         model = pycolmap.Reconstruction(str(sparse_dir))
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, IndexError) as error:
         cause = f"{sparse_dir} is not a COLMAP model ({str(error).splitlines()[0]})."
         raise StageError(cause, "Run the poses stage again.") from error
     return reconstruction_from_colmap(model)

@@ -59,3 +59,9 @@ def largest_components(mesh: Mesh, min_share: float = 0.02) -> Mesh:
     labels = face_components(mesh)
     areas = np.bincount(labels, weights=face_areas(mesh))
     return keep_faces(mesh, (areas >= min_share * areas.max())[labels])
+
+
+def largest_share(mesh: Mesh) -> float:
+    """Share of the surface's area that is in its largest connected component."""
+    areas = np.bincount(face_components(mesh), weights=face_areas(mesh))
+    return round(float(areas.max() / areas.sum()), 4)

@@ -11,6 +11,7 @@ from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.formats.gltf import write_glb
 from ds3d_pipeline.formats.ply import read_pointcloud
+from ds3d_pipeline.mesh.clean import largest_share
 from ds3d_pipeline.mesh.decimate import decimate
 from ds3d_pipeline.mesh.maps import refuse_one_map
 from ds3d_pipeline.mesh.preview import write_preview
@@ -39,12 +40,14 @@ def poisson(work: Work[MeshOptions]) -> dict[str, Any]:
     cloud = read_pointcloud(work.input / "pointcloud.ply")
     _require_points(cloud, work.input, "has only")
     mesh, before = _surface(work, reconstruction, cloud)
+    piece = largest_share(mesh)
     mesh, told = _colored(work, reconstruction, cloud, mesh)
     work.progress(0.95, "writing")
     world_from_gltf = write_within(work.output / "model.glb", mesh, work.options.max_megabytes)
     write_preview(work.output / "preview.jpg", mesh, reconstruction.views)
     work.progress(1.0, f"{len(mesh.faces)} faces")
-    return {**_numbers(mesh), "faces_before": before, **told, "world_from_gltf": world_from_gltf.tolist()}
+    told |= {"faces_before": before, "largest_piece": piece, "world_from_gltf": world_from_gltf.tolist()}
+    return {**_numbers(mesh), **told}
 
 
 def write_within(path: Path, mesh: Mesh, max_megabytes: float) -> Float64:

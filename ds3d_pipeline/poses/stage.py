@@ -19,6 +19,7 @@ from ds3d_pipeline.poses.evidence import summarize
 from ds3d_pipeline.poses.features import extract_all, fill_database
 from ds3d_pipeline.poses.intrinsics import given_K, refine
 from ds3d_pipeline.poses.mapping import map_images, pipeline_options, size_of
+from ds3d_pipeline.poses.match_matrix import write_match_matrix
 from ds3d_pipeline.poses.matches import match_pairs
 from ds3d_pipeline.poses.normalize import Scale, normalize
 from ds3d_pipeline.poses.pairs import choose_pairs
@@ -46,6 +47,7 @@ def map_with_pycolmap(work: Work[PosesOptions]) -> dict[str, Any]:
     database = scratch / "database.db"
     evidence = gather_evidence(database, keyframes, work.input / "images", model)
     diagnosis = judge(evidence, work.options.min_registered)
+    write_match_matrix(work.output / "matches.png", evidence)
     assert model is not None, "judge raises where there is no model"
     watch.lap("diagnosis")
     model, estimated = refine(model, fixed=work.options.K is not None)

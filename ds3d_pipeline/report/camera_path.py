@@ -73,7 +73,9 @@ def measure_path(reconstruction: Reconstruction) -> PathFacts | None:
     )
 
 
-def draw_path(reconstruction: Reconstruction, names: dict[str, str]) -> CameraPath | None:
+def draw_path(
+    reconstruction: Reconstruction, names: dict[str, str], *, most_points: int = _MAX_POINTS
+) -> CameraPath | None:
     """The drawing; `names` maps every keyframe's image, in order, to the user's own name of it.
 
     None where no camera was placed.
@@ -89,7 +91,7 @@ def draw_path(reconstruction: Reconstruction, names: dict[str, str]) -> CameraPa
     hues = np.linspace(210, 350, len(placed)).round().astype(int)
     return CameraPath(
         size_wh=frame.size_wh,
-        points=_dots(frame.inside(_thinned(reconstruction.points_in_world))),
+        points=_dots(frame.inside(_thinned(reconstruction.points_in_world, most_points))),
         track=_track(xy, placed, list(names)),
         cameras=tuple(
             Camera(name=names[image], wedge=_wedge(xy[i], forward[i]), hue=int(hues[i]))
@@ -136,8 +138,8 @@ def _forward(reconstruction: Reconstruction) -> Float64:
     return np.array([view.cam_from_world[2, :3] for view in reconstruction.views])
 
 
-def _thinned(points: Float64) -> Float64:
-    return points[:: max(1, -(-len(points) // _MAX_POINTS))]
+def _thinned(points: Float64, most: int) -> Float64:
+    return points[:: max(1, -(-len(points) // most))]
 
 
 def _dots(xy: Float64) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ds3d_pipeline.gates import MAX_REPROJECTION_ERROR_PX, MIN_COVERAGE, MIN_REGISTERED
 from ds3d_pipeline.report.words import count
 
 
@@ -34,9 +35,9 @@ class Number:
     grade: str = ""
 
 
-REGISTERED = Scale(good=0.95, fair=0.8)
-REPROJECTION_PX = Scale(good=1.0, fair=1.5)
-COVERAGE = Scale(good=0.6, fair=0.35)
+REGISTERED = Scale(good=0.95, fair=MIN_REGISTERED)
+REPROJECTION_PX = Scale(good=1.0, fair=MAX_REPROJECTION_ERROR_PX)
+COVERAGE = Scale(good=0.6, fair=MIN_COVERAGE)
 PSNR_DB = Scale(good=25.0, fair=20.0)
 SSIM = Scale(good=0.85, fair=0.7)
 

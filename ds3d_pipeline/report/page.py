@@ -22,6 +22,7 @@ _FILE_NOTES = {
     "model.splat.ply": "Gaussian splat. Opens in SuperSplat, Brush and nerfstudio.",
     "model.splat.ply.gz": "The same splat, compressed without loss.",
     "model.spz": "The same splat, compressed for the web.",
+    "model.splat.glb": "The same splat as glTF, with KHR_gaussian_splatting.",
     "pointcloud.ply": "Coloured points with normals. Opens in CloudCompare and MeshLab.",
     "sparse/": "Cameras and sparse points in COLMAP's binary format.",
     "images/": "The undistorted pictures that sparse/ refers to.",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
+
+from ds3d_pipeline.formats.pictures import small_jpeg
 
 MAX_SIDE_PX = 1600
 MAX_BYTES = 180_000
@@ -40,7 +41,6 @@ PLACES: tuple[Place, ...] = (
 )
 _SUFFIXES = (".jpg", ".png", ".webp", ".gif")
 _KINDS = {"JPEG": "jpeg", "PNG": "png", "WEBP": "webp", "GIF": "gif"}
-_QUALITIES = (85, 75, 65, 50, 35, 20)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,16 +85,6 @@ def _read(path: Path, group: str, number: int) -> Picture:
         else:
             image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
             size_wh = image.size
-            kind, data = "jpeg", _small_jpeg(image.convert("RGB"))
+            kind, data = "jpeg", small_jpeg(image.convert("RGB"), MAX_BYTES)
     uri = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
     return Picture(group=group, number=number, stem=path.stem, uri=uri, size_wh=size_wh)
-
-
-def _small_jpeg(image: Image.Image) -> bytes:
-    """The best quality that keeps `MAX_BYTES`; half the size where none does."""
-    for quality in _QUALITIES:
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=quality, optimize=True)
-        if buffer.tell() <= MAX_BYTES:
-            return buffer.getvalue()
-    return _small_jpeg(image.reduce(2))

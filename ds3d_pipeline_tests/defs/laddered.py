@@ -5,7 +5,6 @@ import os
 import dagster as dg
 
 from ds3d_pipeline.backends import LADDERS, Rung
-from ds3d_pipeline.bundles import Bundle
 from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
 from ds3d_pipeline.defs.resources import ModeResource
 from ds3d_pipeline.defs.storage import BundleIOManager
@@ -18,7 +17,7 @@ def make_defs(*names: str) -> dg.Definitions:
     @stage_asset("depth_maps", kinds={"numba"})
     def depth_maps(
         context: dg.AssetExecutionContext, config: StageConfig, mode: ModeResource
-    ) -> dg.Output[Bundle]:
+    ) -> dg.MaterializeResult:
         return materialize(context, "depth_maps", config, mode, {})
 
     return dg.Definitions(

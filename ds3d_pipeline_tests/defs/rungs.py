@@ -6,14 +6,18 @@ import sys
 import time
 from typing import Any
 
+import numpy as np
+
 from ds3d_pipeline.errors import InputError, StageError
+from ds3d_pipeline.formats.colmap import write_array
 from ds3d_pipeline.options import DepthOptions
 from ds3d_pipeline.program import Work, program_main
 
 
 def works(work: Work[DepthOptions]) -> dict[str, Any]:
     (work.output / "made.txt").write_text("by works")
-    return {"answer": 42, "side": work.options.max_side_px}
+    write_array(work.output / "depth" / "a.jpg.bin", np.ones((2, 2), np.float32))
+    return {"answer": 42, "coverage": 1.0, "side": work.options.max_side_px}
 
 
 def refuses(work: Work[DepthOptions]) -> dict[str, Any]:
@@ -42,6 +46,25 @@ def interrupted(work: Work[DepthOptions]) -> dict[str, Any]:
     return {}
 
 
+def half_done(work: Work[DepthOptions]) -> dict[str, Any]:
+    """Takes itself for done, with a map that is none."""
+    works(work)
+    (work.output / "depth" / "b.jpg.bin").write_bytes(b"9&9&1&")
+    return {"coverage": 1.0}
+
+
+def stalls(work: Work[DepthOptions]) -> dict[str, Any]:
+    """Says one thing and then nothing for long."""
+    work.progress(0.25, "thinking")
+    time.sleep(2.5)
+    return works(work)
+
+
+def says_nothing(work: Work[DepthOptions]) -> dict[str, Any]:
+    time.sleep(2.5)
+    return works(work)
+
+
 def kills_its_step(work: Work[DepthOptions]) -> dict[str, Any]:
     os.kill(os.getppid(), signal.SIGKILL)
     time.sleep(60)
@@ -50,7 +73,10 @@ def kills_its_step(work: Work[DepthOptions]) -> dict[str, Any]:
 
 BACKENDS = {
     body.__name__: body
-    for body in (works, refuses, unusable, segfaults, out_of_memory, interrupted, kills_its_step)
+    for body in (
+        *(works, refuses, unusable, segfaults, out_of_memory, interrupted, stalls, says_nothing),
+        *(half_done, kills_its_step),
+    )
 }
 
 if __name__ == "__main__":

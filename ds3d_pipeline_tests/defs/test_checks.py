@@ -1,75 +1,66 @@
-"""The gates on the poses: what passes, what warns, and that every run evaluates them."""
+"""The gates as asset checks: where they stand, what a run evaluates, and what an unsound file stops."""
 
 import dagster as dg
 import pytest
 
+from ds3d_pipeline.backends import LADDERS, Rung
+from ds3d_pipeline.bundles import Attempt
 from ds3d_pipeline.capture.uploads import capture_sha256, check_upload
 from ds3d_pipeline.definitions import defs
-from ds3d_pipeline.defs.checks import GAP, REGISTERED, REPROJECTION, judge_poses
+from ds3d_pipeline.defs.plan import find_fresh
+from ds3d_pipeline.gates import GATES
 from ds3d_pipeline.home import prepare_home
+from ds3d_pipeline.modes import MODES, STAGES
+from ds3d_pipeline.records import read_json
 from ds3d_pipeline.uploads import register_upload
 
-GOOD = {
-    "registered": 29,
-    "total": 30,
-    "mean_reprojection_error_px": 0.6,
-    "largest_gap": 1,
-    "unplaced_text": "Not placed: b.jpg, between a.jpg and c.jpg.",
-}
-NAMES = {REGISTERED.name, REPROJECTION.name, GAP.name}
+CAPTURE = "checked"
+UP_TO_POSES = [dg.AssetKey(stage) for stage in ("capture", "keyframes", "poses")]
+POSES_GATES = {gate.name for gate in GATES["poses"]}
 
 
-def failed(result):
-    return {check.check_name for check in judge_poses(result) if not check.passed}
-
-
-def test_good_poses_pass():
-    assert failed(GOOD) == set()
-    assert {check.check_name for check in judge_poses(GOOD)} == NAMES
-
-
-@pytest.mark.parametrize(
-    ("numbers", "name"),
-    [
-        ({"registered": 20}, REGISTERED.name),
-        ({"mean_reprojection_error_px": 2.1}, REPROJECTION.name),
-        ({"largest_gap": 8}, GAP.name),
-    ],
-)
-def test_each_gate_warns_of_its_own(numbers, name):
-    assert failed(GOOD | numbers) == {name}
-    (check,) = [check for check in judge_poses(GOOD | numbers) if not check.passed]
-    assert check.severity == dg.AssetCheckSeverity.WARN
-    assert any(f"{value:g}" in check.description for value in numbers.values())
-
-
-def test_the_gap_names_the_frames():
-    (gap,) = [check for check in judge_poses(GOOD) if check.check_name == GAP.name]
-    assert "between a.jpg and c.jpg" in gap.description
-
-
-@pytest.mark.parametrize("mode", ["fastest", "balanced", "quality"])
-def test_they_belong_to_poses_in_every_job(mode):
-    job = defs.resolve_job_def(f"reconstruct_{mode}")
-    assert {key.name for key in job.asset_layer.asset_graph.asset_check_keys} == NAMES
-    without = job.get_subset(asset_selection={dg.AssetKey("mesh"), dg.AssetKey("metrics")})
-    assert not without.asset_layer.asset_graph.asset_check_keys
-
-
-def test_a_run_over_some_assets_of_a_partition_evaluates_them(tmp_path, monkeypatch, small_photos):
+@pytest.fixture
+def home(tmp_path, monkeypatch, small_photos):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
     home, files = prepare_home(), check_upload([small_photos]).files
-    register_upload(home, "checked", [small_photos], capture_sha256(files))
+    register_upload(home, CAPTURE, [small_photos], capture_sha256(files))
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions("captures", [CAPTURE])
+    return home
+
+
+def run(selection):
     job = defs.resolve_job_def("reconstruct_fastest")
     with dg.DagsterInstance.get() as instance:
-        instance.add_dynamic_partitions("captures", ["checked"])
-        result = job.execute_in_process(
-            instance=instance,
-            partition_key="checked",
-            asset_selection=[dg.AssetKey(stage) for stage in ("capture", "keyframes", "poses")],
+        return job.execute_in_process(
+            instance=instance, partition_key=CAPTURE, asset_selection=selection, raise_on_error=False
         )
-        evaluations = result.get_asset_check_evaluations()
-    assert {evaluation.check_name for evaluation in evaluations} == NAMES
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_gate_is_a_check_of_its_asset_in_every_job(mode):
+    graph = defs.resolve_job_def(f"reconstruct_{mode}").asset_layer.asset_graph
+    expected = {(stage, gate.name) for stage, gates in GATES.items() for gate in gates}
+    assert {(key.asset_key.to_user_string(), key.name) for key in graph.asset_check_keys} == expected
+
+
+def test_a_run_over_some_assets_of_a_partition_evaluates_theirs(home):
+    result = run(UP_TO_POSES)
+    evaluations = result.get_asset_check_evaluations()
+    assert {evaluation.check_name for evaluation in evaluations} == POSES_GATES
     assert all(evaluation.passed for evaluation in evaluations)
-    (registered,) = [e for e in evaluations if e.check_name == REGISTERED.name]
+    (registered,) = [e for e in evaluations if e.check_name == "registered_fraction"]
     assert registered.metadata["registered"].value == registered.metadata["total"].value == 8
+
+
+def test_unsound_files_stop_what_would_read_them(home, monkeypatch):
+    refusing = (Rung(name="half_done", module="ds3d_pipeline_tests.defs.rungs"),)
+    monkeypatch.setitem(LADDERS, "depth_maps", refusing)
+    result = run([*UP_TO_POSES, dg.AssetKey("depth_maps"), dg.AssetKey("pointcloud")])
+    assert not result.success
+    started = {event.step_key for event in result.all_events if event.is_step_start}
+    assert started == {"capture", "keyframes", "poses", "depth_maps"}
+    options = {stage: MODES["fastest"].options(stage) for stage in STAGES}
+    assert set(find_fresh(home, CAPTURE, options, {})) == {"capture", "keyframes", "poses"}
+    attempts = read_json(home.work / result.run_id / "depth_maps" / "attempts.json", tuple[Attempt, ...])
+    assert [attempt.outcome for attempt in attempts] == ["failed"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ds3d_pipeline.gates import GATES
 from ds3d_pipeline_tests.captures import environment, run_ds3d
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +23,13 @@ MATERIALIZATION = """query ($key: AssetKeyInput!) { assetOrError(assetKey: $key)
   assetMaterializations { runId partition metadataEntries { label } } } } }"""
 LAUNCH = """mutation ($p: ExecutionParams!) { launchRun(executionParams: $p) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+REEXECUTE = """mutation ($p: ReexecutionParams!) { launchRunReexecution(reexecutionParams: $p) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+STEPS = """query ($id: ID!) { runOrError(runId: $id) { ... on Run {
+  stepStats { stepKey status } assetMaterializations { assetKey { path } } } } }"""
+CHECKS = """query ($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
+  assetChecksOrError { ... on AssetChecks { checks { name blocking
+    executionForLatestMaterialization { status evaluation { success severity description } } } } } } } }"""
 STATUS = "query ($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
 
 
@@ -156,7 +165,36 @@ def test_config_wins_over_the_jobs_tag(dev, finished):
     assert json.loads((output / CAPTURE / "metrics.json").read_text())["mode"] == "fastest"
 
 
+def test_the_checks_of_an_asset_are_evaluated_in_its_own_step(dev):
+    node = dev.ask(CHECKS, key={"path": ["poses"]})["assetNodeOrError"]
+    checks = {check["name"]: check for check in node["assetChecksOrError"]["checks"]}
+    assert set(checks) == {gate.name for gate in GATES["poses"]}
+    assert [name for name, check in checks.items() if check["blocking"]] == ["valid_files"]
+    told = [check["executionForLatestMaterialization"] for check in checks.values()]
+    assert {check["status"] for check in told} == {"SUCCEEDED"}
+    assert all(check["evaluation"]["success"] for check in told)
+
+
 def test_it_starts_clean(dev):
     log = dev.log.read_text()
     assert "Traceback" not in log
     assert " ERROR " not in log
+
+
+def test_re_execution_from_failure_makes_only_the_rest(dev, finished):
+    """What fails is the disk: no mesh can be published until the file in its way is gone."""
+    output, mesh = finished / "again", finished / "home" / "storage" / "mesh"
+    config = {"ops": {"metrics": {"config": {"output": str(output)}}}}
+    shutil.move(mesh, finished / "mesh")
+    mesh.touch()
+    failed = dev.launch("reconstruct_fastest", config)
+    assert dev.finish(failed) == "FAILURE"
+    mesh.unlink()
+    shutil.move(finished / "mesh", mesh)
+    told = dev.ask(REEXECUTE, p={"parentRunId": failed, "strategy": "FROM_FAILURE"})["launchRunReexecution"]
+    assert told["__typename"] == "LaunchRunSuccess", told
+    again = told["run"]["runId"]
+    assert dev.finish(again) == "SUCCESS", dev.log.read_text()[-3000:]
+    run = dev.ask(STEPS, id=again)["runOrError"]
+    assert {step["stepKey"] for step in run["stepStats"]} == {"mesh", "metrics"}
+    assert json.loads((output / CAPTURE / "metrics.json").read_text())["status"] == "ok"

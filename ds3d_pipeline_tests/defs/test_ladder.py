@@ -1,5 +1,6 @@
 """Retries as rungs: what is tried, what is told, and what an interrupt does."""
 
+import re
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ from upath import UPath
 
 from ds3d_pipeline.backends import LADDERS
 from ds3d_pipeline.bundles import fetch
+from ds3d_pipeline.defs import progress
 from ds3d_pipeline.export import Story, find_reasons
 from ds3d_pipeline.home import prepare_home
 from ds3d_pipeline.memory import NEEDS
@@ -71,6 +73,29 @@ def test_crashes_of_two_kinds_are_survived_and_named(own_home):
     assert "memory ran out" in reasons[1]
 
 
+def test_unsound_files_are_a_failed_rung(own_home):
+    result = climb("half_done", "works")
+    assert result.success
+    assert outcomes(own_home) == [("half_done", "failed"), ("works", "ok")]
+    assert "b.jpg.bin is not a dense COLMAP map" in published(own_home).report.attempts[0].reason
+    assert not (published(own_home).folder / "depth" / "b.jpg.bin").exists()
+
+
+def test_unsound_files_of_the_last_rung_stay_to_look_at_and_fail_the_check(own_home):
+    result = climb("refuses", "half_done")
+    assert not result.success
+    assert outcomes(own_home) == [("refuses", "failed"), ("half_done", "failed")]
+    (valid,) = [e for e in result.get_asset_check_evaluations() if e.check_name == "valid_files"]
+    assert (valid.passed, valid.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert "b.jpg.bin is not a dense COLMAP map" in valid.description
+
+
+def test_the_files_are_linked_where_they_stand(own_home):
+    (made,) = climb("works").asset_materializations_for_node("depth_maps")
+    for name in ("path", "made.txt"):
+        assert UPath(made.metadata[name].path).exists()
+
+
 def test_when_no_rung_is_left_all_are_told(own_home):
     result = climb("refuses", "segfaults")
     assert not result.success
@@ -113,6 +138,22 @@ def test_what_cannot_fit_into_memory_is_not_started_and_the_next_rung_is(own_hom
     assert outcomes(own_home) == [("refuses", "failed"), ("works", "ok")]
     assert "needs about 10.3 GB of memory" in published(own_home).report.attempts[0].reason
     assert not list(own_home.logs.glob("*/*refuses*"))
+
+
+@pytest.mark.parametrize(
+    ("rung", "line"),
+    [
+        ("stalls", r"depth_maps: stalls at 25% after \d s, about \d+ s left: thinking"),
+        ("says_nothing", r"depth_maps: says_nothing at 0% after \d s"),
+    ],
+)
+def test_a_line_comes_in_time_though_the_program_has_nothing_new_to_say(monkeypatch, rung, line):
+    monkeypatch.setattr(progress, "LOG_EVERY_S", 0.5)
+    result = climb(rung)
+    with dg.DagsterInstance.get() as instance:
+        entries = instance.all_logs(result.run_id)
+    lines = [entry.user_message for entry in entries if re.fullmatch(line, entry.user_message)]
+    assert len(lines) >= 3
 
 
 def test_the_preferred_rung_comes_first(own_home):

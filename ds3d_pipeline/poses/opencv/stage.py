@@ -14,6 +14,7 @@ from ds3d_pipeline.poses.diagnosis import judge
 from ds3d_pipeline.poses.evidence import summarize
 from ds3d_pipeline.poses.features import FOCAL_GUESS, Features, extract_all
 from ds3d_pipeline.poses.intrinsics import given_K
+from ds3d_pipeline.poses.match_matrix import write_match_matrix
 from ds3d_pipeline.poses.opencv.evidence import gather_evidence
 from ds3d_pipeline.poses.opencv.export import write_model
 from ds3d_pipeline.poses.opencv.focal import vote_focal_px
@@ -53,6 +54,7 @@ def map_with_opencv(work: Work[PosesOptions]) -> dict[str, Any]:
     images, model = work.input / "images", mapped.model
     evidence = gather_evidence(frames, images, features, matches, mapped.tracks, model)
     diagnosis = judge(evidence, work.options.min_registered)
+    write_match_matrix(work.output / "matches.png", evidence)
     assert model is not None, "judge raises where there is no model"
     result = _measure(mapped, model, keyframes, frames)
     result |= {"diagnosis": asdict(diagnosis) if diagnosis else None, "evidence": summarize(evidence)}

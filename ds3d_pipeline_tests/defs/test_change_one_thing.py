@@ -1,0 +1,113 @@
+"""What is made again when one thing changes, told by materialisation events."""
+
+import contextlib
+import dataclasses
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
+
+from ds3d_pipeline.code_versions import CODE_VERSIONS
+from ds3d_pipeline.definitions import defs
+from ds3d_pipeline.defs.plan import find_fresh
+from ds3d_pipeline.defs.session import Wish, accept, reconstruct
+from ds3d_pipeline.home import prepare_home
+from ds3d_pipeline.modes import STAGES
+
+QUICK = {"splat": {"train": False}, "mesh": {"texture_px": 0, "poisson_depth": 6}}
+
+
+class Silent:
+    """A display that shows nothing."""
+
+    def following(self, read):
+        return contextlib.nullcontext()
+
+    def finish(self, metrics, folder):
+        pass
+
+
+class Finished:
+    """A capture that one balanced run has finished."""
+
+    def __init__(self, folder, photos) -> None:
+        self.home = prepare_home()
+        self.capture = accept([photos], "changed")
+        self.wish = Wish(mode="balanced", output=folder / "out", config=QUICK, prefer={})
+        self.first = self.run()
+
+    def choose(self, stage: str, **options) -> None:
+        """Changes options of one stage, for all runs to come."""
+        table = {**self.wish.config.get(stage, {}), **options}
+        self.wish = dataclasses.replace(self.wish, config={**self.wish.config, stage: table})
+
+    def run(self) -> set[str]:
+        """The assets that a run of the wish materialises."""
+        outcome = reconstruct(self.capture, self.wish, Silent())
+        assert outcome.metrics["status"] != "failed", outcome.metrics["reasons"]
+        with dg.DagsterInstance.get() as instance:
+            (run,) = instance.get_runs(limit=1)
+            logs = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+        return {entry.dagster_event.asset_key.to_user_string() for entry in logs}
+
+    def fresh(self) -> set[str]:
+        """The assets that a run of the wish would not make again."""
+        options = {stage: self.wish.options(stage) for stage in STAGES}
+        return set(find_fresh(self.home, self.capture, options, {}))
+
+    def stale(self, definitions: dg.Definitions) -> set[str]:
+        """The assets that Dagster calls stale, as its UI does."""
+        with dg.DagsterInstance.get() as instance:
+            graph = definitions.resolve_asset_graph()
+            resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
+            keys = [dg.AssetKey(stage) for stage in STAGES]
+            return {
+                key.to_user_string()
+                for key in keys
+                if resolver.get_status(key, self.capture) == StaleStatus.STALE
+            }
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, small_photos):
+    folder = tmp_path_factory.mktemp("change")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(folder / "home"))
+        yield Finished(folder, small_photos)
+
+
+def test_a_run_makes_what_reads_the_change_and_nothing_else(finished):
+    assert finished.first == set(STAGES)
+    assert finished.run() == {"metrics"}
+    finished.choose("mesh", max_faces=900)
+    assert finished.run() == {"mesh", "metrics"}
+    finished.choose("splat", max_gaussians=800)
+    assert finished.run() == {"splat", "metrics"}
+    finished.choose("pointcloud", max_points=3000)
+    assert finished.run() == {"pointcloud", "mesh", "splat", "metrics"}
+    finished.wish = dataclasses.replace(finished.wish, prefer={"mesh": "relief"})
+    assert finished.run() == {"mesh", "metrics"}
+    # quality wants larger keyframes, so only the staged upload stays as it is.
+    finished.wish = dataclasses.replace(finished.wish, mode="quality")
+    assert finished.run() == set(STAGES) - {"capture"}
+    assert finished.run() == {"metrics"}
+
+
+def test_every_asset_carries_the_version_of_its_own_code():
+    graph = defs.resolve_asset_graph()
+    assert {stage: graph.get(dg.AssetKey(stage)).code_version for stage in STAGES} == CODE_VERSIONS
+
+
+def test_new_code_of_one_stage_makes_that_stage_stale(finished, monkeypatch):
+    assert finished.fresh() == set(STAGES) - {"metrics"}
+    monkeypatch.setitem(CODE_VERSIONS, "mesh", "next")
+    assert finished.fresh() == set(STAGES) - {"metrics", "mesh"}
+
+
+def test_the_ui_calls_new_code_and_what_reads_it_stale(finished):
+    assert finished.stale(defs) == set()
+    newer = defs.map_asset_specs(
+        func=lambda spec: spec.replace_attributes(code_version="next"), selection="mesh"
+    )
+    assert finished.stale(newer) == {"mesh", "metrics"}
