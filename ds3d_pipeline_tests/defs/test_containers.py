@@ -1,0 +1,111 @@
+"""The container runner on a real engine: what a program may do in it, how it fails, what is left."""
+
+import threading
+
+import dagster as dg
+import pytest
+from upath import UPath
+
+from ds3d_pipeline.backends import LADDERS
+from ds3d_pipeline.bundles import fetch
+from ds3d_pipeline.home import prepare_home
+from ds3d_pipeline_tests.defs.laddered import make_defs
+from ds3d_pipeline_tests.engines import containers_of, wait_for_container
+
+CAPTURE = "test-00000000"
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch, boxed_image):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    monkeypatch.setitem(LADDERS, "depth_maps", LADDERS["depth_maps"])
+    return prepare_home()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(own_home, engine):
+    before = {volume.name for volume in engine.volumes.list()}
+    yield
+    assert containers_of(engine, own_home.root) == []
+    assert {volume.name for volume in engine.volumes.list()} <= before
+
+
+def climb(*names: str):
+    job = make_defs(*names).resolve_job_def("climb")
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions("captures", [CAPTURE])
+        return job.execute_in_process(instance=instance, partition_key=CAPTURE, raise_on_error=False)
+
+
+def published(home):
+    return fetch(UPath(home.storage) / "depth_maps" / CAPTURE, home.root / "cache")
+
+
+def reason_of(result, home, rung: str) -> str:
+    """Why this rung was left for `works`, as the files and the event log tell it."""
+    assert result.success
+    lost, made = published(home).report.attempts
+    assert (lost.backend, made.backend, made.outcome) == (rung, "works", "ok")
+    (retried,) = [event for event in result.all_events if event.is_step_up_for_retry]
+    assert lost.reason in retried.event_specific_data.error.cause.message
+    return lost.reason
+
+
+def test_a_container_keeps_the_contract(own_home):
+    assert climb("box.works").success
+    bundle = published(own_home)
+    told = bundle.report.result
+    assert (bundle.folder / "made.txt").read_text() == "by a container"
+    assert (told["wrote_input"], told["wrote_home"], told["network"]) == (False, True, False)
+    assert told["options"]["max_side_px"] == 768
+    assert 60 < bundle.report.peak_memory_mb < 300
+    (log,) = own_home.logs.glob("*/depth_maps.0.box.works.log")
+    assert log.read_text() == "working\n"
+
+
+def test_a_missing_image_is_named_and_never_pulled(own_home):
+    reason = reason_of(climb("box.missing_image", "works"), own_home, "box.missing_image")
+    assert "ds3d-test-nowhere:1 is not there" in reason
+    assert "docker pull" in reason
+
+
+@pytest.mark.parametrize(
+    ("rung", "said"),
+    [
+        ("box.wrong_image", "lacks the program that it should run"),
+        ("box.no_image", "cannot look for the image 'No Image!'"),
+        ("box.refuses", "Only 2 of 9 pixels match. Film more slowly."),
+        ("box.breaks", "matrix is singular"),
+        ("box.old_driver", "driver is too old for the CUDA of the image: update the driver"),
+    ],
+)
+def test_a_failure_is_told_and_the_next_rung_runs(own_home, rung, said):
+    assert said in reason_of(climb(rung, "works"), own_home, rung)
+
+
+def test_a_gpu_where_there_is_none(own_home, engine):
+    if "nvidia" in engine.info()["Runtimes"]:
+        pytest.skip("there is one")
+    reason = reason_of(climb("box.no_gpu", "works"), own_home, "box.no_gpu")
+    assert "NVIDIA Container Toolkit" in reason
+
+
+def test_memory_beyond_the_limit(own_home, monkeypatch):
+    monkeypatch.setenv("DS3D_CONTAINER_MEMORY_GB", "0.1")
+    reason = reason_of(climb("box.out_of_memory", "works"), own_home, "box.out_of_memory")
+    assert "out of memory: it reached its limit of 100 MB" in reason
+    assert "DS3D_CONTAINER_MEMORY_GB" in reason
+
+
+@pytest.mark.parametrize(
+    ("end", "said"), [("kill", "was killed (signal 9)"), ("remove", "was removed from outside")]
+)
+def test_a_container_that_is_ended_from_outside(own_home, engine, end, said):
+    def strike() -> None:
+        container = wait_for_container(engine, own_home.root)
+        container.kill() if end == "kill" else container.remove(force=True)
+
+    killer = threading.Thread(target=strike)
+    killer.start()
+    assert said in reason_of(climb("box.sleeps", "works"), own_home, "box.sleeps")
+    killer.join()
