@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ds3d_pipeline.bundles import Attempt
-from ds3d_pipeline.engine import why_no_container
+from ds3d_pipeline.engine import look_at_engine, why_no_container
 
 Probe = Callable[[Any], str | None]
 """Takes the stage's options; None means the rung can run here, a sentence says why it cannot."""
@@ -76,6 +76,15 @@ def untrained(options: Any) -> str | None:
 def never() -> bool:
     """What keeps a rung in its place."""
     return False
+
+
+def has_gpu() -> bool:
+    """What moves a rung to the front that is the fastest with a GPU."""
+    return look_at_engine().gpus
+
+
+NO_MODEL = ("No good initial image pair found", "failed to create sparse model")
+"""What COLMAP says where it can place nothing: our diagnosis knows why."""
 
 
 def boxed(image: str, *, needs_gpu: bool = False) -> Probe:
@@ -147,6 +156,21 @@ LADDERS: dict[str, tuple[Rung, ...]] = {
     ),
     "poses": (
         Rung(name="pycolmap", module="ds3d_pipeline.poses", summary="COLMAP's incremental mapping"),
+        Rung(
+            name="colmap-container",
+            module="ds3d_pipeline.poses",
+            probe=boxed("colmap"),
+            summary="COLMAP in a container, on the GPU where there is one",
+            programs=(
+                Program(backend="colmap-script"),
+                Program(
+                    script="scratch/colmap.sh",
+                    box=Box(image="colmap", gpu="if there", forgives=NO_MODEL),
+                ),
+                Program(backend="colmap-container"),
+            ),
+            leads=has_gpu,
+        ),
         Rung(name="opencv", module="ds3d_pipeline.poses", summary="OpenCV's geometry, our bundle adjustment"),
         Rung(
             name="single",
@@ -194,7 +218,21 @@ LADDERS: dict[str, tuple[Rung, ...]] = {
             probe=trains_on_gpu,
             summary="trained on an NVIDIA GPU",
         ),
+        Rung(
+            name="gsplat-container",
+            module="ds3d_pipeline.splats",
+            probe=trains_boxed("gpu trainer", needs_gpu=True),
+            summary="the same in a container",
+            programs=(Program(backend="gsplat", box=Box(image="gpu trainer", gpu="must")),),
+        ),
         Rung(name="cpu", module="ds3d_pipeline.splats", probe=trains, summary="trained on the CPU"),
+        Rung(
+            name="cpu-container",
+            module="ds3d_pipeline.splats",
+            probe=trains_boxed("trainer"),
+            summary="the same in a container",
+            programs=(Program(backend="cpu", box=Box(image="trainer")),),
+        ),
         Rung(
             name="light",
             module="ds3d_pipeline.splats",
