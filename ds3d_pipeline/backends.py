@@ -83,7 +83,11 @@ def has_gpu() -> bool:
     return look_at_engine().gpus
 
 
-NO_MODEL = ("No good initial image pair found", "failed to create sparse model")
+NO_MODEL = (
+    "No good initial image pair found",
+    "failed to create sparse model",
+    "Failed to create any sparse model",
+)
 """What COLMAP says where it can place nothing: our diagnosis knows why."""
 
 

@@ -18,10 +18,13 @@ CALL_TIMEOUT_S = 60.0
 FRESH_S = 5.0
 """What was found holds this long, so that the probes of one plan look once."""
 
+NAMED_BY = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG")
+"""Variables that choose the engine."""
+
 IMAGES: dict[str, tuple[str, str]] = {
     "colmap": ("DS3D_COLMAP_IMAGE", "colmap/colmap:latest"),
     "trainer": ("DS3D_TRAINER_IMAGE", "ds3d-trainer:cpu"),
-    "gpu trainer": ("DS3D_GPU_TRAINER_IMAGE", "ds3d-trainer:cuda"),
+    "gpu trainer": ("DS3D_GPU_TRAINER_IMAGE", "ds3d-trainer:gpu"),
 }
 """Of every image its variable, which may hold a tag or a digest, and its default."""
 
@@ -94,11 +97,11 @@ def connect(timeout_s: float = CALL_TIMEOUT_S) -> DockerClient:
 
 def look_at_engine() -> Engine:
     """In under a second, whatever is wrong."""
-    return _look(os.environ.get("DOCKER_HOST"), int(time.monotonic() // FRESH_S))
+    return _look(tuple(map(os.environ.get, NAMED_BY)), int(time.monotonic() // FRESH_S))
 
 
 @functools.lru_cache(maxsize=4)
-def _look(_host: str | None, _moment: int) -> Engine:
+def _look(_named: tuple[str | None, ...], _moment: int) -> Engine:
     import docker.errors
     import requests
 
@@ -123,18 +126,19 @@ def _describe(info: Mapping[str, Any], version: Mapping[str, Any]) -> Engine:
 
 def _why_unreachable(error: BaseException) -> str:
     """One sentence and the remedy, by what lies at the bottom of the client's error."""
-    host = os.environ.get("DOCKER_HOST") or "its socket"
+    host = os.environ.get("DOCKER_HOST")
+    where = f" at {host}" if host else ""
     causes: list[BaseException] = [error]
     while (below := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(below)
     if isinstance(error, ValueError):
         return str(error)
     if any(isinstance(cause, PermissionError) for cause in causes):
-        return f"Docker refuses this user at {host}: add the user to the group `docker` and log in again."
+        return f"Docker refuses this user{where}: add the user to the group `docker` and log in again."
     if any(isinstance(cause, TimeoutError) for cause in causes):
-        return f"The Docker engine does not answer at {host}: restart Docker."
+        return f"The Docker engine{where} does not answer: restart Docker."
     if any(isinstance(cause, (FileNotFoundError, ConnectionRefusedError)) for cause in causes):
-        return f"No Docker engine runs at {host}: start Docker."
+        return f"No Docker engine runs{where or ' here'}: start Docker, or leave containers out."
     return f"The Docker engine cannot be used ({error}): check DOCKER_HOST and `docker info`."
 
 
@@ -165,3 +169,13 @@ def why_no_image(image: str) -> str | None:
     except docker.errors.APIError as error:
         return f"Docker cannot look for the image {name!r}: {error.explanation}."
     return None
+
+
+def describe_engine() -> str:
+    """Version, GPU and images in words."""
+    engine = look_at_engine()
+    if engine.why_not:
+        return engine.why_not
+    images = [f"{image_name(key)} {'missing' if why_no_image(key) else 'there'}" for key in IMAGES]
+    gpu = "gives containers the NVIDIA GPU" if engine.gpus else "has no NVIDIA runtime"
+    return f"{engine.version}, {gpu}; images: {', '.join(images)}"

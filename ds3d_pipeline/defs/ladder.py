@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,18 @@ import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 from pydantic import Field
 
-from ds3d_pipeline.backends import LADDERS, Plan, Rung, find_rung, plan_ladder
+from ds3d_pipeline.backends import LADDERS, Plan, find_rung, plan_ladder
 from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, file_sha256, link_file, link_tree, seal
-from ds3d_pipeline.defs.containers import Job, run_container
 from ds3d_pipeline.defs.metadata import describe
 from ds3d_pipeline.defs.partitions import captures
-from ds3d_pipeline.defs.progress_log import ProgressLog
+from ds3d_pipeline.defs.programs import Places, run_rung
 from ds3d_pipeline.defs.resources import ModeResource
-from ds3d_pipeline.defs.strays import sweep
 from ds3d_pipeline.home import Home, prepare_home
 from ds3d_pipeline.records import read_json, write_json
-from ds3d_pipeline.runners import ProgramFailed, ProgramRun, clear_folder, run_program
+from ds3d_pipeline.runners import ProgramFailed, ProgramRun, clear_folder
 
 CODE_VERSION = "1"
+LOG_EVERY_S = 10.0
 
 
 class StageConfig(dg.Config):
@@ -88,10 +88,6 @@ class Climb:
     @property
     def attempts_file(self) -> Path:
         return self.folder / "attempts.json"
-
-    @property
-    def options_file(self) -> Path:
-        return self.folder / "options.json"
 
     def attempts(self) -> tuple[Attempt, ...]:
         return read_json(self.attempts_file, tuple[Attempt, ...]) if self.attempts_file.exists() else ()
@@ -167,7 +163,6 @@ def _run_due_rung(
     climb: Climb, inputs: dict[str, Bundle], files: dict[str, Path]
 ) -> tuple[Path, str, ProgramRun]:
     plan = _due_plan(climb)
-    _sweep_strays(climb, plan)
     number = climb.context.retry_number
     if number >= len(plan.rungs):
         raise dg.Failure(_summary(climb), allow_retries=False)
@@ -184,14 +179,6 @@ def _run_due_rung(
         _pass_on(climb, rung, error, is_last=number + 1 >= len(plan.rungs))
     _tidy(output, input_dir)
     return output, rung, run
-
-
-def _sweep_strays(climb: Climb, plan: Plan) -> None:
-    if any(find_rung(climb.stage, name).is_boxed for name in plan.rungs):
-        context = climb.context
-        count = sweep(context.instance, climb.home, run_id=context.run.run_id, step=climb.stage)
-        if count:
-            context.log.warning(f"{climb.stage}: removed {count} containers that a killed run left behind")
 
 
 def _due_plan(climb: Climb) -> Plan:
@@ -222,57 +209,27 @@ def _note_lost_attempt(climb: Climb) -> None:
             climb.record(lost)
 
 
-def _run_rung(climb: Climb, name: str, input_dir: Path, output: Path) -> ProgramRun:
-    """Runs the rung's programs; tells the time of all, the memory of the largest, the last one's result."""
-    write_json(climb.options_file, climb.options)
-    climb.record(Attempt(backend=name, outcome="started"))
-    climb.context.log.info(f"{climb.stage}: running {name}")
-    rung, runs = find_rung(climb.stage, name), []
-    for number, program in enumerate(rung.programs):
-        try:
-            runs.append(_run_program(climb, rung, number, input_dir, output))
-        except ProgramFailed as error:
-            if program.box is None or not any(text in error.log_tail for text in program.box.forgives):
-                raise
-            climb.context.log.warning(f"{name}: {error.reason} Going on with what there is.")
-            runs.append(error.run)
-    return ProgramRun(
-        result=runs[-1].result,
-        seconds=sum(run.seconds for run in runs),
-        peak_memory_mb=max(run.peak_memory_mb for run in runs),
-    )
-
-
-def _run_program(climb: Climb, rung: Rung, number: int, input_dir: Path, output: Path) -> ProgramRun:
-    program, log = rung.programs[number], climb.context.log
-    argv = rung.argv(program, str(input_dir), str(output), str(climb.options_file))
-    part = f".{number}" if len(rung.programs) > 1 else ""
-    log_name = f"{climb.stage}.{climb.context.retry_number}.{rung.name}{part}.log"
-    log_path = climb.home.logs / climb.context.run.run_id / log_name
-    ticker = ProgressLog(output / "progress.jsonl", lambda line: log.info(f"{climb.stage}: {line}"))
+def _run_rung(climb: Climb, rung: str, input_dir: Path, output: Path) -> ProgramRun:
+    log = climb.context.log
+    options_file = climb.folder / "options.json"
+    write_json(options_file, climb.options)
+    climb.record(Attempt(backend=rung, outcome="started"))
+    log.info(f"{climb.stage}: running {rung}")
+    places = Places(input=input_dir, output=output, options_file=options_file, home=climb.home)
+    ticker = _ProgressLog(climb, output / "progress.jsonl")
 
     def tick() -> None:
         _refuse_after_cancel(climb)
         ticker()
 
-    def hear(line: str) -> None:
-        log.debug(f"{rung.name}: {line}")
-
-    if program.box is None:
-        return run_program(argv, output, log_path=log_path, on_line=hear, on_tick=tick)
-    job = Job(
-        box=program.box,
-        argv=argv,
-        input=input_dir,
-        output=output,
-        options_file=climb.options_file,
-        log_path=log_path,
-        home=climb.home,
-        run_id=climb.context.run.run_id,
-        step=climb.stage,
-        attempt=climb.context.retry_number,
+    return run_rung(
+        climb.context,
+        climb.stage,
+        find_rung(climb.stage, rung),
+        places,
+        on_line=lambda line: log.debug(f"{rung}: {line}"),
+        on_tick=tick,
     )
-    return run_container(climb.context.op_execution_context, job, on_line=hear, on_tick=tick)
 
 
 def _pass_on(climb: Climb, rung: str, error: ProgramFailed, *, is_last: bool) -> None:
@@ -298,3 +255,21 @@ def _tidy(output: Path, input_dir: Path) -> None:
     shutil.rmtree(input_dir)
     for name in ("result.json", "progress.jsonl"):
         (output / name).unlink(missing_ok=True)
+
+
+class _ProgressLog:
+    """A log line at least every ten seconds, from the program's own progress."""
+
+    def __init__(self, climb: Climb, path: Path) -> None:
+        self._climb = climb
+        self._path = path
+        self._next = time.monotonic() + LOG_EVERY_S
+
+    def __call__(self) -> None:
+        if time.monotonic() < self._next or not self._path.exists():
+            return
+        self._next = time.monotonic() + LOG_EVERY_S
+        lines = self._path.read_text(encoding="utf-8").splitlines()
+        if lines:
+            line = json.loads(lines[-1])
+            self._climb.context.log.info(f"{self._climb.stage}: {line['fraction']:.0%} {line['message']}")

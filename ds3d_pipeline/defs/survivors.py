@@ -36,12 +36,9 @@ def end_dead_runs(instance: dg.DagsterInstance, home: Home) -> None:
         dg.DagsterRunStatus.STARTED,
         dg.DagsterRunStatus.CANCELING,
     ]
-    found = instance.get_runs(filters=dg.RunsFilter(statuses=statuses))
-    gone = [run for run in found if PID_TAG in run.tags and _is_gone(run.tags[PID_TAG])]
-    for run in gone:
-        instance.report_run_failed(run, "The process that ran this disappeared.")
-        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-    if gone:
-        sweep(instance, home)
-    for run in gone:
-        shutil.rmtree(home.work / run.run_id, ignore_errors=True)
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=statuses)):
+        if PID_TAG in run.tags and _is_gone(run.tags[PID_TAG]):
+            instance.report_run_failed(run, "The process that ran this disappeared.")
+            sweep(instance, home)
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            shutil.rmtree(home.work / run.run_id, ignore_errors=True)

@@ -106,6 +106,7 @@ def _match(options: PosesOptions) -> Options:
         "match_list_path": f"$scratch/{PAIRS}",
         "match_type": "pairs",
         "FeatureMatching.use_gpu|SiftMatching.use_gpu": "$gpu",
+        "TwoViewGeometry.random_seed": options.seed,
     }
 
 
@@ -116,6 +117,7 @@ def _map(options: PosesOptions) -> Options:
         **_common(options),
         "image_path": "$input/images",
         "output_path": f"$scratch/{MODELS}",
+        "Mapper.random_seed": options.seed,
         "Mapper.min_model_size": 3,
         "Mapper.extract_colors": 0,
         "Mapper.ba_global_frames_ratio|Mapper.ba_global_images_ratio": 1.4,
