@@ -68,6 +68,8 @@ def explain_exit(state: Mapping[str, Any], *, limit_bytes: int, peak_memory_mb: 
         )
     if state.get("ExitCode") in NOT_FOUND:
         return "The image lacks the program that it should run: check its name with `ds3d doctor`."
+    if state.get("ExitCode") == 128 + signal.SIGTERM:
+        return "The container was stopped (signal 15) from outside, or because its engine was."
     if state.get("ExitCode") == 128 + signal.SIGKILL:
         return f"The container was killed (signal 9) at {peak_memory_mb:.0f} MB."
     return None

@@ -26,6 +26,7 @@ from ds3d_pipeline.engine import (
     connect,
     image_name,
     look_at_engine,
+    look_now,
     read_settings,
     why_no_image,
 )
@@ -249,7 +250,7 @@ def _why_no_end(error: BaseException | None) -> str:
     """Of a container that cannot be found, or that was never started."""
     import docker.errors
 
-    if engine_gone := look_at_engine().why_not:
+    if engine_gone := look_now().why_not:
         return f"The Docker engine went away while the container ran. {engine_gone}"
     if isinstance(error, docker.errors.DockerException):
         return f"Docker could not run the container: {error}"

@@ -15,6 +15,7 @@ BOXES = {
     "missing_image": Box(image="ds3d-test-nowhere:1"),
     "wrong_image": Box(image="debian:bookworm-slim"),
     "no_image": Box(image="No Image!"),
+    "tiny": Box(image="ds3d-test-tiny"),
     "no_gpu": Box(image=BOXED_IMAGE, gpu="must"),
 }
 """Those that are not the usual one of `boxed/`."""

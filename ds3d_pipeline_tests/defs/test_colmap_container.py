@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from upath import UPath
 
+from ds3d_pipeline.backends import LADDERS, find_rung
 from ds3d_pipeline.bundles import Bundle, fetch
 from ds3d_pipeline.defs.ladder import materialize, stage_asset
 from ds3d_pipeline.defs.poses import PosesConfig
@@ -86,7 +87,9 @@ def test_fountain_is_placed_within_millimetres(own_home, engine, shared_data, tm
     assert containers_of(engine, own_home.root) == []
 
 
-def test_what_colmap_cannot_place_becomes_our_diagnosis(own_home, engine, tmp_path):
+def test_what_colmap_cannot_place_becomes_our_diagnosis(own_home, engine, tmp_path, monkeypatch):
+    rungs = tuple(find_rung("poses", name) for name in ("colmap-container", "single"))
+    monkeypatch.setitem(LADDERS, "poses", rungs)
     stage_photos(tmp_path / "keyframes", blank(None))
     report = place(own_home, tmp_path / "keyframes").report
     first = report.attempts[0]
