@@ -126,7 +126,7 @@ def _execute(context: dg.OpExecutionContext, job: Job) -> None:
             "labels": job.labels,
             "working_dir": str(job.output),
             "mounts": _mounts(job, settings),
-            "user": "0:0" if engine.rootless else f"{os.getuid()}:{os.getgid()}",
+            "user": "0:0" if engine.rootless else f"{os.geteuid()}:{os.getegid()}",
             **_limits(engine, settings),
             **(_gpus() if has_gpu else {}),
         },

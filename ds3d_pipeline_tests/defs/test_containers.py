@@ -1,6 +1,10 @@
 """The container runner on a real engine: what a program may do in it, how it fails, what is left."""
 
+import contextlib
+import os
+import tempfile
 import threading
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -13,6 +17,8 @@ from ds3d_pipeline_tests.defs.laddered import make_defs
 from ds3d_pipeline_tests.engines import containers_of, wait_for_container
 
 CAPTURE = "test-00000000"
+SOCKET = Path("/var/run/docker.sock")
+OTHER = 1234
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +67,59 @@ def test_a_container_keeps_the_contract(own_home):
     assert 60 < bundle.report.peak_memory_mb < 300
     (log,) = own_home.logs.glob("*/depth_maps.0.box.works.log")
     assert log.read_text() == "working\n"
+
+
+@pytest.fixture
+def as_another_user():
+    """A function that makes this process one of user and group 1234, which may use Docker, and back again."""
+    if os.geteuid() != 0 or not SOCKET.exists():
+        pytest.skip("only root can become another user, of the group of a local engine")
+    groups = os.getgroups()
+
+    @contextlib.contextmanager
+    def become(*folders):
+        for folder in folders:
+            os.chown(folder, OTHER, OTHER)
+        os.setgroups([SOCKET.stat().st_gid])
+        os.setegid(OTHER)
+        os.seteuid(OTHER)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+            os.setgroups(groups)
+
+    return become
+
+
+def test_no_file_belongs_to_root(own_home, engine, monkeypatch, as_another_user):
+    assert climb("box.works").success, "this also imports what the other user may not read"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        monkeypatch.setenv("DAGSTER_HOME", name)
+        with as_another_user(folder):
+            home = prepare_home()
+            assert climb("box.works").success
+        assert published(home).report.result["user"] == [OTHER, OTHER]
+        assert {path.lstat().st_uid for path in folder.rglob("*")} == {OTHER}
+        assert containers_of(engine, folder) == []
+
+
+def test_a_home_on_a_named_volume(engine, monkeypatch, boxed_image):
+    """Its folder on this machine is where the volume lies, as it is in a container that mounts it."""
+    volume = engine.volumes.create("ds3d-test-home")
+    try:
+        if not os.access(volume.attrs["Mountpoint"], os.W_OK):
+            pytest.skip("the engine keeps its volumes where this user cannot write")
+        monkeypatch.setenv("DAGSTER_HOME", volume.attrs["Mountpoint"])
+        monkeypatch.setenv("DS3D_HOME_VOLUME", volume.name)
+        home = prepare_home()
+        assert climb("box.works").success
+        assert (published(home).folder / "made.txt").exists()
+        assert containers_of(engine, Path(volume.name)) == []
+    finally:
+        volume.remove()
 
 
 def test_a_missing_image_is_named_and_never_pulled(own_home):
