@@ -184,6 +184,17 @@ LADDERS: dict[str, tuple[Rung, ...]] = {
         ),
     ),
     "depth_maps": (
+        Rung(
+            name="colmap-container",
+            module="ds3d_pipeline.depth",
+            probe=boxed("colmap", needs_gpu=True),
+            summary="COLMAP's multi-view stereo on an NVIDIA GPU, in a container",
+            programs=(
+                Program(backend="colmap-script"),
+                Program(script="scratch/colmap.sh", box=Box(image="colmap", gpu="must")),
+                Program(backend="colmap-container"),
+            ),
+        ),
         Rung(name="patchmatch", module="ds3d_pipeline.depth", summary="multi-view stereo on the CPU"),
         Rung(
             name="monocular",

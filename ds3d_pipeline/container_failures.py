@@ -45,6 +45,11 @@ KNOWN: tuple[tuple[str, str], ...] = (
         "no space left on device",
         "The disk of the Docker engine is full: free some with `docker system prune`.",
     ),
+    (
+        "requires cuda",
+        "The image's COLMAP was built without CUDA: name one with it, such as colmap/colmap, in "
+        "DS3D_COLMAP_IMAGE.",
+    ),
     ("cuda out of memory", "The GPU's memory is full: end other programs on it, or choose a smaller mode."),
 )
 """A part of what is said, in lower case, and what it means."""

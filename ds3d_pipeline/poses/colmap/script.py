@@ -4,46 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ds3d_pipeline.colmap_shell import PREAMBLE, Options, command_line, tell
 from ds3d_pipeline.options import PosesOptions
 from ds3d_pipeline.scene import Float64, Keyframe
 
-SCRIPT, DATABASE, MODELS, PAIRS, VERSION = "colmap.sh", "database.db", "sparse", "pairs.txt", "version.txt"
-
-PREAMBLE = r"""#!/bin/sh
-# sh colmap.sh INPUT OUTPUT: maps INPUT/images into OUTPUT/scratch.
-set -eu
-input=$1 output=$2 scratch=$2/scratch gpu=${DS3D_GPU:-0}
-colmap help 2>&1 | grep -m 1 "^COLMAP" >"$scratch/version.txt"
-if colmap help 2>&1 | grep -q "without CUDA"; then gpu=0; fi
-
-# Appends to the progress that the stage shows.
-tell() {
-    line='{"time": %s, "fraction": %s, "message": "%s"}\n'
-    printf "$line" "$(date +%s)" "$1" "$2" >>"$output/progress.jsonl"
-}
-
-# run COMMAND NAME=VALUE... Of names that differ between versions, NAME|NAME=VALUE, the first that this COLMAP
-# knows is taken; an option that it does not know at all is left to its default.
-run() {
-    command=$1 known=$(colmap "$1" -h 2>&1) left=$(($# - 1))
-    shift
-    while [ "$left" -gt 0 ]; do
-        names=${1%%=*} value=${1#*=} left=$((left - 1))
-        shift
-        for name in $(echo "$names" | tr "|" " "); do
-            case $known in *"--$name "*)
-                set -- "$@" "--$name" "$value"
-                break
-                ;;
-            esac
-        done
-    done
-    colmap "$command" "$@"
-}
-"""
-
-Options = dict[str, object]
-"""Values by name, or by names of several versions with `|` between; text may name the script's variables."""
+DATABASE, MODELS, PAIRS = "database.db", "sparse", "pairs.txt"
 
 
 def make_script(frames: Sequence[Keyframe], options: PosesOptions, K: Float64 | None) -> str:
@@ -51,10 +16,13 @@ def make_script(frames: Sequence[Keyframe], options: PosesOptions, K: Float64 | 
     lines = [PREAMBLE]
     for camera in cameras_of(frames):
         frame = next(frame for frame in frames if frame.camera == camera)
-        lines += ['tell 0.05 "features in COLMAP"', _run("feature_extractor", _extract(frame, options, K))]
-    lines += ['tell 0.3 "matching in COLMAP"', _run("matches_importer", _match(options))]
-    lines += ['tell 0.5 "mapping in COLMAP"', f'mkdir -p "$scratch/{MODELS}"']
-    return "\n".join([*lines, _run("mapper", _map(options)), ""])
+        lines += [
+            tell(0.05, "features in COLMAP"),
+            command_line("feature_extractor", _extract(frame, options, K)),
+        ]
+    lines += [tell(0.3, "matching in COLMAP"), command_line("matches_importer", _match(options))]
+    lines += [tell(0.5, "mapping in COLMAP"), f'mkdir -p "$scratch/{MODELS}"']
+    return "\n".join([*lines, command_line("mapper", _map(options)), ""])
 
 
 def cameras_of(frames: Sequence[Keyframe]) -> list[int]:
@@ -65,11 +33,6 @@ def cameras_of(frames: Sequence[Keyframe]) -> list[int]:
 def list_name(camera: int) -> str:
     """The file in `scratch` that lists a camera's images."""
     return f"camera-{camera}.txt"
-
-
-def _run(command: str, options: Options) -> str:
-    words = [f'"{name}={value}"' for name, value in options.items()]
-    return " \\\n    ".join([f"run {command}", *words])
 
 
 def _common(options: PosesOptions) -> Options:

@@ -11,13 +11,12 @@ from typing import Any
 
 import pycolmap
 
+from ds3d_pipeline.colmap_shell import SCRIPT, VERSION
 from ds3d_pipeline.options import PosesOptions
 from ds3d_pipeline.poses.colmap.script import (
     DATABASE,
     MODELS,
     PAIRS,
-    SCRIPT,
-    VERSION,
     cameras_of,
     list_name,
     make_script,

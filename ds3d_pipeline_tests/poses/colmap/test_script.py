@@ -4,9 +4,6 @@ The real 3.8 runs in `defs/test_colmap_container.py`.
 """
 
 import json
-import os
-import stat
-import subprocess
 
 import numpy as np
 import pytest
@@ -14,13 +11,8 @@ import pytest
 from ds3d_pipeline.options import PosesOptions
 from ds3d_pipeline.poses.colmap.script import make_script
 from ds3d_pipeline.scene import Keyframe
+from ds3d_pipeline_tests.colmap_stand_in import run_script
 
-STAND_IN = """#!/bin/sh
-if [ "$1" = help ]; then cat "$COLMAP_KNOWS/help"; exit; fi
-if [ "$2" = -h ]; then cat "$COLMAP_KNOWS/$1"; exit; fi
-for word in "$@"; do printf '%s\\n' "$word"; done >>"$COLMAP_KNOWS/calls"
-echo == >>"$COLMAP_KNOWS/calls"
-"""
 EXTRACTOR = """  --database_path arg
   --image_path arg
   --image_list_path arg
@@ -70,27 +62,11 @@ def frame(number: int, *, camera: int = 0, focal_px: float | None = None) -> Key
 
 def call(tmp_path, version, frames, *, gpu="0", K=None, **options):
     """The calls of COLMAP that the script makes: command and options of each, in order."""
-    knows, output = tmp_path / "knows", tmp_path / "out put"
+    output = tmp_path / "out put"
     (output / "scratch").mkdir(parents=True)
-    knows.mkdir()
-    for name, text in KNOWS[version].items():
-        (knows / name).write_text(text)
-    stand_in = tmp_path / "colmap"
-    stand_in.write_text(STAND_IN)
-    stand_in.chmod(stand_in.stat().st_mode | stat.S_IXUSR)
-    known = PosesOptions(K=K, **options)
-    script = output / "scratch" / "colmap.sh"
-    script.write_text(make_script(frames, known, np.array(K) if K else None))
-    env = os.environ | {
-        "PATH": f"{tmp_path}:{os.environ['PATH']}",
-        "COLMAP_KNOWS": str(knows),
-        "DS3D_GPU": gpu,
-    }
-    subprocess.run(["sh", script, tmp_path / "in put", output], check=True, env=env)
-    calls = (knows / "calls").read_text().split("==\n")[:-1]
-    return [
-        (words[0], dict(zip(words[1::2], words[2::2], strict=True))) for words in map(str.splitlines, calls)
-    ]
+    script = make_script(frames, PosesOptions(K=K, **options), np.array(K) if K else None)
+    (output / "scratch" / "colmap.sh").write_text(script)
+    return run_script(tmp_path, KNOWS[version], tmp_path / "in put", output, gpu=gpu)
 
 
 @pytest.mark.parametrize(("version", "new"), [("3.8", False), ("4.1", True)])
