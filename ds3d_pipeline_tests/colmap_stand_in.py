@@ -1,4 +1,4 @@
-"""A `colmap` that tells the options of some version and notes its calls, for scripts that a real shell runs."""
+"""A `colmap` that tells the options of some version and notes its calls, for scripts run by a real shell."""
 
 import os
 import subprocess

@@ -83,6 +83,7 @@ def run_container(
     The container is gone when this returns or raises, on an interrupt too.
     """
     start = time.monotonic()
+    _refuse_hopeless(job)
     _prepare_files(job)
     watched, tail = _Watched(job), LogTail(job.log_path, on_line)
     work = _Beside(lambda: _execute(context, job))
@@ -99,14 +100,18 @@ def run_container(
     return _conclude(job, watched, work.error, run)
 
 
+def _refuse_hopeless(job: Job) -> None:
+    """What the probe saw may be gone since."""
+    if missing := look_now().why_not or why_no_image(job.box.image):
+        run = ProgramRun(result={}, seconds=0.0, peak_memory_mb=0.0)
+        raise ProgramFailed("failed", missing, log_tail="", exit_code=-1, run=run)
+
+
 def _prepare_files(job: Job) -> None:
     """Mounts need what they mount, and this user must own it."""
     for folder in (job.log_path.parent, job.caches):
         folder.mkdir(parents=True, exist_ok=True)
     job.log_path.touch()
-    if missing := why_no_image(job.box.image):
-        run = ProgramRun(result={}, seconds=0.0, peak_memory_mb=0.0)
-        raise ProgramFailed("failed", missing, log_tail="", exit_code=-1, run=run)
 
 
 def _execute(context: dg.OpExecutionContext, job: Job) -> None:
@@ -155,7 +160,8 @@ def _limits(engine: Engine, settings: ContainerSettings) -> dict[str, Any]:
         # Where the whole machine runs out of memory, the kernel takes this rather than the pipeline.
         "oom_score_adj": 500,
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
+        # Where SELinux guards, mounted folders keep their labels and can be read all the same.
+        "security_opt": ["no-new-privileges", "label=disable"],
     }
 
 

@@ -142,6 +142,12 @@ def test_a_failure_is_told_and_the_next_rung_runs(own_home, rung, said):
     assert said in reason_of(climb(rung, "works"), own_home, rung)
 
 
+def test_an_engine_that_is_gone_when_the_container_is_to_start(own_home, monkeypatch, tmp_path):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/gone.sock")
+    reason = reason_of(climb("box.works", "works"), own_home, "box.works")
+    assert "No Docker engine runs at" in reason
+
+
 def test_a_gpu_where_there_is_none(own_home, engine):
     if "nvidia" in engine.info()["Runtimes"]:
         pytest.skip("there is one")
