@@ -24,7 +24,7 @@ from ds3d_pipeline_tests.engines import containers_of
 CAPTURE = "test-00000000"
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "docker" / "trainer" / "Dockerfile"
-SMALL = {"train": True, "iterations": 150, "max_seconds": 1e6, "max_gaussians": 600, "sh_degree": 0}
+SMALL = {"train": True, "iterations": 80, "max_seconds": 1e6, "max_gaussians": 600, "sh_degree": 0}
 
 
 @pytest.fixture(scope="module")
