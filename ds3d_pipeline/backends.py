@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from ds3d_pipeline.bundles import Attempt
 from ds3d_pipeline.engine import look_at_engine, why_no_container
-
-Probe = Callable[[Any], str | None]
-"""Takes the stage's options; None means the rung can run here, a sentence says why it cannot."""
-
-
-def always(_options: Any) -> None:
-    """The probe of a rung that needs nothing but this package."""
+from ds3d_pipeline.rungs import Box, Probe, Program, Rung
 
 
 def trains(options: Any) -> str | None:
@@ -30,10 +22,6 @@ def trains_on_gpu(options: Any) -> str | None:
     from ds3d_pipeline.splats.gsplat_engine import why_no_gsplat
 
     return why_no_gsplat()
-
-
-def complete(_options: Any) -> None:
-    """The shortfall of a rung that lacks nothing."""
 
 
 def coarse_depth(_options: Any) -> str:
@@ -73,11 +61,6 @@ def untrained(options: Any) -> str | None:
     return "The splat is untrained: one Gaussian per point." if options.train else None
 
 
-def never() -> bool:
-    """What keeps a rung in its place."""
-    return False
-
-
 def has_gpu() -> bool:
     """What moves a rung to the front that is the fastest with a GPU."""
     return look_at_engine().gpus
@@ -99,58 +82,6 @@ def boxed(image: str, *, needs_gpu: bool = False) -> Probe:
 def trains_boxed(image: str, *, needs_gpu: bool = False) -> Probe:
     """The probe of a splat trainer in a container."""
     return lambda options: trains(options) or why_no_container(image, needs_gpu=needs_gpu)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Box:
-    """The container that a program runs in."""
-
-    image: str
-    """A key of `engine.IMAGES`, or an image's name."""
-    gpu: Literal["no", "if there", "must"] = "no"
-    forgives: tuple[str, ...] = ()
-    """What the end of the log may say where the program failed and the next one is to judge it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Program:
-    """One program of a rung, in a child process or in a box: a backend of the rung's module, or a script."""
-
-    backend: str = ""
-    """As the module calls it; empty where it is the rung's name."""
-    script: str = ""
-    """A shell script that the program before wrote to the output folder; empty runs the backend."""
-    box: Box | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rung:
-    """One way to make a stage's artifact: programs that keep the contract of `ds3d_pipeline.program`.
-
-    They run one after the other on the same folders, and the last one's result counts.
-    """
-
-    name: str
-    module: str
-    probe: Probe = always
-    summary: str = ""
-    shortfall: Probe = complete
-    programs: tuple[Program, ...] = (Program(),)
-    leads: Callable[[], bool] = never
-    """Whether this machine has what makes the rung the best one, so that it comes first."""
-
-    @property
-    def is_boxed(self) -> bool:
-        """Whether any of it runs in a container."""
-        return any(program.box for program in self.programs)
-
-    def argv(self, program: Program, input_dir: str, output_dir: str, options_file: str) -> tuple[str, ...]:
-        """The command line of one of its programs."""
-        if program.script:
-            return ("sh", f"{output_dir}/{program.script}", input_dir, output_dir)
-        python = "python" if program.box else sys.executable
-        command = (python, "-m", self.module, input_dir, output_dir)
-        return (*command, "--backend", program.backend or self.name, "--options", options_file)
 
 
 LADDERS: dict[str, tuple[Rung, ...]] = {

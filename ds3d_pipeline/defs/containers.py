@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from ds3d_pipeline.backends import Box
 from ds3d_pipeline.container_failures import explain, explain_exit
 from ds3d_pipeline.defs.strays import engine_may_be_gone, find_containers, make_labels
 from ds3d_pipeline.engine import (
@@ -31,6 +30,7 @@ from ds3d_pipeline.engine import (
     why_no_image,
 )
 from ds3d_pipeline.home import Home
+from ds3d_pipeline.rungs import Box
 from ds3d_pipeline.runners import POLL_S, LogTail, ProgramFailed, ProgramRun, finish_program
 
 if TYPE_CHECKING:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from ds3d_pipeline.backends import LADDERS, Rung
+from ds3d_pipeline.backends import LADDERS
 from ds3d_pipeline.defs.containers import Job, run_container
 from ds3d_pipeline.defs.strays import sweep
 from ds3d_pipeline.home import Home
+from ds3d_pipeline.rungs import Rung
 from ds3d_pipeline.runners import ProgramFailed, ProgramRun, run_program
 
 Say = Callable[[str], None]
@@ -73,7 +74,7 @@ def _run(
     on_tick: Callable[[], None],
 ) -> ProgramRun:
     program, run_id, attempt = rung.programs[number], context.run.run_id, context.retry_number
-    argv = rung.argv(program, str(places.input), str(places.output), str(places.options_file))
+    argv = rung.argv(str(places.input), str(places.output), str(places.options_file), program)
     part = f".{number}" if len(rung.programs) > 1 else ""
     log_path = places.home.logs / run_id / f"{stage}.{attempt}.{rung.name}{part}.log"
     if program.box is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from ds3d_pipeline.engine import connect, look_at_engine, read_settings
+from ds3d_pipeline.engine import connect, look_now, read_settings
 from ds3d_pipeline.home import Home
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def sweep(instance: dg.DagsterInstance, home: Home, *, run_id: str = "", step: s
     how many there were; none where no engine answers.
     """
     removed = 0
-    if look_at_engine().why_not:
+    if look_now().why_not:
         return 0
     with engine_may_be_gone(), contextlib.closing(connect()) as client:
         for container in find_containers(client, {HOME: home_label(home)}):

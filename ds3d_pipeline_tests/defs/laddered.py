@@ -4,11 +4,12 @@ import os
 
 import dagster as dg
 
-from ds3d_pipeline.backends import LADDERS, Box, Program, Rung
+from ds3d_pipeline.backends import LADDERS
 from ds3d_pipeline.bundles import Bundle
 from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
 from ds3d_pipeline.defs.resources import ModeResource
 from ds3d_pipeline.defs.storage import BundleIOManager
+from ds3d_pipeline.rungs import Box, Program, Rung
 
 BOXED_IMAGE = "ds3d-test-boxed"
 BOXES = {
