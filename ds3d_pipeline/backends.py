@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ds3d_pipeline.bundles import Attempt
-
-Probe = Callable[[Any], str | None]
-"""Takes the stage's options; None means the rung can run here, a sentence says why it cannot."""
-
-
-def always(_options: Any) -> None:
-    """The probe of a rung that needs nothing but this package."""
+from ds3d_pipeline.engine import look_at_engine, why_no_container
+from ds3d_pipeline.rungs import Box, Probe, Program, Rung
 
 
 def trains(options: Any) -> str | None:
@@ -29,10 +22,6 @@ def trains_on_gpu(options: Any) -> str | None:
     from ds3d_pipeline.splats.gsplat_engine import why_no_gsplat
 
     return why_no_gsplat()
-
-
-def complete(_options: Any) -> None:
-    """The shortfall of a rung that lacks nothing."""
 
 
 def coarse_depth(_options: Any) -> str:
@@ -72,20 +61,27 @@ def untrained(options: Any) -> str | None:
     return "The splat is untrained: one Gaussian per point." if options.train else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rung:
-    """One way to make a stage's artifact: a program that keeps the contract of `ds3d_pipeline.program`."""
+def has_gpu() -> bool:
+    """What moves a rung to the front that is the fastest with a GPU."""
+    return look_at_engine().gpus
 
-    name: str
-    module: str
-    probe: Probe = always
-    summary: str = ""
-    shortfall: Probe = complete
 
-    def argv(self, input_dir: str, output_dir: str, options_file: str) -> tuple[str, ...]:
-        """The command line, for the interpreter that runs this package."""
-        program = (sys.executable, "-m", self.module, input_dir, output_dir)
-        return (*program, "--backend", self.name, "--options", options_file)
+NO_MODEL = (
+    "No good initial image pair found",
+    "failed to create sparse model",
+    "Failed to create any sparse model",
+)
+"""What COLMAP says where it can place nothing: our diagnosis knows why."""
+
+
+def boxed(image: str, *, needs_gpu: bool = False) -> Probe:
+    """The probe of a rung that runs in a container."""
+    return lambda _options: why_no_container(image, needs_gpu=needs_gpu)
+
+
+def trains_boxed(image: str, *, needs_gpu: bool = False) -> Probe:
+    """The probe of a splat trainer in a container."""
+    return lambda options: trains(options) or why_no_container(image, needs_gpu=needs_gpu)
 
 
 LADDERS: dict[str, tuple[Rung, ...]] = {
@@ -95,6 +91,21 @@ LADDERS: dict[str, tuple[Rung, ...]] = {
     ),
     "poses": (
         Rung(name="pycolmap", module="ds3d_pipeline.poses", summary="COLMAP's incremental mapping"),
+        Rung(
+            name="colmap-container",
+            module="ds3d_pipeline.poses",
+            probe=boxed("colmap"),
+            summary="COLMAP in a container, on the GPU where there is one",
+            programs=(
+                Program(backend="colmap-script"),
+                Program(
+                    script="scratch/colmap.sh",
+                    box=Box(image="colmap", gpu="if there", forgives=NO_MODEL),
+                ),
+                Program(backend="colmap-container"),
+            ),
+            leads=has_gpu,
+        ),
         Rung(name="opencv", module="ds3d_pipeline.poses", summary="OpenCV's geometry, our bundle adjustment"),
         Rung(
             name="single",
@@ -104,6 +115,17 @@ LADDERS: dict[str, tuple[Rung, ...]] = {
         ),
     ),
     "depth_maps": (
+        Rung(
+            name="colmap-container",
+            module="ds3d_pipeline.depth",
+            probe=boxed("colmap", needs_gpu=True),
+            summary="COLMAP's multi-view stereo on an NVIDIA GPU, in a container",
+            programs=(
+                Program(backend="colmap-script"),
+                Program(script="scratch/colmap.sh", box=Box(image="colmap", gpu="must")),
+                Program(backend="colmap-container"),
+            ),
+        ),
         Rung(name="patchmatch", module="ds3d_pipeline.depth", summary="multi-view stereo on the CPU"),
         Rung(
             name="monocular",
@@ -142,7 +164,21 @@ LADDERS: dict[str, tuple[Rung, ...]] = {
             probe=trains_on_gpu,
             summary="trained on an NVIDIA GPU",
         ),
+        Rung(
+            name="gsplat-container",
+            module="ds3d_pipeline.splats",
+            probe=trains_boxed("gpu trainer", needs_gpu=True),
+            summary="the same in a container",
+            programs=(Program(backend="gsplat", box=Box(image="gpu trainer", gpu="must")),),
+        ),
         Rung(name="cpu", module="ds3d_pipeline.splats", probe=trains, summary="trained on the CPU"),
+        Rung(
+            name="cpu-container",
+            module="ds3d_pipeline.splats",
+            probe=trains_boxed("trainer"),
+            summary="the same in a container",
+            programs=(Program(backend="cpu", box=Box(image="trainer")),),
+        ),
         Rung(
             name="light",
             module="ds3d_pipeline.splats",
@@ -201,7 +237,7 @@ def _in_order(stage: str, prefer: str | None) -> list[Rung]:
     names = [rung.name for rung in LADDERS[stage]]
     if prefer is not None and prefer not in names:
         raise ValueError(f"{stage} has no backend {prefer!r}: choose one of {', '.join(names)}.")
-    return sorted(LADDERS[stage], key=lambda rung: rung.name != prefer)
+    return sorted(LADDERS[stage], key=lambda rung: (rung.name != prefer, not rung.leads()))
 
 
 def find_rung(stage: str, name: str) -> Rung:

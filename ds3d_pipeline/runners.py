@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def run_program(
             list(argv), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, env=env
         )
     memory = _PeakMemory(process.pid)
-    tail = _Tail(log_path, on_line)
+    tail = LogTail(log_path, on_line)
     try:
         while process.poll() is None:
             memory.sample()
@@ -77,10 +77,20 @@ def run_program(
         kill_group(process)
         tail.read(last=True)
     run = ProgramRun(result={}, seconds=time.monotonic() - start, peak_memory_mb=memory.peak_mb)
-    if process.returncode != 0:
-        raise _failure(process.returncode, output, log_path, run)
+    return finish_program(process.returncode, output, log_path, run)
+
+
+def finish_program(
+    exit_code: int, output: Path, log_path: Path, run: ProgramRun, *, crash: str | None = None
+) -> ProgramRun:
+    """`run` with the result of a program that has ended; `crash` is why, where the runner knows better.
+
+    Raises ProgramFailed where the program ended with another exit code than 0.
+    """
+    if exit_code != 0:
+        raise _failure(exit_code, output, log_path, run, crash)
     result = json.loads((output / "result.json").read_text(encoding="utf-8"))
-    return ProgramRun(result=result, seconds=run.seconds, peak_memory_mb=run.peak_memory_mb)
+    return replace(run, result=result)
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
@@ -105,13 +115,17 @@ def _signal_group(group: int, number: int) -> bool:
     return True
 
 
-def _failure(exit_code: int, output: Path, log_path: Path, run: ProgramRun) -> ProgramFailed:
+def _failure(
+    exit_code: int, output: Path, log_path: Path, run: ProgramRun, crash: str | None
+) -> ProgramFailed:
     tail = "\n".join(log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:])
     error = output / "error.json"
     if exit_code == STAGE_ERROR_EXIT and error.exists():
         told = json.loads(error.read_text(encoding="utf-8"))
         outcome = "input" if told["kind"] == "input" else "failed"
         reason = f"{told['cause']} {told['remedy']}"
+    elif crash:
+        outcome, reason = "crashed", crash
     else:
         outcome, reason = "crashed", _crash_reason(exit_code, run.peak_memory_mb)
         if exit_code > 0 and tail:
@@ -140,7 +154,7 @@ class _PeakMemory:
             self.peak_mb = max(self.peak_mb, sum(p.memory_info().rss for p in family) / 1e6)
 
 
-class _Tail:
+class LogTail:
     """Hands each new whole line of a growing file on."""
 
     def __init__(self, path: Path, on_line: Callable[[str], None]) -> None:

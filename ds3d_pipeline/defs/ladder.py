@@ -18,6 +18,7 @@ from ds3d_pipeline.code_versions import CODE_VERSIONS
 from ds3d_pipeline.defs.checks import check_results, check_specs
 from ds3d_pipeline.defs.metadata import attempts_table, describe
 from ds3d_pipeline.defs.partitions import captures
+from ds3d_pipeline.defs.programs import Places, run_rung
 from ds3d_pipeline.defs.progress import ProgressLog
 from ds3d_pipeline.defs.resources import ModeResource
 from ds3d_pipeline.defs.survivors import mark_process
@@ -26,7 +27,7 @@ from ds3d_pipeline.home import Home, prepare_home
 from ds3d_pipeline.loads import read_load
 from ds3d_pipeline.memory import available_mb, fit_memory
 from ds3d_pipeline.records import read_json, write_json
-from ds3d_pipeline.runners import ProgramFailed, ProgramRun, clear_folder, run_program
+from ds3d_pipeline.runners import ProgramFailed, ProgramRun, clear_folder
 from ds3d_pipeline.validity import find_faults
 
 _BUNDLE = dg.PythonObjectDagsterType(Bundle, name="StageBundle")
@@ -251,18 +252,18 @@ def _run_rung(climb: Climb, rung: str, input_dir: Path, output: Path) -> Program
     write_json(options_file, _fitting_options(climb, rung, input_dir))
     climb.record(Attempt(backend=rung, outcome="started"))
     log.info(f"{climb.stage}: running {rung}")
-    argv = find_rung(climb.stage, rung).argv(str(input_dir), str(output), str(options_file))
-    log_name = f"{climb.stage}.{climb.context.retry_number}.{rung}.log"
+    places = Places(input=input_dir, output=output, options_file=options_file, home=climb.home)
     ticker = ProgressLog(climb.folder, log.info)
 
     def tick() -> None:
         _refuse_after_cancel(climb)
         ticker()
 
-    return run_program(
-        argv,
-        output,
-        log_path=climb.home.logs / climb.context.run.run_id / log_name,
+    return run_rung(
+        climb.context,
+        climb.stage,
+        find_rung(climb.stage, rung),
+        places,
         on_line=lambda line: log.debug(f"{rung}: {line}"),
         on_tick=tick,
     )

@@ -12,6 +12,7 @@ import socket
 import dagster as dg
 import psutil
 
+from ds3d_pipeline.defs.strays import sweep
 from ds3d_pipeline.home import Home
 
 PID_TAG = "ds3d/process"
@@ -66,6 +67,7 @@ def end_dead_runs(instance: dg.DagsterInstance, home: Home) -> list[str]:
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=statuses)):
         if _is_of(run) and _is_gone(run.tags[PID_TAG]):
             instance.report_run_failed(run, "The process that ran this disappeared.")
+            sweep(instance, home)
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             shutil.rmtree(home.work / run.run_id, ignore_errors=True)
             ended.append(run.run_id)

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ds3d_pipeline.colmap_shell import VERSION
 from ds3d_pipeline.depth.card import best_view, card_map
+from ds3d_pipeline.depth.colmap import WORKSPACE, read_maps
 from ds3d_pipeline.depth.consistency import Filtered
 from ds3d_pipeline.depth.hole_stage import STEREO_SHARE, fill_holes
 from ds3d_pipeline.depth.interpolation import interpolate_view
@@ -61,6 +63,23 @@ def _noted(found: Iterable[Filtered], told: list[tuple[float, float]]) -> Iterab
     for one in found:
         told.append((one.agreeing, one.filled))
         yield one.map
+
+
+def colmap_depth(work: Work[DepthOptions]) -> dict[str, Any]:
+    """The maps that COLMAP left in `scratch`. Raises StageError, with numbers, where they hold hardly any."""
+    model = read_reconstruction(work.input / "sparse")
+    scratch = work.output / "scratch"
+    result = _write_maps(work, model, read_maps(scratch / WORKSPACE, model))
+    del result["seconds_per_map"]
+    if result["coverage"] < MIN_COVERAGE:
+        raise StageError(
+            f"COLMAP found consistent depth in only {result['coverage']:.1%} of all pixels.",
+            "Film again with more texture, more overlap and less blur.",
+        )
+    version = (scratch / VERSION).read_text(encoding="utf-8").strip()
+    shutil.rmtree(scratch)
+    work.progress(1.0, "done")
+    return result | {"matched": result["coverage"], "colmap": version}
 
 
 def interpolate_depth(work: Work[DepthOptions]) -> dict[str, Any]:

@@ -3,11 +3,18 @@
 import sys
 
 from ds3d_pipeline.options import PosesOptions
+from ds3d_pipeline.poses.colmap.stage import read_models, write_script
 from ds3d_pipeline.poses.opencv.stage import map_with_opencv
 from ds3d_pipeline.poses.single import single_view
 from ds3d_pipeline.poses.stage import map_with_pycolmap
 from ds3d_pipeline.program import program_main
 
 if __name__ == "__main__":
-    backends = {"pycolmap": map_with_pycolmap, "opencv": map_with_opencv, "single": single_view}
+    backends = {
+        "pycolmap": map_with_pycolmap,
+        "colmap-script": write_script,
+        "colmap-container": read_models,
+        "opencv": map_with_opencv,
+        "single": single_view,
+    }
     sys.exit(program_main(PosesOptions, backends))

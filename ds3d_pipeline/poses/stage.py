@@ -44,6 +44,21 @@ def map_with_pycolmap(work: Work[PosesOptions]) -> dict[str, Any]:
     scratch = clear_folder(work.output / "scratch")
     watch = Stopwatch()
     model, attempts = _map(work, keyframes, scratch, watch)
+    return conclude(work, keyframes, model, attempts, watch)
+
+
+def conclude(
+    work: Work[PosesOptions],
+    keyframes: Keyframes,
+    model: pycolmap.Reconstruction | None,
+    attempts: list[dict[str, Any]],
+    watch: Stopwatch,
+) -> dict[str, Any]:
+    """Judges, refines, measures and writes the model that the matches in `scratch/database.db` gave.
+
+    Raises StageError where too few frames are placed.
+    """
+    scratch = work.output / "scratch"
     database = scratch / "database.db"
     evidence = gather_evidence(database, keyframes, work.input / "images", model)
     diagnosis = judge(evidence, work.options.min_registered)
@@ -90,7 +105,7 @@ def _map(
         if not attempts or more > 1:
             database = scratch / ("database.db" if more == 1 else "more.db")
             how = _match(work, keyframes, database, watch, more=more)
-        model = _map_once(work, database, total, loose=loose)
+        model = map_once(work, database, total, loose=loose)
         watch.lap("mapping")
         placed, points = size_of(model)
         attempts.append({"loose": loose, "more": more, "pairs": how, "registered": placed, "points": points})
@@ -122,9 +137,11 @@ def _match(
     return how
 
 
-def _map_once(
+def map_once(
     work: Work[PosesOptions], database: Path, total: int, *, loose: bool
 ) -> pycolmap.Reconstruction | None:
+    """One try at the matches of a database; None where nothing can be placed."""
+
     def report(placed: int) -> None:
         work.progress(0.5 + 0.4 * min(placed / total, 1.0), f"{placed} frames placed")
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from ds3d_pipeline.backends import LADDERS, plan_ladder
 from ds3d_pipeline.depth.models import can_estimate
 from ds3d_pipeline.depth.runtime import describe_runtime
+from ds3d_pipeline.engine import describe_engine
 from ds3d_pipeline.home import find_home
 from ds3d_pipeline.modes import DEFAULT_MODE, MODES
 
@@ -26,7 +27,7 @@ def machine_facts() -> dict[str, str]:
         "memory": f"{psutil.virtual_memory().total / 1e9:.1f} GB",
         "free disk": f"{shutil.disk_usage(existing).free / 1e9:.1f} GB at {home.root}",
         "GPU": "NVIDIA driver found" if shutil.which("nvidia-smi") else "no NVIDIA driver: the CPU is used",
-        "Docker": "found" if shutil.which("docker") else "not found: programs run as child processes",
+        "Docker": describe_engine(),
         "ONNX Runtime": describe_runtime(),
         "depth model": can_estimate(MODES[DEFAULT_MODE].depth_maps) or "there and whole",
     }

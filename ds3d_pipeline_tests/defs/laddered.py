@@ -4,15 +4,36 @@ import os
 
 import dagster as dg
 
-from ds3d_pipeline.backends import LADDERS, Rung
+from ds3d_pipeline.backends import LADDERS
 from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
 from ds3d_pipeline.defs.resources import ModeResource
 from ds3d_pipeline.defs.storage import BundleIOManager
+from ds3d_pipeline.rungs import Box, Program, Rung
+
+BOXED_IMAGE = "ds3d-test-boxed"
+BOXES = {
+    "missing_image": Box(image="ds3d-test-nowhere:1"),
+    "wrong_image": Box(image="debian:bookworm-slim"),
+    "no_image": Box(image="No Image!"),
+    "tiny": Box(image="ds3d-test-tiny"),
+    "no_gpu": Box(image=BOXED_IMAGE, gpu="must"),
+}
+"""Those that are not the usual one of `boxed/`."""
+
+
+def make_rung(name: str) -> Rung:
+    """A rung of `rungs.py`; after `box.` one of `boxed/boxed.py`."""
+    if not name.startswith("box."):
+        return Rung(name=name, module="ds3d_pipeline_tests.defs.rungs")
+    backend = name.removeprefix("box.")
+    box = BOXES.get(backend, Box(image=BOXED_IMAGE))
+    program = Program(backend="works" if backend in BOXES else backend, box=box)
+    return Rung(name=name, module="boxed", programs=(program,))
 
 
 def make_defs(*names: str) -> dg.Definitions:
     """The definitions of one asset over the rungs of `rungs.py` that `names` lists."""
-    LADDERS["depth_maps"] = tuple(Rung(name=name, module="ds3d_pipeline_tests.defs.rungs") for name in names)
+    LADDERS["depth_maps"] = tuple(make_rung(name) for name in names)
 
     @stage_asset("depth_maps", kinds={"numba"})
     def depth_maps(

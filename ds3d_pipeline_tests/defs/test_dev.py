@@ -42,12 +42,12 @@ def free_port() -> int:
 class Dev:
     """A running `dagster dev`."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *words: str) -> None:
         self.port = free_port()
         self.log = home.parent / "dev.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "dagster", "dev", "-p", str(self.port), "-h", "127.0.0.1"],
+                [sys.executable, "-m", "dagster", "dev", "-p", str(self.port), "-h", "127.0.0.1", *words],
                 cwd=ROOT,
                 env=environment(home),
                 stdout=log,
@@ -84,13 +84,15 @@ class Dev:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
-    def launch(self, job: str, run_config: dict) -> str:
+    def launch(
+        self, job: str, run_config: dict, *, capture=CAPTURE, location="ds3d_pipeline.definitions"
+    ) -> str:
         selector = {
-            "repositoryLocationName": "ds3d_pipeline.definitions",
+            "repositoryLocationName": location,
             "repositoryName": "__repository__",
             "jobName": job,
         }
-        tags = [{"key": "dagster/partition", "value": CAPTURE}]
+        tags = [{"key": "dagster/partition", "value": capture}]
         params = {
             "selector": selector,
             "runConfigData": run_config,
