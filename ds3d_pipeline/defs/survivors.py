@@ -38,5 +38,10 @@ def end_dead_runs(instance: dg.DagsterInstance, home: Home) -> None:
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=statuses)):
         if PID_TAG in run.tags and _is_gone(run.tags[PID_TAG]):
             instance.report_run_failed(run, "The process that ran this disappeared.")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-            shutil.rmtree(home.work / run.run_id, ignore_errors=True)
+            forget_work(instance, home, run.run_id)
+
+
+def forget_work(instance: dg.DagsterInstance, home: Home, run_id: str) -> None:
+    """Frees the places in the pools and the scratch folder of a run that has ended."""
+    instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+    shutil.rmtree(home.work / run_id, ignore_errors=True)
