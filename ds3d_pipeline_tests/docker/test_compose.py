@@ -68,6 +68,11 @@ def test_nothing_runs_as_root_and_files_belong_to_the_user(stack, survivor):
     assert told.split() == ["1000", "1000"]
 
 
+def test_the_command_line_in_the_container_knows_the_same_captures(stack, survivor):
+    listed = run("docker", "exec", stack.container("code"), "ds3d", "list", "--json")
+    assert [json.loads(line)["capture"] for line in listed.splitlines()] == ["survivor"]
+
+
 def test_every_kernel_was_compiled_with_the_image(stack, survivor):
     assert "/var/cache/ds3d" not in run("docker", "diff", stack.container("code"))
 
