@@ -9,7 +9,10 @@ import pytest
 from ds3d_pipeline_tests.docker.engine import build_image, labelled, run, why_no_compose
 from ds3d_pipeline_tests.docker.stack import Stack
 
-pytestmark = pytest.mark.skipif(why_no_compose() is not None, reason=f"no stack here: {why_no_compose()}")
+pytestmark = [
+    pytest.mark.skipif(why_no_compose() is not None, reason=f"no stack here: {why_no_compose()}"),
+    pytest.mark.timeout(1800),
+]
 FILES = {
     "model.glb",
     "model.splat.ply",
@@ -70,7 +73,7 @@ def test_nothing_runs_as_root_and_files_belong_to_the_user(stack, survivor):
 
 def test_the_command_line_in_the_container_knows_the_same_captures(stack, survivor):
     listed = run("docker", "exec", stack.container("code"), "ds3d", "list", "--json")
-    assert [json.loads(line)["capture"] for line in listed.splitlines()] == ["survivor"]
+    assert [json.loads(line)["name"] for line in listed.splitlines()] == ["survivor"]
 
 
 def test_every_kernel_was_compiled_with_the_image(stack, survivor):

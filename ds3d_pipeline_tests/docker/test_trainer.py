@@ -18,7 +18,10 @@ from ds3d_pipeline.synthetic.model import true_depths, true_model
 from ds3d_pipeline.synthetic.options import CameraOptions, PathOptions, SyntheticOptions
 from ds3d_pipeline_tests.docker.engine import build_image, run, why_no_engine
 
-pytestmark = pytest.mark.skipif(why_no_engine() is not None, reason=f"no container here: {why_no_engine()}")
+pytestmark = [
+    pytest.mark.skipif(why_no_engine() is not None, reason=f"no container here: {why_no_engine()}"),
+    pytest.mark.timeout(1800),
+]
 OPTIONS = SplatOptions(iterations=150, max_seconds=1e6, max_gaussians=600, sh_degree=0)
 USER = os.getuid() or 12345
 """Never root, whoever runs the test."""
