@@ -4,11 +4,12 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-from ds3d_pipeline.defs.code_server import end_lost_runs
+from ds3d_pipeline.defs.code_server import end_lost_runs, find_lost_runs
 from ds3d_pipeline.defs.survivors import PID_TAG
 from ds3d_pipeline_tests.homes import make_home
 
 STATUS = dg.DagsterRunStatus
+ENDED = (STATUS.SUCCESS, STATUS.FAILURE)
 
 
 @pytest.fixture
@@ -29,7 +30,8 @@ def test_runs_that_had_begun_are_ended_and_their_scratch_goes(instance, tmp_path
     home = make_home(tmp_path)
     run_id = create_run_for_test(instance, status=before).run_id
     (home.work / run_id / "mesh").mkdir(parents=True)
-    assert end_lost_runs(instance, home) == [run_id]
+    assert find_lost_runs(instance) == [run_id]
+    end_lost_runs(instance, home, [run_id])
     assert instance.get_run_by_id(run_id).status == after
     assert not list(home.work.iterdir())
 
@@ -37,11 +39,11 @@ def test_runs_that_had_begun_are_ended_and_their_scratch_goes(instance, tmp_path
 @pytest.mark.parametrize("status", [STATUS.NOT_STARTED, STATUS.SUCCESS, STATUS.FAILURE])
 def test_runs_that_wait_or_have_ended_stay_as_they_are(instance, tmp_path, status):
     run_id = create_run_for_test(instance, status=status).run_id
-    assert end_lost_runs(instance, make_home(tmp_path)) == []
+    assert find_lost_runs(instance) == []
+    end_lost_runs(instance, make_home(tmp_path), [run_id] if status in ENDED else [])
     assert instance.get_run_by_id(run_id).status == status
 
 
-def test_a_run_of_the_command_line_is_none_of_its_business(instance, tmp_path):
-    run_id = create_run_for_test(instance, status=STATUS.STARTED, tags={PID_TAG: "elsewhere:1:2.00"}).run_id
-    assert end_lost_runs(instance, make_home(tmp_path)) == []
-    assert instance.get_run_by_id(run_id).status == STATUS.STARTED
+def test_a_run_of_the_command_line_is_none_of_its_business(instance):
+    create_run_for_test(instance, status=STATUS.STARTED, tags={PID_TAG: "elsewhere:1:2.00"})
+    assert find_lost_runs(instance) == []
