@@ -49,7 +49,21 @@ def build_image(tag: str, dockerfile: str, *words: str) -> str:
     """Builds an image of the repository; a second time it comes from the engine's cache."""
     # Without its plugin, BuildKit is refused rather than replaced by the builder that is there.
     env = {} if succeeds("docker", "buildx", "version") else {"DOCKER_BUILDKIT": "0"}
-    run("docker", "build", "-t", tag, "-f", dockerfile, *words, ".", timeout=1200, env=env)
+    # The host's network: a second engine on this machine takes the first one's default bridge away.
+    run(
+        "docker",
+        "build",
+        "--network",
+        "host",
+        "-t",
+        tag,
+        "-f",
+        dockerfile,
+        *words,
+        ".",
+        timeout=1200,
+        env=env,
+    )
     return tag
 
 

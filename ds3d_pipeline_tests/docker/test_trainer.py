@@ -86,7 +86,20 @@ def test_files_belong_to_the_caller_and_no_kernel_is_compiled(image, scene, tmp_
 
 
 def kernels(image: str) -> str:
-    return run("docker", "run", "--rm", image, "find", CACHE, "-name", "*.nbc", "-printf", "%P %T@\n")
+    return run(
+        "docker",
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        image,
+        "find",
+        CACHE,
+        "-name",
+        "*.nbc",
+        "-printf",
+        "%P %T@\n",
+    )
 
 
 def test_new_code_in_an_image_that_is_there_compiles_only_what_changed(image):
