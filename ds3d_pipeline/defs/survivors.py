@@ -67,8 +67,13 @@ def end_dead_runs(instance: dg.DagsterInstance, home: Home) -> list[str]:
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=statuses)):
         if _is_of(run) and _is_gone(run.tags[PID_TAG]):
             instance.report_run_failed(run, "The process that ran this disappeared.")
-            sweep(instance, home)
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-            shutil.rmtree(home.work / run.run_id, ignore_errors=True)
+            forget_work(instance, home, run.run_id)
             ended.append(run.run_id)
     return ended
+
+
+def forget_work(instance: dg.DagsterInstance, home: Home, run_id: str) -> None:
+    """Removes what a run that has ended left: containers, its places in the pools and its scratch folder."""
+    sweep(instance, home)
+    instance.event_log_storage.free_concurrency_slots_for_run(run_id)
+    shutil.rmtree(home.work / run_id, ignore_errors=True)
