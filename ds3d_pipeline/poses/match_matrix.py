@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ds3d_pipeline.formats.pictures import small_jpeg
 from ds3d_pipeline.poses.evidence import Evidence
 from ds3d_pipeline.scene import Float64, UInt8
 
 _SIDE_PX = 480
+MAX_BYTES = 36_000
+"""As the instance database takes it."""
 _LEFT, _TOP, _EDGE = 44, 56, 16
 _PAPER, _INK = (255, 255, 255), (70, 76, 84)
 _FEW, _MANY = np.array([205, 225, 243.0]), np.array([8, 76, 150.0])
@@ -19,7 +22,7 @@ _PLACED, _LOST = (150, 160, 172), (212, 68, 52)
 
 
 def write_match_matrix(path: Path, evidence: Evidence) -> None:
-    """PNG: a cell a pair of frames, darker with more matches; the diagonal is red where not placed."""
+    """JPEG: a cell a pair of frames, darker with more matches; the diagonal is red where not placed."""
     count = len(evidence.frames)
     cell = max(1, _SIDE_PX // count)
     size = max(count * cell, 240)
@@ -29,16 +32,8 @@ def write_match_matrix(path: Path, evidence: Evidence) -> None:
     image.paste(Image.fromarray(colors), (_LEFT, _TOP))
     draw.rectangle((_LEFT - 1, _TOP - 1, _LEFT + count * cell, _TOP + count * cell), outline=_INK)
     _label(draw, evidence, cell)
-    image.quantize(palette=_palette(), dither=Image.Dither.NONE).save(path, "PNG", optimize=True)
-
-
-def _palette() -> Image.Image:
-    """Every colour that is drawn: a palette found from the picture would lose the few red cells."""
-    blues = np.linspace(_FEW, _MANY, 64).round().astype(int).reshape(-1)
-    greys = np.linspace(_INK, _PAPER, 24).round().astype(int).reshape(-1)
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([*blues.tolist(), *greys.tolist(), *_PLACED, *_LOST])
-    return palette
+    # No PNG: pycolmap brings a zlib of its own, and whoever deflates beside it calls now one, now the other.
+    path.write_bytes(small_jpeg(image, MAX_BYTES))
 
 
 def match_counts(evidence: Evidence) -> Float64:

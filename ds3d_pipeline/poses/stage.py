@@ -62,7 +62,7 @@ def conclude(
     database = scratch / "database.db"
     evidence = gather_evidence(database, keyframes, work.input / "images", model)
     diagnosis = judge(evidence, work.options.min_registered)
-    write_match_matrix(work.output / "matches.png", evidence)
+    write_match_matrix(work.output / "matches.jpg", evidence)
     assert model is not None, "judge raises where there is no model"
     watch.lap("diagnosis")
     model, estimated = refine(model, fixed=work.options.K is not None)

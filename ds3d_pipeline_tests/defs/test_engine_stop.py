@@ -59,7 +59,12 @@ class Engine:
         ]
         words += ["--pidfile", self.folder / "pid", "--bridge", "none", "--iptables=false"]
         with (self.folder / "log").open("a") as log:
-            self.process = subprocess.Popen(["dockerd", *map(str, words)], stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                # A second engine would take down the bridge of the first.
+                ["unshare", "--net", "dockerd", *map(str, words)],
+                stdout=log,
+                stderr=log,
+            )
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.process.poll() is None:
             try:

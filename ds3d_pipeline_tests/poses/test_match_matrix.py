@@ -24,7 +24,7 @@ def evidence_of(count, pairs, placed):
 
 
 def has_color(pixels, color) -> bool:
-    return bool((np.abs(pixels.astype(int) - color).max(axis=-1) <= 12).any())
+    return bool((np.abs(pixels.astype(int) - color).max(axis=-1) <= 24).any())
 
 
 def test_counts_are_symmetric():
@@ -37,17 +37,17 @@ def test_counts_are_symmetric():
 @pytest.mark.parametrize("count", [2, 11, 90, 400])
 def test_the_picture_is_small_and_shows_matches_and_lost_frames(tmp_path, count):
     pairs = [(n, n + 1, 40 + n) for n in range(count - 1)]
-    write_match_matrix(tmp_path / "matches.png", evidence_of(count, pairs, set(range(1, count))))
-    assert (tmp_path / "matches.png").stat().st_size < 36_000
-    with Image.open(tmp_path / "matches.png") as image:
+    write_match_matrix(tmp_path / "matches.jpg", evidence_of(count, pairs, set(range(1, count))))
+    assert (tmp_path / "matches.jpg").stat().st_size <= 36_000
+    with Image.open(tmp_path / "matches.jpg") as image:
         pixels = np.asarray(image.convert("RGB"))
     assert max(pixels.shape) < 600
     assert all(has_color(pixels, color) for color in (BLUE, RED, GREY))
 
 
 def test_nothing_matched_is_a_picture_too(tmp_path):
-    write_match_matrix(tmp_path / "matches.png", evidence_of(4, [], set()))
-    with Image.open(tmp_path / "matches.png") as image:
+    write_match_matrix(tmp_path / "matches.jpg", evidence_of(4, [], set()))
+    with Image.open(tmp_path / "matches.jpg") as image:
         pixels = np.asarray(image.convert("RGB"))
     assert has_color(pixels, RED)
     assert not has_color(pixels, BLUE)

@@ -54,7 +54,7 @@ def map_with_opencv(work: Work[PosesOptions]) -> dict[str, Any]:
     images, model = work.input / "images", mapped.model
     evidence = gather_evidence(frames, images, features, matches, mapped.tracks, model)
     diagnosis = judge(evidence, work.options.min_registered)
-    write_match_matrix(work.output / "matches.png", evidence)
+    write_match_matrix(work.output / "matches.jpg", evidence)
     assert model is not None, "judge raises where there is no model"
     result = _measure(mapped, model, keyframes, frames)
     result |= {"diagnosis": asdict(diagnosis) if diagnosis else None, "evidence": summarize(evidence)}
