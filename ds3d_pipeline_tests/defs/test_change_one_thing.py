@@ -54,7 +54,7 @@ class Finished:
     def fresh(self) -> set[str]:
         """The assets that a run of the wish would not make again."""
         options = {stage: self.wish.options(stage) for stage in STAGES}
-        return set(find_fresh(self.home, self.capture, options, {}))
+        return set(find_fresh(self.home, self.capture, options, self.wish.prefer))
 
     def stale(self, definitions: dg.Definitions) -> set[str]:
         """The assets that Dagster calls stale, as its UI does."""
