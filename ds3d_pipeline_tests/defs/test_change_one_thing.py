@@ -111,4 +111,5 @@ def test_the_ui_calls_new_code_stale(finished):
     def newer(spec: dg.AssetSpec) -> dg.AssetSpec:
         return spec.replace_attributes(code_version="next") if spec.key == dg.AssetKey("mesh") else spec
 
-    assert finished.stale(dg.Definitions(assets=dg.map_asset_specs(newer, defs.assets or ()))) == {"mesh"}
+    assets = dg.map_asset_specs(newer, defs.assets or ())
+    assert finished.stale(dg.Definitions(assets=assets, resources=defs.resources)) == {"mesh"}
