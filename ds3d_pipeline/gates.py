@@ -62,7 +62,7 @@ def _reprojection(report: StageReport) -> Verdict:
 
 def _gap(report: StageReport) -> Verdict:
     gap = report.result.get("largest_gap", 0)
-    text = "No frame is missing." if not gap else f"{gap} frames in a row are missing at most."
+    text = "No frame is missing." if not gap else f"Frames missing in a row: {gap}."
     text = f"{text} {report.result.get('unplaced_text', '')}".strip()
     return Verdict(passed=gap <= MAX_GAP, text=text, numbers={"gap": gap})
 

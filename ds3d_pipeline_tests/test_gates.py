@@ -49,7 +49,7 @@ def test_good_numbers_pass_every_gate(stage):
     [
         ("poses", {"registered": 20}, "registered_fraction", "Only 20 of 30 frames could be placed."),
         ("poses", {"mean_reprojection_error_px": 2.1}, "mean_reprojection_error", "2.10 px"),
-        ("poses", {"largest_gap": 8}, "largest_gap", "8 frames in a row"),
+        ("poses", {"largest_gap": 8}, "largest_gap", "missing in a row: 8"),
         ("depth_maps", {"coverage": 0.2}, "depth_coverage", "20% of all pixels"),
         ("mesh", {"faces": 12}, "mesh_sanity", "only 12 triangles"),
         ("mesh", {"largest_piece": 0.3}, "mesh_sanity", "30% of the surface"),

@@ -78,9 +78,11 @@ def _drawings(bundle: Bundle) -> dict[str, Any]:
 
 
 def _pictures(bundle: Bundle) -> dict[str, Any]:
-    """A thumbnail of every picture."""
+    """A thumbnail of every picture; its name never takes a number's place."""
     return {
-        "_".join(path.relative_to(bundle.folder).with_suffix("").parts): _inline(*_thumbnail(path))
+        "_".join([*path.relative_to(bundle.folder).with_suffix("").parts, "picture"]): _inline(
+            *_thumbnail(path)
+        )
         for path in _paths(bundle.folder)
     }
 

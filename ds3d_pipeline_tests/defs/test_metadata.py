@@ -47,11 +47,11 @@ def is_picture(value) -> bool:
 @pytest.mark.parametrize(
     ("stage", "names"),
     [
-        ("keyframes", {"contact_sheet", "sharpness"}),
+        ("keyframes", {"contact_sheet_picture", "sharpness_picture"}),
         ("poses", {"camera_path_from_above"}),
-        ("depth_maps", {"preview"}),
-        ("mesh", {"preview"}),
-        ("splat", {"training_curve", "heldout_0000", "heldout_0001"}),
+        ("depth_maps", {"preview_picture"}),
+        ("mesh", {"preview_picture"}),
+        ("splat", {"training_curve", "heldout_0000_picture", "heldout_0001_picture"}),
     ],
 )
 def test_every_stage_shows_its_pictures_and_none_outgrows_the_database(bundles, stage, names):
@@ -68,7 +68,7 @@ def test_the_files_themselves_are_linked_where_they_will_stand(bundles, tmp_path
 
 def test_a_picture_that_is_small_already_is_shown_as_it_is(bundles):
     path = bundles["keyframes"].folder / "sharpness.png"
-    text = pictures(bundles["keyframes"])["sharpness"]
+    text = pictures(bundles["keyframes"])["sharpness_picture"]
     assert base64.b64decode(text.split("base64,")[1][:-1]) == path.read_bytes()
     with Image.open(path) as image:
         assert image.format == "PNG"
