@@ -39,7 +39,6 @@ def scene(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("scene")
     camera = CameraOptions(size_wh=(160, 120), focal_px=140.0, noise_sigma=1.0)
     truth = make_capture(folder, SyntheticOptions(frames=9, path=PathOptions(arc_deg=35.0), camera=camera))
-    (folder / "images").symlink_to(truth.input.name)
     write_reconstruction(folder / "sparse", true_model(truth, true_depths(truth), points=400))
     write_json(folder / "options.json", OPTIONS)
     folder.chmod(0o755)
