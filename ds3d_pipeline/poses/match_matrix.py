@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ds3d_pipeline.formats.pictures import small_jpeg
 from ds3d_pipeline.poses.evidence import Evidence
 from ds3d_pipeline.scene import Float64, UInt8
 
 _SIDE_PX = 480
-MAX_BYTES = 36_000
-"""As the instance database takes it."""
+JPEG_QUALITY = 92
+"""Keeps the one red cell of a frame among hundreds red."""
 _LEFT, _TOP, _EDGE = 44, 56, 16
 _PAPER, _INK = (255, 255, 255), (70, 76, 84)
 _FEW, _MANY = np.array([205, 225, 243.0]), np.array([8, 76, 150.0])
@@ -33,7 +32,7 @@ def write_match_matrix(path: Path, evidence: Evidence) -> None:
     draw.rectangle((_LEFT - 1, _TOP - 1, _LEFT + count * cell, _TOP + count * cell), outline=_INK)
     _label(draw, evidence, cell)
     # No PNG: pycolmap brings a zlib of its own, and whoever deflates beside it calls now one, now the other.
-    path.write_bytes(small_jpeg(image, MAX_BYTES))
+    image.save(path, "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
 
 
 def match_counts(evidence: Evidence) -> Float64:

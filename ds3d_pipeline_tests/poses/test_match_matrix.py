@@ -24,7 +24,7 @@ def evidence_of(count, pairs, placed):
 
 
 def has_color(pixels, color) -> bool:
-    return bool((np.abs(pixels.astype(int) - color).max(axis=-1) <= 24).any())
+    return bool((np.abs(pixels.astype(int) - color).max(axis=-1) <= 12).any())
 
 
 def test_counts_are_symmetric():
