@@ -47,7 +47,7 @@ def test_a_full_disk_is_told_with_numbers_and_a_remedy(photos, tmp_path, monkeyp
     home = Home(root=tmp_path / "home", storage=str(tmp_path / "home" / "storage"))
     check_space(home, tmp_path / "out", [photos], options_of("fastest"))
     monkeypatch.setattr(space.shutil, "disk_usage", lambda path: Usage(1, 1, 100e6))
-    with pytest.raises(StageError, match=r"needs about 0\.4 GB of disk and 0\.1 GB are free") as error:
+    with pytest.raises(StageError, match=r"needs about 0\.3 GB of disk and 0\.1 GB are free") as error:
         check_space(home, tmp_path / "out", [photos], options_of("fastest"))
     assert "ds3d clean" in error.value.remedy
 

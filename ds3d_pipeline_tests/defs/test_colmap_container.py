@@ -52,7 +52,7 @@ def place(home, keyframes: Path, **config) -> Bundle:
     @stage_asset("poses", kinds={"colmap"})
     def poses(
         context: dg.AssetExecutionContext, config: PosesConfig, mode: ModeResource
-    ) -> dg.Output[Bundle]:
+    ) -> dg.MaterializeResult:
         return materialize(context, "poses", config, mode, {}, files)
 
     resources = {"mode": ModeResource(name="fastest"), "io_manager": BundleIOManager()}

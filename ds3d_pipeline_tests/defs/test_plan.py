@@ -21,7 +21,7 @@ def made(tmp_path):
     options["depth_maps"] = DepthOptions(fill_holes=True, model=str(tmp_path / "model.onnx"))
     home = make_home(tmp_path / "home")
     for name in ("request.json", "upload.json"):
-        path = home.root / "uploads" / CAPTURE / name
+        path = home.registered / CAPTURE / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("{}")
     read = {name: file_sha256(path) for name, path in upload_files(home, CAPTURE).items()}

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from upath import UPath
 
-from ds3d_pipeline.bundles import Bundle, StageReport, fetch
+from ds3d_pipeline.bundles import StageReport, fetch
 from ds3d_pipeline.defs.ladder import materialize, stage_asset
 from ds3d_pipeline.defs.resources import ModeResource
 from ds3d_pipeline.defs.splat import SplatConfig
@@ -60,7 +60,7 @@ def train(home, scene: Path, prefer: str) -> StageReport:
     @stage_asset("splat", kinds={"numba"})
     def splat(
         context: dg.AssetExecutionContext, config: SplatConfig, mode: ModeResource
-    ) -> dg.Output[Bundle]:
+    ) -> dg.MaterializeResult:
         return materialize(context, "splat", config, mode, {}, files)
 
     resources = {"mode": ModeResource(name="fastest"), "io_manager": BundleIOManager()}

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import time
+from array import array
 from pathlib import Path
 
 
@@ -42,7 +43,10 @@ def works(args: argparse.Namespace) -> None:
         "user": [os.getuid(), os.getgid()],
         "options": json.loads(args.options.read_text()),
         "held": len(held),
+        "coverage": 1.0,
     }
+    (args.output / "depth").mkdir()
+    (args.output / "depth" / "a.jpg.bin").write_bytes(b"2&2&1&" + array("f", [1.0] * 4).tobytes())
     (args.output / "made.txt").write_text("by a container")
     (args.output / "result.json").write_text(json.dumps(told))
 
