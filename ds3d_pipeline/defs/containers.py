@@ -258,6 +258,7 @@ def _why_no_end(error: BaseException | None) -> str:
 
     if engine_gone := look_now().why_not:
         return f"The Docker engine went away while the container ran. {engine_gone}"
-    if isinstance(error, docker.errors.DockerException):
+    is_gone = isinstance(error, docker.errors.NotFound) and "container" in str(error).lower()
+    if isinstance(error, docker.errors.DockerException) and not is_gone:
         return f"Docker could not run the container: {error}"
     return "The container was removed from outside while it ran."
