@@ -36,12 +36,19 @@ def start(folder, small_photos, boxed_image, engine, monkeypatch):
     monkeypatch.setenv("DS3D_COLMAP_IMAGE", boxed_image)
     words = ("reconstruct", small_photos, "--mode", "fastest", "--output", folder / "out")
 
+    started = []
+
     def begin():
         process = start_ds3d(folder / "home", *words, "--prefer", "poses=colmap-container")
+        started.append(process)
         wait_for_container(engine, folder / "home", lambda: process.poll() is None)
         return process
 
-    return begin
+    yield begin
+    for process in started:
+        process.kill()
+    for container in containers_of(engine, folder / "home"):
+        container.remove(force=True)
 
 
 def assert_gone_soon(engine, home) -> None:
