@@ -6,7 +6,10 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
+REMOVED = "The container was removed from outside while it ran."
 KNOWN: tuple[tuple[str, str], ...] = (
+    ("no such container", REMOVED),
+    ("marked for removal", REMOVED),
     (
         "could not select device driver",
         "Docker has no NVIDIA runtime, so it cannot give the container a GPU: install the NVIDIA Container "

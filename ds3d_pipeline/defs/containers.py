@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from ds3d_pipeline.container_failures import explain, explain_exit
+from ds3d_pipeline.container_failures import REMOVED, explain, explain_exit
 from ds3d_pipeline.defs.strays import engine_may_be_gone, find_containers, make_labels
 from ds3d_pipeline.engine import (
     ContainerSettings,
@@ -258,7 +258,6 @@ def _why_no_end(error: BaseException | None) -> str:
 
     if engine_gone := look_now().why_not:
         return f"The Docker engine went away while the container ran. {engine_gone}"
-    is_gone = isinstance(error, docker.errors.NotFound) and "container" in str(error).lower()
-    if isinstance(error, docker.errors.DockerException) and not is_gone:
+    if isinstance(error, docker.errors.DockerException):
         return f"Docker could not run the container: {error}"
-    return "The container was removed from outside while it ran."
+    return REMOVED
