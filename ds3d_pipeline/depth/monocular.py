@@ -70,7 +70,8 @@ class Monocular:
             return None
         size_wh = map_size(view, self.options.max_side_px)
         large = cv2.resize(found, size_wh, interpolation=cv2.INTER_LINEAR).astype(np.float32)
-        return np.clip(smoothed(large, self.refinement), 0, 1)
+        guide = cv2.resize(photo, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8)
+        return np.clip(smoothed(large, guide, self.refinement), 0, 1)
 
     def _depth(self, view: View, K: Float64, disparity: Float32) -> Float32:
         if len(self.model.views) == 1 and not len(self.model.points_in_world):

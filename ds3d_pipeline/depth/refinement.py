@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ds3d_pipeline.depth.interpolation import normals_of_planes
-from ds3d_pipeline.scene import Float32, Float64
+from ds3d_pipeline.scene import Float32, Float64, UInt8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,8 @@ class RefinementOptions:
     """Of the bilateral filter, as a fraction of the image diagonal."""
     filter_step: float = 0.04
     """Deviation in disparity within which pixels are one surface to the filter."""
+    photo_step: float = 0.2
+    """The same of the photo's brightness in [0, 1]: wide, so that texture is not copied into depth."""
     flying_step: float = 0.05
     """Relative change of depth over three pixels that no surface makes."""
     half_ramp: float = 0.015
@@ -36,15 +38,19 @@ def normalised_disparity(disparity: Float32, options: RefinementOptions) -> Floa
     return np.clip((disparity - low) / (high - low), 0, 1).astype(np.float32)
 
 
-def smoothed(disparity: Float32, options: RefinementOptions) -> Float32:
+def smoothed(disparity: Float32, photo: UInt8, options: RefinementOptions) -> Float32:
     """(H, W) disparity in [0, 1] smoothed within surfaces: bilateral filter (Tomasi, Manduchi 1998).
 
-    It weighs by disparity and not by the photo: a photo's texture would be copied into the edges of depth.
+    Guided by the (H, W, 3) photo too (Petschnigg et al. 2004): pixels weigh by how near they are in disparity
+    and in brightness. OpenCV weighs by the sum of absolute differences over three channels, of which two
+    carry these in units of their deviations.
     """
     radius_px = options.filter_radius * float(np.hypot(*disparity.shape))
     side = 2 * max(1, round(radius_px)) + 1
-    filtered = cv2.bilateralFilter(disparity, side, options.filter_step, max(radius_px / 2, 0.5))
-    return np.asarray(filtered, np.float32)
+    brightness = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY) / np.float32(255 * options.photo_step)
+    stacked = np.dstack([disparity / options.filter_step, brightness, np.zeros_like(disparity)])
+    filtered = cv2.bilateralFilter(stacked.astype(np.float32), side, 1.0, max(radius_px / 2, 0.5))
+    return np.asarray(filtered[..., 0] * options.filter_step, np.float32)
 
 
 def flying_pixels(depth: Float32, step: float) -> NDArray[np.bool_]:

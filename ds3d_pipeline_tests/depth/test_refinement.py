@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from ds3d_pipeline.depth.refinement import (
     RefinementOptions,
@@ -23,13 +24,30 @@ def test_the_same_everywhere_is_nothing():
     assert normalised_disparity(np.full((5, 5), 3, np.float32), OPTIONS) is None
 
 
-def test_noise_goes_and_the_step_stays():
+def noisy_step():
     random = np.random.default_rng(0)
     step = np.where(np.arange(320) < 160, 0.2, 0.8) * np.ones((240, 1))
-    noisy = (step + random.normal(scale=0.01, size=step.shape)).astype(np.float32)
-    found = smoothed(noisy, OPTIONS)
+    return step, (step + random.normal(scale=0.01, size=step.shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("brightness", [0, 255])
+def test_noise_goes_and_the_step_stays(brightness):
+    step, noisy = noisy_step()
+    found = smoothed(noisy, np.full((240, 320, 3), brightness, np.uint8), OPTIONS)
     assert np.std(found - step) < 0.5 * 0.01
     assert np.abs(found[:, 158:162].mean(axis=0) - step[0, 158:162]).max() < 0.005
+
+
+def test_the_photo_tells_where_a_faint_edge_is():
+    """A step too small for the filter to tell from noise stays where the photo shows an edge."""
+    step = np.where(np.arange(320) < 160, 0.5, 0.53) * np.ones((240, 1), np.float32)
+    edge = np.where(np.arange(320) < 160, 20, 230) * np.ones((240, 1))
+    plain, guided = (
+        smoothed(step.astype(np.float32), np.repeat(photo[..., None], 3, axis=2).astype(np.uint8), OPTIONS)
+        for photo in (np.full((240, 320), 128), edge)
+    )
+    assert np.abs(plain - step).max() > 0.005
+    assert np.abs(guided - step).max() < 0.0005
 
 
 def test_a_ramp_becomes_a_step_in_its_middle():
