@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -66,6 +67,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, default=Path("outputs"), metavar="DIR")
     parser.add_argument("--prefer", action="append", default=[], metavar="STAGE=BACKEND")
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML, YAML or JSON: a table per stage")
+    parser.add_argument("--pull", action="store_true", help="let containers pull an image that is missing")
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
 
 
@@ -92,6 +94,9 @@ def _reconstruct(args: argparse.Namespace) -> int:
     from ds3d_pipeline.terminal.show import make_display
     from ds3d_pipeline.terminal.wishes import read_config, read_prefer
 
+    if args.pull:
+        # The stages' own processes read it.
+        os.environ["DS3D_CONTAINER_PULL"] = "1"
     wish = Wish(
         mode=args.mode,
         output=args.output.absolute(),

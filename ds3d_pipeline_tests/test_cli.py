@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ds3d_pipeline.cli import MODE_NAMES, STAGE_NAMES
+from ds3d_pipeline.cli import MODE_NAMES, STAGE_NAMES, main
+from ds3d_pipeline.engine import read_settings
 from ds3d_pipeline.export import check_metrics
 from ds3d_pipeline.modes import MODES, STAGES
 from ds3d_pipeline_tests.captures import run_ds3d
@@ -41,6 +42,13 @@ def test_unusable_arguments(tmp_path, words):
     done = run_ds3d(tmp_path / "home", "reconstruct", "x.mp4", *words)
     assert done.returncode == UNUSABLE
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_pulling_images_is_allowed_by_a_word(tmp_path, monkeypatch):
+    monkeypatch.setenv("DS3D_CONTAINER_PULL", "")
+    assert not read_settings().pull
+    assert main(["reconstruct", str(tmp_path / "none.mp4"), "--pull"]) == UNUSABLE
+    assert read_settings().pull
 
 
 @pytest.mark.parametrize(
