@@ -22,7 +22,7 @@ MAX_CHOSEN = 4
 VIEW_SLACK = 0.1
 """A fourth view counts where it costs at most this much more than the best."""
 POLISH_PX = (0.25, 0.15, 0.15)
-"""Steps of the polish at the full size; smaller levels take the first."""
+"""Steps of the polish that ends the work on a view."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +33,12 @@ class Turn:
     amplitude_px: float
     amplitude_tilt: float
     everywhere: bool
+    polish_px: tuple[float, ...] = ()
+    """Steps of the polish after the sweeps."""
 
 
 SCHEDULE = (
-    Turn(times=3, amplitude_px=1.0, amplitude_tilt=0.4, everywhere=False),
+    Turn(times=3, amplitude_px=1.0, amplitude_tilt=0.4, everywhere=False, polish_px=POLISH_PX[:1]),
     Turn(times=6, amplitude_px=4.0, amplitude_tilt=1.0, everywhere=True),
 )
 """Finest level first."""
@@ -109,9 +111,8 @@ def agree_view(
     level = make_level(views, levels, view_range(views[0], model), others)
     _refine(level, planes, AGREEMENT, seed)
     # Agreement chose the place; the photos alone say where exactly it is.
-    alone = level.without_agreement
-    costs = [_polish(alone, planes, step_px) for step_px in POLISH_PX]
-    return Planes(planes=planes, cost=costs[-1], K=levels[0].K)
+    cost = _polish(level.without_agreement, planes, POLISH_PX)
+    return Planes(planes=planes, cost=cost, K=levels[0].K)
 
 
 def _enlarged(planes: Float32, size_wh: tuple[int, int]) -> Float32:
@@ -167,15 +168,16 @@ def _refine(level: Level, planes: Float32, turn: Turn, seed: int) -> Float32:
         search = _search(level, turn, 0.5**time)
         for color in (0, 1):
             sweeps.sweep(planes, cost, chosen, images, search, color, seed + 2 * time + color)
-    return cost if turn.everywhere else _polish(level, planes, POLISH_PX[0])
+    return _polish(level, planes, turn.polish_px) if turn.polish_px else cost
 
 
-def _polish(level: Level, planes: Float32, step_px: float) -> Float32:
-    """Moves the planes to the nearby minimum of their cost, and returns that before the move."""
+def _polish(level: Level, planes: Float32, steps_px: Sequence[float]) -> Float32:
+    """Moves the planes step by step to the nearby minimum of their cost; returns that before the last move."""
     cost = np.empty(planes.shape[:2], np.float32)
     chosen = np.full((*cost.shape, MAX_CHOSEN), -1, np.int8)
     sweeps.choose_views(planes, cost, chosen, level.images, VIEW_SLACK)
-    sweeps.polish(planes, cost, chosen, level.images, step_px * level.w_per_px)
+    steps = np.array(steps_px, np.float32) * np.float32(level.w_per_px)
+    sweeps.polish(planes, cost, chosen, level.images, steps)
     return cost
 
 

@@ -201,18 +201,25 @@ def sweep(
 
 
 @njit(parallel=True, fastmath=True, error_model="numpy", cache=True)
-def polish(planes: Float32, cost: Float32, chosen: Int8, images: Images, step_w: float) -> None:
-    """Moves every inverse depth to the minimum of the parabola through the costs at -step, 0 and +step."""
-    step = np.float32(step_w)
+def polish(planes: Float32, cost: Float32, chosen: Int8, images: Images, steps: Float32) -> None:
+    """Moves every inverse depth, for one of `steps` (N,) after the other, to the minimum of the parabola
+    through the costs at -step, 0 and +step. `cost` holds that at the start, and then that before the last move.
+    """
+    any_limit = np.float32(9)
     for y in prange(cost.shape[0]):
         for x in range(cost.shape[1]):
             w, wx, wy, here = planes[y, x, 0], planes[y, x, 1], planes[y, x, 2], cost[y, x]
-            less = _chosen_views_cost(images, chosen, x, y, w - step, wx, wy, np.float32(9))
-            more = _chosen_views_cost(images, chosen, x, y, w + step, wx, wy, np.float32(9))
-            bend = less + more - np.float32(2) * here
-            if bend > np.float32(1e-6) and here < np.float32(1):
-                shift = np.float32(0.5) * (less - more) / bend
-                planes[y, x, 0] = w + step * min(max(shift, np.float32(-1)), np.float32(1))
+            for n in range(len(steps)):
+                step = steps[n]
+                if n > 0:
+                    here = _chosen_views_cost(images, chosen, x, y, w, wx, wy, any_limit)
+                less = _chosen_views_cost(images, chosen, x, y, w - step, wx, wy, any_limit)
+                more = _chosen_views_cost(images, chosen, x, y, w + step, wx, wy, any_limit)
+                bend = less + more - np.float32(2) * here
+                if bend > np.float32(1e-6) and here < np.float32(1):
+                    shift = np.float32(0.5) * (less - more) / bend
+                    w += step * min(max(shift, np.float32(-1)), np.float32(1))
+            planes[y, x, 0], cost[y, x] = w, here
 
 
 @njit(parallel=True, error_model="numpy", cache=True)
