@@ -42,7 +42,7 @@ SCHEDULE = (
     Turn(times=6, amplitude_px=4.0, amplitude_tilt=1.0, everywhere=True),
 )
 """Finest level first."""
-AGREEMENT = Turn(times=2, amplitude_px=0.4, amplitude_tilt=0.2, everywhere=False)
+AGREEMENT = Turn(times=1, amplitude_px=0.4, amplitude_tilt=0.2, everywhere=False)
 
 
 @dataclass(frozen=True, kw_only=True)

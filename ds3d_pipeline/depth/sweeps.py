@@ -28,7 +28,7 @@ MAX_TILT = np.float32(4.0)
 """Steepest surface: tangent of its angle to the image plane."""
 BEST_VIEWS = 3
 MAX_ROUND_TRIP_PX = np.float32(3.0)
-SAME_PX = np.float32(0.05)
+SAME_PX = np.float32(0.12)
 """A proposal that moves the match of the patch by less is no new hypothesis."""
 
 
