@@ -143,7 +143,7 @@ def trained_for(folder: Path, seconds: float, args) -> dict[str, object]:
     training = [photo for photo in photos if photo.name not in names]
     options = SplatOptions(iterations=10**9, max_seconds=seconds, sh_degree=SH_DEGREE)
     options = replace(options, max_gaussians=gaussian_budget(options))
-    start = starting_splat(points, options)
+    start = starting_splat(points, options, reconstruction)
     rows = training_start(rows_from_gaussians(start, SH_DEGREE), Recipe().start_opacity)
     clock = (lambda: time.thread_time() / args.cpu_clock) if args.cpu_clock else None
     trained = train(rows, training, options, now=clock)

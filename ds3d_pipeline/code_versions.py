@@ -11,6 +11,6 @@ CODE_VERSIONS: dict[str, str] = {
     "depth_maps": "2",
     "pointcloud": "1",
     "mesh": "1",
-    "splat": "1",
+    "splat": "2",
     "metrics": "1",
 }

@@ -170,7 +170,8 @@ def why_no_image(image: str) -> str | None:
     except docker.errors.ImageNotFound:
         if read_settings().pull:
             return None
-        return f"The image {name} is not there: `docker pull` or build it, or allow it: --pull, or DS3D_CONTAINER_PULL=1."
+        remedy = "`docker pull` or build it, or let a run pull it: --pull, or DS3D_CONTAINER_PULL=1"
+        return f"The image {name} is not there: {remedy}."
     except docker.errors.APIError as error:
         return f"Docker cannot look for the image {name!r}: {error.explanation}."
     return None

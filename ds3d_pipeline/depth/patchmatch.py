@@ -172,7 +172,7 @@ def _refine(level: Level, planes: Float32, turn: Turn, seed: int) -> Float32:
 
 
 def _polish(level: Level, planes: Float32, steps_px: Sequence[float]) -> Float32:
-    """Moves the planes step by step to the nearby minimum of their cost; returns that before the last move."""
+    """Moves the planes step by step to the minimum nearby; returns their cost before the last move."""
     cost = np.empty(planes.shape[:2], np.float32)
     chosen = np.full((*cost.shape, MAX_CHOSEN), -1, np.int8)
     sweeps.choose_views(planes, cost, chosen, level.images, VIEW_SLACK)

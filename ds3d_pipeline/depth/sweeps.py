@@ -202,8 +202,10 @@ def sweep(
 
 @njit(parallel=True, fastmath=True, error_model="numpy", cache=True)
 def polish(planes: Float32, cost: Float32, chosen: Int8, images: Images, steps: Float32) -> None:
-    """Moves every inverse depth, for one of `steps` (N,) after the other, to the minimum of the parabola
-    through the costs at -step, 0 and +step. `cost` holds that at the start, and then that before the last move.
+    """Moves every inverse depth to the minimum of the parabola through the costs at -step, 0 and +step.
+
+    It does so for one of `steps` (N,) after the other. `cost` (H, W) is that of the planes as they come, and
+    then that before the last move.
     """
     any_limit = np.float32(9)
     for y in prange(cost.shape[0]):

@@ -140,7 +140,7 @@ def prepare(work: Work[SplatOptions]) -> Task:
     photos = [read_photo(work.input, view, work.options.max_side_px) for view in views]
     training, heldout = split_photos(photos, work.options.holdout_every)
     options = replace(work.options, max_gaussians=gaussian_budget(work.options))
-    start = starting_splat(points, options)
+    start = starting_splat(points, options, reconstruction)
     return Task(
         photos=photos, training=training, heldout=heldout, start=start, source=source, options=options
     )

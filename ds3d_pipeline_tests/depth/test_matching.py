@@ -19,6 +19,7 @@ from ds3d_pipeline.depth.matching import (
     round_trip_px,
     view_cost,
 )
+from ds3d_pipeline.depth.sweeps import choose_views, polish
 from ds3d_pipeline.geometry.cameras import project
 
 SIZE = 48
@@ -132,3 +133,59 @@ def test_a_round_trip_over_agreeing_planes_ends_where_it_began():
     wall[..., 0] = 0.6
     # The way back moves by 60 px * 0.2 * (0.6 - 0.5).
     assert round_trip_px(wall, size_wh, *chains, 30, 20, half) == pytest.approx(1.2, abs=1e-3)
+
+
+def level_of(random, views=4):
+    """A photo, sources that show it moved, and what the kernels take of them."""
+    image = smooth_photo(random)
+    poses = [np.eye(4), *(pose(random, 0.1) for _ in range(views))]
+    sources = [np.pad(smooth_photo(random), PAD_PX, mode="reflect") for _ in range(views)]
+    warps, back = (
+        np.array([warp(K, K, a, b)[:12] for a, b in pairs], np.float32)
+        for pairs in ([(poses[0], p) for p in poses[1:]], [(p, poses[0]) for p in poses[1:]])
+    )
+    sizes = np.full((views, 2), SIZE, np.float32)
+    nothing = np.empty((0, 0, 0, 3), np.float32)
+    return (*reference_patch(image), np.array(sources), sizes, warps, back, np.float32(0), nothing)
+
+
+def plain_polish(images, chosen, x, y, plane, here, steps):
+    """Where the parabola through three costs, each the mean over the pixel's views, is least."""
+    w, *slopes = plane
+
+    def cost(w):
+        weights, centred, variance, strides, sources, sizes, warps = images[:7]
+        return np.mean([
+            view_cost(weights, centred, variance, strides, sources[v], sizes[v], warps[v], x, y,
+                      np.float32(w), *slopes)
+            for v in chosen[y, x] if v >= 0
+        ])  # fmt: skip
+
+    for n, step in enumerate(steps):
+        here = here if n == 0 else cost(w)
+        less, more = cost(w - step), cost(w + step)
+        bend = less + more - 2 * here
+        if bend > 1e-6 and here < 1:
+            w += step * np.clip(0.5 * (less - more) / bend, -1, 1)
+    return w, here
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_polish_goes_to_the_minimum_of_parabolas(seed):
+    random = np.random.default_rng(seed)
+    images = level_of(random)
+    planes = np.zeros((SIZE, SIZE, 3), np.float32)
+    planes[..., 0] = random.uniform(0.3, 0.6, (SIZE, SIZE))
+    planes[..., 1:] = random.uniform(-0.002, 0.002, (SIZE, SIZE, 2))
+    cost, chosen = np.empty((SIZE, SIZE), np.float32), np.empty((SIZE, SIZE, 4), np.int8)
+    choose_views(planes, cost, chosen, images, 0.1)
+    steps = np.array([0.02, 0.01], np.float32)
+    before, start = planes.copy(), cost.copy()
+    polish(planes, cost, chosen, images, steps)
+    places = random.integers(14, SIZE - 14, (30, 2))
+    told = [plain_polish(images, chosen, x, y, before[y, x], start[y, x], steps) for x, y in places]
+    found = [(planes[y, x, 0], cost[y, x]) for x, y in places]
+    # A parabola that is nearly a line turns rounding into a step.
+    near = np.isclose(np.array(found), np.array(told), atol=2e-3).all(axis=1)
+    assert near.mean() > 0.9
+    assert np.abs(np.array(told)[:, 0] - [before[y, x, 0] for x, y in places]).max() > 0.005
