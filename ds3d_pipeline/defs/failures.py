@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
+from ds3d_pipeline.defs.climb import is_cancelled
 from ds3d_pipeline.defs.jobs import reconstruct_jobs
-from ds3d_pipeline.defs.ladder import is_cancelled
 from ds3d_pipeline.defs.resources import MODE_TAG
 from ds3d_pipeline.defs.session import Wish, publish_failed_run
 from ds3d_pipeline.defs.survivors import COMMAND_LINE_TAG

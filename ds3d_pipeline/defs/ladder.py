@@ -16,6 +16,7 @@ from ds3d_pipeline.backends import LADDERS, Plan, find_rung, plan_ladder
 from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, file_sha256, link_file, link_tree, seal
 from ds3d_pipeline.code_versions import CODE_VERSIONS
 from ds3d_pipeline.defs.checks import check_results, check_specs
+from ds3d_pipeline.defs.climb import Climb, mark_cancelled, note_lost_attempt, refuse_after_cancel, summary
 from ds3d_pipeline.defs.metadata import attempts_table, describe
 from ds3d_pipeline.defs.partitions import captures
 from ds3d_pipeline.defs.programs import Places, run_rung
@@ -23,7 +24,7 @@ from ds3d_pipeline.defs.progress import ProgressLog
 from ds3d_pipeline.defs.resources import ModeResource
 from ds3d_pipeline.defs.survivors import mark_process
 from ds3d_pipeline.errors import StageError
-from ds3d_pipeline.home import Home, prepare_home
+from ds3d_pipeline.home import prepare_home
 from ds3d_pipeline.loads import read_load
 from ds3d_pipeline.memory import available_mb, fit_memory
 from ds3d_pipeline.records import read_json, write_json
@@ -78,37 +79,6 @@ def fingerprint(stage: str, options: Any, prefer: str | None, inputs: dict[str, 
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Climb:
-    """One op's climb: its folders survive from attempt to attempt of a run."""
-
-    context: dg.AssetExecutionContext
-    stage: str
-    options: Any
-    prefer: str | None
-    home: Home
-
-    @property
-    def work(self) -> Path:
-        return self.home.work / self.context.run.run_id
-
-    @property
-    def folder(self) -> Path:
-        return self.work / self.stage
-
-    @property
-    def attempts_file(self) -> Path:
-        return self.folder / "attempts.json"
-
-    def attempts(self) -> tuple[Attempt, ...]:
-        return read_json(self.attempts_file, tuple[Attempt, ...]) if self.attempts_file.exists() else ()
-
-    def record(self, attempt: Attempt) -> tuple[Attempt, ...]:
-        kept = tuple(a for a in self.attempts() if a.outcome != "started")
-        write_json(self.attempts_file, (*kept, attempt))
-        return (*kept, attempt)
-
-
 def materialize(
     context: dg.AssetExecutionContext,
     stage: str,
@@ -134,7 +104,7 @@ def materialize(
 
 def _climb(climb: Climb, inputs: dict[str, Bundle], files: dict[str, Path]) -> dg.MaterializeResult:
     stage, options = climb.stage, climb.options
-    _refuse_after_cancel(climb)
+    refuse_after_cancel(climb)
     versions = {name: bundle.data_version for name, bundle in inputs.items()}
     versions |= {name: file_sha256(path) for name, path in files.items()}
     mark = fingerprint(stage, options, climb.prefer, versions)
@@ -159,22 +129,6 @@ def _climb(climb: Climb, inputs: dict[str, Bundle], files: dict[str, Path]) -> d
     )
 
 
-def mark_cancelled(work: Path) -> None:
-    """Tells every stage of the run with this work folder to stop."""
-    work.mkdir(parents=True, exist_ok=True)
-    (work / "cancelled").touch()
-
-
-def is_cancelled(work: Path) -> bool:
-    """Whether the run with this work folder was told to stop."""
-    return (work / "cancelled").exists()
-
-
-def _refuse_after_cancel(climb: Climb) -> None:
-    if is_cancelled(climb.work):
-        raise KeyboardInterrupt
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Made:
     """What a rung left in `output`. Only the last rung may have faults: the check of them stops the run."""
@@ -190,7 +144,7 @@ def _run_due_rung(climb: Climb, inputs: dict[str, Bundle], files: dict[str, Path
     plan = _due_plan(climb)
     number = climb.context.retry_number
     if number >= len(plan.rungs):
-        raise dg.Failure(_summary(climb), allow_retries=False)
+        raise dg.Failure(summary(climb), allow_retries=False)
     rung, is_last = plan.rungs[number], number + 1 >= len(plan.rungs)
     output = clear_folder(climb.folder / "output")
     input_dir = clear_folder(climb.folder / "input")
@@ -222,7 +176,7 @@ def _due_plan(climb: Climb) -> Plan:
     """Probed once per run, so that attempt n means the same rung whatever has changed since."""
     path = climb.folder / "plan.json"
     if climb.context.retry_number > 0 and path.exists():
-        _note_lost_attempt(climb)
+        note_lost_attempt(climb)
         return read_json(path, Plan)
     clear_folder(climb.folder)
     try:
@@ -236,16 +190,6 @@ def _due_plan(climb: Climb) -> Plan:
     return plan
 
 
-def _note_lost_attempt(climb: Climb) -> None:
-    """An attempt that left only its start was killed together with the process that watched it."""
-    for attempt in climb.attempts():
-        if attempt.outcome == "started":
-            lost = dataclasses.replace(
-                attempt, outcome="crashed", reason="The step's own process was killed."
-            )
-            climb.record(lost)
-
-
 def _run_rung(climb: Climb, rung: str, input_dir: Path, output: Path) -> ProgramRun:
     log = climb.context.log
     options_file = climb.folder / "options.json"
@@ -256,7 +200,7 @@ def _run_rung(climb: Climb, rung: str, input_dir: Path, output: Path) -> Program
     ticker = ProgressLog(climb.folder, log.info)
 
     def tick() -> None:
-        _refuse_after_cancel(climb)
+        refuse_after_cancel(climb)
         ticker()
 
     return run_rung(
@@ -288,16 +232,11 @@ def _pass_on(climb: Climb, rung: str, error: ProgramFailed, *, is_last: bool) ->
     climb.record(Attempt(backend=rung, outcome=error.outcome, reason=error.reason, seconds=error.run.seconds))
     if is_last or error.outcome == "input":
         raise dg.Failure(
-            _summary(climb),
+            summary(climb),
             metadata={"log": error.log_tail, "attempts": attempts_table(climb.attempts())},
             allow_retries=False,
         ) from error
     raise RungFailed(f"{climb.stage}: {rung} {error.outcome}: {error}") from error
-
-
-def _summary(climb: Climb) -> str:
-    tried = [f"{a.backend} {a.outcome}: {a.reason}" for a in climb.attempts()]
-    return tried[0] if len(tried) == 1 else f"No backend of {climb.stage} made it. " + " | ".join(tried)
 
 
 def _tidy(output: Path, input_dir: Path) -> None:

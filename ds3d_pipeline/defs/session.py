@@ -18,7 +18,7 @@ from upath import UPath
 from ds3d_pipeline.backends import depending_on
 from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, fetch
 from ds3d_pipeline.capture.uploads import capture_id, capture_sha256, check_upload
-from ds3d_pipeline.defs.ladder import is_cancelled, mark_cancelled
+from ds3d_pipeline.defs.climb import is_cancelled, mark_cancelled
 from ds3d_pipeline.defs.partitions import captures
 from ds3d_pipeline.defs.plan import find_fresh
 from ds3d_pipeline.defs.resources import MODE_TAG
