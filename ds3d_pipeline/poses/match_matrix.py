@@ -31,7 +31,6 @@ def write_match_matrix(path: Path, evidence: Evidence) -> None:
     image.paste(Image.fromarray(colors), (_LEFT, _TOP))
     draw.rectangle((_LEFT - 1, _TOP - 1, _LEFT + count * cell, _TOP + count * cell), outline=_INK)
     _label(draw, evidence, cell)
-    # No PNG: pycolmap brings a zlib of its own, and whoever deflates beside it calls now one, now the other.
     image.save(path, "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields
 
 import numpy as np
 from scipy.spatial import KDTree
 
 from ds3d_pipeline.options import SplatOptions
+from ds3d_pipeline.pointcloud.cleaning import select
 from ds3d_pipeline.scene import Float32, Gaussians, PointCloud, Reconstruction
 from ds3d_pipeline.splats.inputs import sparse_points
 from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT
@@ -31,48 +32,34 @@ def gaussian_budget(options: SplatOptions) -> int:
     return min(options.max_gaussians, max(round(_GAUSSIANS_PER_SECOND * options.max_seconds), 1))
 
 
-def starting_splat(
-    points: PointCloud, options: SplatOptions, reconstruction: Reconstruction | None = None
-) -> Gaussians:
+def starting_splat(points: PointCloud, options: SplatOptions, reconstruction: Reconstruction) -> Gaussians:
     """One Gaussian per point, at most `gaussian_budget`; raises ValueError without any finite point.
 
     Sure points of the reconstruction that lie beyond `points` join: a dense cloud ends where few photos see
     far, and training does not find a far house from nothing.
     """
     budget = gaussian_budget(options)
-    beyond = None if reconstruction is None else points_beyond(points, reconstruction)
-    if beyond is None or not len(beyond.points_in_world):
+    beyond = points_beyond(points, reconstruction)
+    if not len(beyond.points_in_world):
         return light_splat(points, max_gaussians=budget, seed=options.seed)
     most = max(1, round(_BACKGROUND_SHARE * budget))
     far = light_splat(beyond, max_gaussians=most, seed=options.seed)
     near = light_splat(points, max_gaussians=max(1, budget - len(far.means)), seed=options.seed)
-    fields = ("means", "quats_wxyz", "log_scales", "opacity_logits", "sh_coeffs")
-    joined = {name: np.concatenate([getattr(near, name), getattr(far, name)]) for name in fields}
-    return replace(near, **joined)
+    names = [field.name for field in fields(Gaussians)]
+    return Gaussians(**{name: np.concatenate([getattr(near, name), getattr(far, name)]) for name in names})
 
 
 def points_beyond(points: PointCloud, reconstruction: Reconstruction) -> PointCloud:
     """The sure sparse points that no dense point stands for."""
     dense = points.points_in_world[np.isfinite(points.points_in_world).all(axis=1)]
-    sure = reconstruction.errors_px <= _SURE_ERROR_PX
-    sure &= reconstruction.track_lengths >= _SURE_TRACK
-    ids = np.flatnonzero(sure)
-    if not len(ids) or not len(dense):
-        return _chosen(reconstruction, ids[:0])
+    sure = (reconstruction.errors_px <= _SURE_ERROR_PX) & (reconstruction.track_lengths >= _SURE_TRACK)
+    sparse = select(sparse_points(reconstruction), sure)
+    if not len(sparse.points_in_world) or not len(dense):
+        return select(sparse, np.empty(0, np.intp))
     tree = KDTree(dense[:: max(1, len(dense) // _TREE_POINTS)])
-    centres = np.array([view.centre_in_world for view in reconstruction.views])
-    sparse = reconstruction.points_in_world[ids]
-    distance_to_camera = KDTree(centres).query(sparse)[0]
-    return _chosen(reconstruction, ids[tree.query(sparse)[0] > _BEYOND * distance_to_camera])
-
-
-def _chosen(reconstruction: Reconstruction, ids: np.ndarray) -> PointCloud:
-    all_points = sparse_points(reconstruction)
-    return PointCloud(
-        points_in_world=all_points.points_in_world[ids],
-        normals=all_points.normals[ids],
-        colors=all_points.colors[ids],
-    )
+    cameras = KDTree([view.centre_in_world for view in reconstruction.views])
+    gap, distance = (found.query(sparse.points_in_world)[0] for found in (tree, cameras))
+    return select(sparse, gap > _BEYOND * distance)
 
 
 def training_start(rows: Float32, opacity: float) -> Float32:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ds3d_pipeline.depth.levels import warp
+from ds3d_pipeline.depth.levels import make_level, warp
 from ds3d_pipeline.depth.matching import (
     BAD,
     COLOR_VARIANCE,
@@ -19,8 +19,10 @@ from ds3d_pipeline.depth.matching import (
     round_trip_px,
     view_cost,
 )
+from ds3d_pipeline.depth.photos import GreyLevel
 from ds3d_pipeline.depth.sweeps import choose_views, polish
 from ds3d_pipeline.geometry.cameras import project
+from ds3d_pipeline.scene import View
 
 SIZE = 48
 K = np.array([[60.0, 0, SIZE / 2], [0, 60.0, SIZE / 2], [0, 0, 1]])
@@ -135,18 +137,14 @@ def test_a_round_trip_over_agreeing_planes_ends_where_it_began():
     assert round_trip_px(wall, size_wh, *chains, 30, 20, half) == pytest.approx(1.2, abs=1e-3)
 
 
-def level_of(random, views=4):
-    """A photo, sources that show it moved, and what the kernels take of them."""
-    image = smooth_photo(random)
-    poses = [np.eye(4), *(pose(random, 0.1) for _ in range(views))]
-    sources = [np.pad(smooth_photo(random), PAD_PX, mode="reflect") for _ in range(views)]
-    warps, back = (
-        np.array([warp(K, K, a, b)[:12] for a, b in pairs], np.float32)
-        for pairs in ([(poses[0], p) for p in poses[1:]], [(p, poses[0]) for p in poses[1:]])
-    )
-    sizes = np.full((views, 2), SIZE, np.float32)
-    nothing = np.empty((0, 0, 0, 3), np.float32)
-    return (*reference_patch(image), np.array(sources), sizes, warps, back, np.float32(0), nothing)
+def level_of(random, sources=4):
+    """What the kernels take of a photo and of sources that show other ones."""
+    views = [
+        View(image="", image_size_wh=(SIZE, SIZE), K=K, cam_from_world=place, point_ids=np.empty(0, np.int32))
+        for place in (np.eye(4), *(pose(random, 0.1) for _ in range(sources)))
+    ]
+    levels = [GreyLevel(pixels=smooth_photo(random), K=K) for _ in views]
+    return make_level(views, levels, (0.1, 1.0)).images
 
 
 def plain_polish(images, chosen, x, y, plane, here, steps):

@@ -49,7 +49,7 @@ def test_points_that_are_not_sure_stay_out():
 
 def test_a_far_house_is_there_from_the_start_and_the_budget_is_kept():
     options = SplatOptions(max_gaussians=1000)
-    plain = starting_splat(wall(), options)
+    plain = starting_splat(wall(), options, seen(HOUSE[:0]))
     splat = starting_splat(wall(), options, seen(HOUSE))
     assert len(plain.means) == len(splat.means) == len(splat.sh_coeffs) == 1000
     assert (plain.means[:, 2] < 4).all()
