@@ -1,6 +1,6 @@
 """A night's worth of captures through the watched folder.
 
-    python benchmarks/overnight.py [--captures 100] [--photos 6] [--hours 12]
+    python benchmarks/overnight.py [--captures 100] [--photos 6] [--side 256] [--hours 12]
 
 Puts that many tiny synthetic captures into the folder of a fresh home, starts `dagster dev` on it and waits
 until every one has a finished run. Prints throughput, the memory of Dagster's processes and the size of
@@ -36,9 +36,9 @@ MAX_DAEMON_GROWTH_MB = 200.0
 ROLES = {"daemon": "dagster._daemon", "code server": "dagster._grpc", "web server": "dagster_webserver"}
 
 
-def drop_captures(folder: Path, count: int, photos: int) -> None:
+def drop_captures(folder: Path, count: int, photos: int, side: int) -> None:
     """Every capture is another scene, so that no two have one content."""
-    camera = CameraOptions(size_wh=(320, 240), focal_px=280.0, noise_sigma=1.0)
+    camera = CameraOptions(size_wh=(side, side * 3 // 4), focal_px=0.875 * side, noise_sigma=1.0)
     for seed in range(count):
         scene = SceneOptions(seed=seed)
         options = SyntheticOptions(frames=photos, scene=scene, path=PathOptions(arc_deg=30.0), camera=camera)
@@ -121,13 +121,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--captures", type=int, default=100)
     parser.add_argument("--photos", type=int, default=6)
+    parser.add_argument("--side", type=int, default=256, help="longer side of a photo in pixels")
     parser.add_argument("--hours", type=float, default=12.0, help="ends unfinished after this long")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ds3d-overnight-") as folder:
         os.environ |= {"DAGSTER_HOME": folder, "DS3D_UPLOADS_EVERY_S": str(EVERY_S)}
         home = prepare_home()
         (home.root / "uploads" / "fastest").mkdir(parents=True)
-        drop_captures(home.root / "uploads" / "fastest", args.captures, args.photos)
+        drop_captures(home.root / "uploads" / "fastest", args.captures, args.photos, args.side)
         started = start_dagster(home)
         try:
             rows = follow(home, psutil.Process(started.pid), args.captures, args.hours)
