@@ -5,7 +5,6 @@ instance; such a run would hold its place in the queue for ever.
 """
 
 import multiprocessing
-import os
 import shutil
 import socket
 
@@ -35,9 +34,10 @@ def own_mark(run_id: str, pid: int | None = None) -> str:
 def mark_process(context: dg.AssetExecutionContext) -> None:
     """Tags the run of a step with the process that it depends on, where that is known."""
     run = context.run
-    is_child = multiprocessing.parent_process() is not None
-    if is_child and context.job_def.executor_def.name in LOCAL_EXECUTORS and not _is_of(run):
-        context.instance.add_run_tags(run.run_id, {PID_TAG: own_mark(run.run_id, os.getppid())})
+    # Not the parent by the system's reckoning, which may be the server that forks the steps.
+    parent = multiprocessing.parent_process()
+    if parent and context.job_def.executor_def.name in LOCAL_EXECUTORS and not _is_of(run):
+        context.instance.add_run_tags(run.run_id, {PID_TAG: own_mark(run.run_id, parent.pid)})
 
 
 def _is_of(run: dg.DagsterRun) -> bool:
