@@ -10,8 +10,9 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from ds3d_pipeline.depth.filling import FillOptions, fill_plain
+from ds3d_pipeline.depth.hollow import HollowOptions, hollow_areas
 from ds3d_pipeline.depth.levels import Level
-from ds3d_pipeline.depth.matching import round_trip_px
+from ds3d_pipeline.depth.matching import WIDE_STRIDE, round_trip_px
 from ds3d_pipeline.depth.patchmatch import Planes
 from ds3d_pipeline.scene import DOUBTFUL_CONFIDENCE, DepthMap, Float32
 
@@ -28,6 +29,7 @@ class FilterOptions:
     max_cost: float = 0.9
     sure_cost: float = 0.2
     """Pixels of at most this cost need one agreeing view only."""
+    hollow: HollowOptions = HollowOptions()
     doubtful_cost: float = 0.7
     """Pixels of at most this cost stay in the map even where too few views agree, as doubtful."""
     plain_confidence: float = 0.2
@@ -51,14 +53,18 @@ class Filtered:
     """Share of the map's pixels that `fill_plain` gave."""
 
 
-def filtered_map(image: str, found: Planes, level: Level, options: FilterOptions) -> Filtered:
-    """The depths that enough source views agree with; `level` holds the planes of those views.
+def filtered_map(image: str, found: Planes, level: Level, grey: Float32, options: FilterOptions) -> Filtered:
+    """The depths that enough source views agree with, and that are not of an empty area such as sky.
+
+    `level` holds the planes of those views, `grey` (H, W) is the view's photo in [0, 1].
 
     Confidence is how well the patches correlate, times 1 - 2^-n for n agreeing views.
     """
     agreeing = agreeing_views(found, level, options)
     kept = _consistent(found, agreeing, len(level.sources), options)
     guessed, plain = fill_plain(found, kept, level, options.filling)
+    solid = ~hollow_areas(kept, plain, level.patch[3] == WIDE_STRIDE, grey, options.hollow)
+    kept, plain = kept & solid, plain & solid
     doubtful = ~kept & ~plain & (found.cost <= options.doubtful_cost)
     planes = np.where(plain[..., None], guessed, np.where((kept | doubtful)[..., None], found.planes, 0))
     confidence = np.clip(1 - found.cost, 0, 1) * (1 - np.exp2(-agreeing.astype(np.float32)))

@@ -82,7 +82,7 @@ class Stereo:
         found, *others = [store.get(i) for i in group]
         levels = [self._photos.pyramid(view)[0] for view in views]
         level = make_level(views, levels, view_range(views[0], self._model), [o.planes for o in others])
-        return filtered_map(views[0].image, found, level, self._filters)
+        return filtered_map(views[0].image, found, level, levels[0].pixels, self._filters)
 
     def _nothing(self, view: View) -> Filtered:
         width, height = map_size(view, self._options.max_side_px)

@@ -85,13 +85,13 @@ def test_planted_wrong_depths_do_not_pass_the_filter(filmed):
         [found[i].planes for i in order[1:]],
     )
     planted = dataclasses.replace(found[2], planes=wrong)
-    told = filtered_map("x", planted, level, FilterOptions()).map
+    told = filtered_map("x", planted, level, levels[2].pixels, FilterOptions()).map
     kept = told.believed().depth > 0
     assert kept[100:140, 140:180].mean() < 0.05
     # It stays in the map as doubtful, since it was matched well; not so where the match is poor.
     assert (told.depth[100:140, 140:180] > 0).mean() > 0.95
     poor = dataclasses.replace(planted, cost=np.full_like(planted.cost, 0.8))
-    told = filtered_map("x", poor, level, FilterOptions()).map
+    told = filtered_map("x", poor, level, levels[2].pixels, FilterOptions()).map
     assert (told.depth[100:140, 140:180] > 0).mean() < 0.05
     assert (told.believed().normals[100:140, 140:180] == 0).all(axis=-1).mean() > 0.95
     outside = np.ones_like(kept)
