@@ -58,9 +58,15 @@ def _keyframes(load: Load, options: Any) -> float:
 
 
 def _poses(load: Load, options: Any) -> float:
-    """Scale-space pyramids, one a thread, and every image's features."""
+    """Scale-space pyramids, one a thread, which weigh more above a megapixel, and every image's features."""
+    size, threads = load.megapixels(options.max_side_px), _threads()
     features_mb = load.images * options.max_features * 128 / 1e6
-    return 500 + 80 * _threads() * load.megapixels(options.max_side_px) + features_mb
+    return max(500 + 80 * threads * size, 330 + 210 * threads * size) + features_mb
+
+
+def _opencv_poses(load: Load, options: Any) -> float:
+    """The same, with features of four bytes a number."""
+    return _poses(load, options) + 3 * load.images * options.max_features * 128 / 1e6
 
 
 def _depth_maps(load: Load, options: Any) -> float:
@@ -73,6 +79,11 @@ def _mesh(load: Load, options: Any) -> float:
     return 390 + 250 * load.points / 1e6 + 35 * options.texture_px**2 / 1e6
 
 
+def _relief(load: Load, options: Any) -> float:
+    """One photo and its map."""
+    return 280 + 30 * load.megapixels()
+
+
 def _splat(load: Load, options: Any) -> float:
     """Gaussians with their gradients and moments; photos as bytes."""
     photos_mb = 4 * load.images * load.megapixels(options.max_side_px)
@@ -82,8 +93,10 @@ def _splat(load: Load, options: Any) -> float:
 NEEDS: dict[tuple[str, str], Callable[[Load, Any], float]] = {
     ("keyframes", "local"): _keyframes,
     ("poses", "pycolmap"): _poses,
+    ("poses", "opencv"): _opencv_poses,
     ("depth_maps", "patchmatch"): _depth_maps,
     ("mesh", "poisson"): _mesh,
+    ("mesh", "relief"): _relief,
     ("splat", "cpu"): _splat,
 }
 KNOBS: dict[str, tuple[tuple[str, int], ...]] = {

@@ -18,6 +18,7 @@ from ds3d_pipeline.scene import Capture, PointCloud, SourceFile
 SMALL = Load(images=8, size_wh=(320, 240))
 DEMO = Load(images=32, size_wh=(640, 480))
 FOUNTAIN = Load(images=11, size_wh=(1600, 1067))
+FOUNTAIN_LARGE = dataclasses.replace(FOUNTAIN, size_wh=(2398, 1598))
 FOX = Load(images=49, size_wh=(900, 1600))
 
 MEASURED = [
@@ -29,10 +30,18 @@ MEASURED = [
     ("poses", "pycolmap", "balanced", FOUNTAIN, 751),
     ("poses", "pycolmap", "balanced", FOX, 720),
     ("poses", "pycolmap", "balanced", DEMO, 652),
+    ("poses", "pycolmap", "quality", FOUNTAIN_LARGE, 1464),
+    ("poses", "opencv", "fastest", DEMO, 523),
+    ("poses", "opencv", "balanced", FOUNTAIN, 752),
+    ("poses", "opencv", "balanced", FOX, 824),
+    ("poses", "opencv", "quality", FOUNTAIN_LARGE, 1436),
     ("depth_maps", "patchmatch", "fastest", SMALL, 319),
     ("depth_maps", "patchmatch", "fastest", FOUNTAIN, 401),
     ("depth_maps", "patchmatch", "balanced", FOUNTAIN, 573),
     ("depth_maps", "patchmatch", "balanced", FOX, 559),
+    ("depth_maps", "patchmatch", "quality", FOUNTAIN_LARGE, 1173),
+    ("mesh", "relief", "fastest", DEMO, 286),
+    ("mesh", "relief", "quality", FOUNTAIN_LARGE, 392),
     ("mesh", "poisson", "fastest", Load(points=122_676), 419),
     ("mesh", "poisson", "fastest", Load(points=1_271_448), 708),
     ("mesh", "poisson", "balanced", Load(points=853_044), 1197),
@@ -90,7 +99,7 @@ def test_a_stage_without_a_knob_is_refused():
 
 
 def test_a_program_that_was_never_measured_is_not_judged():
-    fit = fit_memory("mesh", "relief", FOX, MODES["balanced"].mesh, 1)
+    fit = fit_memory("depth_maps", "monocular", FOX, MODES["balanced"].depth_maps, 1)
     assert (fit.needed_mb, fit.note) == (None, "")
 
 
