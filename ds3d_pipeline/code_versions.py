@@ -8,7 +8,7 @@ CODE_VERSIONS: dict[str, str] = {
     "capture": "1",
     "keyframes": "1",
     "poses": "2",
-    "depth_maps": "2",
+    "depth_maps": "3",
     "pointcloud": "1",
     "mesh": "1",
     "splat": "2",

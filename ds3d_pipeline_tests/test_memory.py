@@ -46,6 +46,7 @@ MEASURED = [
     ("mesh", "poisson", "fastest", Load(points=1_271_448), 708),
     ("mesh", "poisson", "balanced", Load(points=853_044), 1197),
     ("mesh", "poisson", "balanced", Load(points=1_868_622), 1324),
+    ("mesh", "poisson", "quality", Load(points=1_954_971), 2436),
     ("splat", "cpu", "balanced", FOUNTAIN, 481),
     ("splat", "cpu", "balanced", DEMO, 467),
 ]

@@ -48,7 +48,7 @@ def poisson_surface(cloud: PointCloud, depth: int) -> Mesh:
 
 
 def _release_memory() -> None:
-    """Hands freed memory back: glibc keeps what Poisson took, gigabytes at depth 11, for whom comes next."""
+    """Hands freed memory back: glibc keeps what Poisson took, at great depths gigabytes."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
         libc.malloc_trim(0)
 
