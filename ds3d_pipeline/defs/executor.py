@@ -1,6 +1,6 @@
 """How the steps of a run start: each in a process of its own, forked from one that has loaded everything."""
 
-import multiprocessing
+import sys
 from typing import Any
 
 import dagster as dg
@@ -11,11 +11,8 @@ FORKSERVER = {"forkserver": {"preload_modules": ["ds3d_pipeline.definitions"]}}
 
 def _forking(config: dict[str, Any]) -> dict[str, Any]:
     steps = config.get("multiprocess")
-    if (
-        steps is None
-        or steps.get("start_method")
-        or "forkserver" not in multiprocessing.get_all_start_methods()
-    ):
+    # Windows cannot fork, and on a Mac a fork of what has loaded the system's libraries may crash.
+    if steps is None or steps.get("start_method") or sys.platform != "linux":
         return config
     return {"multiprocess": {**steps, "start_method": FORKSERVER}}
 
