@@ -39,7 +39,8 @@ def hollow_areas(
 
     The rim is as wide as a patch reaches: its pixels seem textured because of the outline nearby.
     """
-    count, labels = cv2.connectedComponents(textureless.astype(np.uint8), connectivity=4)
+    count, found = cv2.connectedComponents(textureless.astype(np.uint8), connectivity=4)
+    labels = np.asarray(found, np.int32)
     total = np.bincount(labels.ravel())
     unknown = np.bincount(labels[matched | guessed], minlength=count) < options.min_known * total
     unmatched = np.bincount(labels[matched], minlength=count) < options.min_matched * total
