@@ -34,7 +34,7 @@ EVERY_S = 15
 MAX_DATABASE_MB_PER_CAPTURE = 5.0
 MAX_DAEMON_GROWTH_MB = 200.0
 """Of the daemon over the last three quarters of the night."""
-ROLES = {"daemon": "dagster._daemon", "code server": "dagster._grpc", "web server": "dagster_webserver"}
+ROLES = {"daemon": "dagster._daemon", "code server": "dagster api grpc", "web server": "dagster_webserver"}
 
 
 def drop_captures(folder: Path, count: int, photos: int, side: int) -> None:
@@ -56,6 +56,16 @@ def start_dagster(home: Home) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
     with (home.root / "dagster.log").open("wb") as log:
         return subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+
+
+def stop_dagster(started: subprocess.Popen[bytes]) -> None:
+    """Asks `dagster dev`, which ends its own, and kills what is left after a minute."""
+    started.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        started.wait(60)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(started.pid, signal.SIGKILL)
+    started.wait()
 
 
 def count_runs() -> collections.Counter[str]:
@@ -151,8 +161,7 @@ def whole_night(args: argparse.Namespace) -> bool:
     try:
         rows = follow(home, psutil.Process(started.pid), args.captures, args.hours)
     finally:
-        os.killpg(started.pid, signal.SIGTERM)
-        started.wait()
+        stop_dagster(started)
     finished = len(list((home.root / "outputs").glob("*/metrics.json")))
     return judge(rows, args.captures, finished)
 
