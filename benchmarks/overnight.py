@@ -157,6 +157,8 @@ def whole_night(args: argparse.Namespace) -> bool:
     if not uploads.exists():
         uploads.mkdir(parents=True)
         drop_captures(uploads, args.captures, args.photos, args.side)
+    with dg.DagsterInstance.get():
+        pass  # Two processes that both make a new home's databases may collide.
     started = start_dagster(home)
     try:
         rows = follow(home, psutil.Process(started.pid), args.captures, args.hours)
