@@ -25,6 +25,7 @@ from pathlib import Path
 import dagster as dg
 import psutil
 
+from ds3d_pipeline.defs.sensors import UPLOAD_TAG
 from ds3d_pipeline.home import Home, prepare_home
 from ds3d_pipeline.synthetic.capture import make_capture
 from ds3d_pipeline.synthetic.options import CameraOptions, PathOptions, SceneOptions, SyntheticOptions
@@ -73,7 +74,7 @@ def count_runs() -> collections.Counter[str]:
     last: dict[str, str] = {}
     with dg.DagsterInstance.get() as instance:
         for run in instance.get_runs():
-            if upload := run.tags.get("ds3d/upload"):
+            if upload := run.tags.get(UPLOAD_TAG):
                 last.setdefault(upload, run.status.value)
     return collections.Counter(last.values())
 

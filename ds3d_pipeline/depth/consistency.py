@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ds3d_pipeline.depth.filling import FillOptions, fill_plain
 from ds3d_pipeline.depth.hollow import HollowOptions, hollow_areas
 from ds3d_pipeline.depth.levels import Level
-from ds3d_pipeline.depth.matching import WIDE_STRIDE, round_trip_px
+from ds3d_pipeline.depth.matching import round_trip_px
 from ds3d_pipeline.depth.patchmatch import Planes
 from ds3d_pipeline.scene import DOUBTFUL_CONFIDENCE, DepthMap, Float32
 
@@ -63,7 +63,7 @@ def filtered_map(image: str, found: Planes, level: Level, grey: Float32, options
     agreeing = agreeing_views(found, level, options)
     kept = _consistent(found, agreeing, len(level.sources), options)
     guessed, plain = fill_plain(found, kept, level, options.filling)
-    solid = ~hollow_areas(kept, plain, level.patch[3] == WIDE_STRIDE, grey, options.hollow)
+    solid = ~hollow_areas(kept, plain, level.textureless, grey, options.hollow)
     kept, plain = kept & solid, plain & solid
     doubtful = ~kept & ~plain & (found.cost <= options.doubtful_cost)
     planes = np.where(plain[..., None], guessed, np.where((kept | doubtful)[..., None], found.planes, 0))

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from ds3d_pipeline.depth import sweeps
 from ds3d_pipeline.depth.interpolation import fill_triangles
 from ds3d_pipeline.depth.levels import Level
-from ds3d_pipeline.depth.matching import WIDE_STRIDE
 from ds3d_pipeline.depth.patchmatch import Planes
 from ds3d_pipeline.scene import Float32, Float64
 
@@ -46,7 +45,7 @@ def fill_plain(
     coarse, _ = fill_triangles(pixels * scale, inverse, small, *limits)
     planes = np.empty((height, width, 3), np.float32)
     sweeps.enlarge(np.ascontiguousarray(coarse[..., [2, 0, 1]], np.float32), planes)
-    plain = ~kept & (planes[..., 0] > 0) & (level.patch[3] == WIDE_STRIDE)
+    plain = ~kept & (planes[..., 0] > 0) & level.textureless
     planes[~plain] = 0
     cost = np.empty(kept.shape, np.float32)
     sweeps.rate(planes, cost, level.without_agreement.images)

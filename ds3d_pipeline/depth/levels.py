@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ds3d_pipeline.depth.matching import PAD_PX, SAMPLES, patch_weights
+from ds3d_pipeline.depth.matching import PAD_PX, SAMPLES, WIDE_STRIDE, patch_weights
 from ds3d_pipeline.depth.photos import GreyLevel
 from ds3d_pipeline.geometry.transforms import invert_rigid
 from ds3d_pipeline.scene import Float32, Float64, View
@@ -42,6 +43,11 @@ class Level:
         """Of the reference."""
         height, width = self.patch[2].shape
         return width, height
+
+    @property
+    def textureless(self) -> NDArray[np.bool_]:
+        """(H, W) pixels of the reference whose patches had to be widened."""
+        return self.patch[3] == WIDE_STRIDE
 
     @property
     def w_per_px(self) -> float:
