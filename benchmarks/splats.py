@@ -22,7 +22,6 @@ import argparse
 import csv
 import resource
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numba
@@ -39,7 +38,7 @@ from ds3d_pipeline.splats.optimizer import adam_step, fresh_state
 from ds3d_pipeline.splats.render import render, render_backward
 from ds3d_pipeline.splats.schedule import Recipe
 from ds3d_pipeline.splats.scores import photo_camera, score
-from ds3d_pipeline.splats.start import gaussian_budget, starting_splat, training_start
+from ds3d_pipeline.splats.start import settled, starting_splat, training_start
 from ds3d_pipeline.splats.train import train
 from ds3d_pipeline.splats.warm import compile_kernels
 
@@ -141,13 +140,12 @@ def trained_for(folder: Path, seconds: float, args) -> dict[str, object]:
     photos = [read_photo(folder, view, args.side) for view in views]
     names = args.heldout or [photo.name for photo in photos[::8]]
     training = [photo for photo in photos if photo.name not in names]
-    options = SplatOptions(iterations=10**9, max_seconds=seconds, sh_degree=SH_DEGREE)
-    options = replace(options, max_gaussians=gaussian_budget(options))
+    options = settled(SplatOptions(iterations=10**9, max_seconds=seconds), len(training))
     start = starting_splat(points, options, reconstruction)
-    rows = training_start(rows_from_gaussians(start, SH_DEGREE), Recipe().start_opacity)
+    rows = training_start(rows_from_gaussians(start, options.sh_degree), Recipe().start_opacity)
     clock = (lambda: time.thread_time() / args.cpu_clock) if args.cpu_clock else None
     trained = train(rows, training, options, now=clock)
-    scores = score(trained.rows, [photo for photo in photos if photo.name in names], SH_DEGREE)
+    scores = score(trained.rows, [photo for photo in photos if photo.name in names], options.sh_degree)
     return {
         "capture": folder.name,
         "start": source,

@@ -11,6 +11,6 @@ CODE_VERSIONS: dict[str, str] = {
     "depth_maps": "3",
     "pointcloud": "1",
     "mesh": "1",
-    "splat": "2",
+    "splat": "3",
     "metrics": "1",
 }

@@ -51,9 +51,7 @@ MODES: dict[str, Mode] = {
         poses=PosesOptions(max_side_px=2000, max_features=8192, sequential_overlap=10, similar_frames=6),
         depth_maps=DepthOptions(max_side_px=1280, source_views=8),
         mesh=MeshOptions(poisson_depth=10, max_faces=500_000, texture_px=8192, max_megabytes=60.0),
-        splat=SplatOptions(
-            max_gaussians=500_000, max_side_px=1280, iterations=15_000, max_seconds=900.0, sh_degree=3
-        ),
+        splat=SplatOptions(max_gaussians=500_000, max_side_px=1280, iterations=15_000, max_seconds=900.0),
     ),
 }
 

@@ -109,7 +109,8 @@ class SplatOptions:
     iterations: int = 3000
     max_seconds: float = 180.0
     """Training stops after this long; the schedule adapts to it."""
-    sh_degree: int = 2
+    sh_degree: int = 3
+    """Degree of the view-dependent colour at most; few photos get less."""
     holdout_every: int = 8
     """Every n-th registered keyframe is held out for the score."""
     exposure: bool = True

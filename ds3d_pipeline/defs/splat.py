@@ -25,7 +25,9 @@ class SplatConfig(StageConfig):
     max_side_px: int | None = Field(default=None, description="Longer side of the training images in pixels.")
     iterations: int | None = Field(default=None, description="Training steps.")
     max_seconds: float | None = Field(default=None, description="Training ends after this long.")
-    sh_degree: int | None = Field(default=None, description="Degree of the view-dependent colour, 0 to 3.")
+    sh_degree: int | None = Field(
+        default=None, description="Highest degree of view-dependent colour, 0 to 3."
+    )
     holdout_every: int | None = Field(default=None, description="Every n-th keyframe is kept for the score.")
     exposure: bool | None = Field(default=None, description="Whether to learn each photo's exposure.")
     mip_filter: bool | None = Field(

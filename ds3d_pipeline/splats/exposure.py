@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-from ds3d_pipeline.scene import Float32
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from ds3d_pipeline.geometry.transforms import invert_rigid
+from ds3d_pipeline.scene import Float32, Float64
+from ds3d_pipeline.splats.inputs import Photo
 from ds3d_pipeline.splats.losses import Loss
 from ds3d_pipeline.splats.optimizer import BETA1, BETA2, EPSILON
+
+_SLOW = 0.5
+"""Patterns over the photos of which averaging among neighbours leaves more than this vary slowly."""
+_BALANCING_ROUNDS = 50
 
 
 class Exposure:
     """One gain per training photo and channel, learnt along with the splat.
 
     Phones change exposure and white balance while they film; without gains the splat explains that by
-    colours that change with the viewing direction, or by floaters before the cameras. The logarithms of the
-    gains have zero mean over the photos, so that the splat keeps the capture's own brightness. Held-out
-    photos are scored without any gain.
+    floaters before the cameras. What varies slowly with the camera, though, the splat itself can show as
+    colours that depend on the viewing direction, and so tell right for a photo in between. The logarithms of
+    the gains are therefore kept orthogonal to the columns of `slow` (photos, r), see `slow_patterns`; their
+    mean is one of them. Held-out photos are scored without any gain.
     """
 
-    def __init__(self, photos: int) -> None:
+    def __init__(self, slow: Float32) -> None:
+        self._slow, photos = slow, len(slow)
         self.log_gains = np.zeros((photos, 3), np.float32)
         self.moments = np.zeros((2, photos, 3), np.float32)
         self.updates = np.zeros(photos, np.float32)
+
+    def state(self) -> dict[str, Float32]:
+        """What training changes, by the attribute's name."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
     def applied(self, photo: int, image: Float32) -> Float32:
         """The drawn image (3, H, W) as that photo's exposure shows it."""
@@ -41,5 +56,32 @@ class Exposure:
         count = self.updates[photo]
         step = (first / (1 - BETA1**count)) / (np.sqrt(second / (1 - BETA2**count)) + EPSILON)
         self.log_gains[photo] -= rate * step
-        self.log_gains -= self.log_gains.mean(axis=0)
+        self.log_gains -= self._slow @ (self._slow.T @ self.log_gains)
         return loss.grad * gains[:, None, None]
+
+
+def slow_patterns(photos: Sequence[Photo]) -> Float32:
+    """(photos, r) orthonormal: the patterns over the photos that vary slowly with place and direction.
+
+    They are the eigenvectors of averaging each photo with its neighbours (a Gaussian kernel of the mean
+    distance to the two nearest, balanced so that a constant stays one) that it leaves over half of.
+    """
+    apart = _camera_distances(photos)
+    reach = float(np.sort(apart, axis=1)[:, 1:3].mean()) if len(photos) > 1 else 0.0
+    averaging = np.exp(-0.5 * (apart / max(reach, 1e-9)) ** 2)
+    for _ in range(_BALANCING_ROUNDS):
+        scale = np.sqrt(averaging.sum(axis=1))
+        averaging /= scale[:, None] * scale
+    kept, patterns = np.linalg.eigh(averaging)
+    return patterns[:, kept > _SLOW].astype(np.float32)
+
+
+def _camera_distances(photos: Sequence[Photo]) -> Float64:
+    """(photos, photos) between places and viewing directions together, each by its spread over the photos."""
+    world_from_cam = np.array([invert_rigid(photo.cam_from_world) for photo in photos])
+    squared = np.zeros((len(photos), len(photos)))
+    for column in (3, 2):
+        values = world_from_cam[:, :3, column]
+        spread = float(values.var(axis=0).sum())
+        squared += cdist(values, values, "sqeuclidean") / max(spread, 1e-12)
+    return np.sqrt(squared)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
@@ -25,9 +25,9 @@ from ds3d_pipeline.splats.last_phase import train_on_all
 from ds3d_pipeline.splats.layout import gaussians_from_rows, rows_from_gaussians
 from ds3d_pipeline.splats.light import light_splat
 from ds3d_pipeline.splats.render import Engine, KernelEngine
-from ds3d_pipeline.splats.schedule import Recipe
+from ds3d_pipeline.splats.schedule import recipe_for
 from ds3d_pipeline.splats.scores import Scores, draw, score
-from ds3d_pipeline.splats.start import gaussian_budget, starting_splat, training_start
+from ds3d_pipeline.splats.start import settled, starting_splat, training_start
 from ds3d_pipeline.splats.threads import use_allowed_threads
 from ds3d_pipeline.splats.train import Trained, train
 from ds3d_pipeline.splats.warm import compile_kernels
@@ -92,6 +92,7 @@ def _trained(work: Work[SplatOptions], engine: Engine) -> dict[str, Any]:
     work.progress(1.0, f"{len(rows)} Gaussians", psnr=after.psnr_db)
     return {
         "gaussians": len(rows),
+        "sh_degree": task.options.sh_degree,
         "iterations": trained.iterations,
         "initialised_from": task.source,
         "initial_gaussians": len(task.start.means),
@@ -139,7 +140,7 @@ def prepare(work: Work[SplatOptions]) -> Task:
     views = sorted(reconstruction.views, key=lambda view: view.image)
     photos = [read_photo(work.input, view, work.options.max_side_px) for view in views]
     training, heldout = split_photos(photos, work.options.holdout_every)
-    options = replace(work.options, max_gaussians=gaussian_budget(work.options))
+    options = settled(work.options, len(training))
     start = starting_splat(points, options, reconstruction)
     return Task(
         photos=photos, training=training, heldout=heldout, start=start, source=source, options=options
@@ -205,7 +206,8 @@ class _Run:
 
     def __init__(self, work: Work[SplatOptions], task: Task, engine: Engine) -> None:
         self._engine = engine
-        self._work, self._task, self._recipe = work, task, Recipe()
+        self._work, self._task = work, task
+        self._recipe = recipe_for(len(task.training))
         rows = rows_from_gaussians(task.start, task.options.sh_degree)
         self._start = training_start(rows, self._recipe.start_opacity)
         mark = training_mark(self._start, task.training, task.options, self._recipe)

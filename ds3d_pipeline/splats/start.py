@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import math
+from dataclasses import fields, replace
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -30,6 +31,14 @@ _TREE_POINTS = 200_000
 def gaussian_budget(options: SplatOptions) -> int:
     """The most Gaussians that training grows to: what was asked for, or what the time limit can settle."""
     return min(options.max_gaussians, max(round(_GAUSSIANS_PER_SECOND * options.max_seconds), 1))
+
+
+def settled(options: SplatOptions, photos: int) -> SplatOptions:
+    """The options with no more Gaussians than `gaussian_budget`, and of harmonics no more coefficients than
+    there are training photos to tell them from noise.
+    """
+    degree = max(math.isqrt(photos) - 1, 0)
+    return replace(options, max_gaussians=gaussian_budget(options), sh_degree=min(options.sh_degree, degree))
 
 
 def starting_splat(points: PointCloud, options: SplatOptions, reconstruction: Reconstruction) -> Gaussians:

@@ -12,13 +12,22 @@ import numpy as np
 from ds3d_pipeline.options import SplatOptions
 from ds3d_pipeline.scene import Float32
 from ds3d_pipeline.splats.densify import densify
-from ds3d_pipeline.splats.exposure import Exposure
+from ds3d_pipeline.splats.exposure import Exposure, slow_patterns
 from ds3d_pipeline.splats.inputs import Photo, Pyramid, as_float
 from ds3d_pipeline.splats.losses import Loss, loss_and_gradient
 from ds3d_pipeline.splats.mip import filter_variance, filtered, filtered_backward
 from ds3d_pipeline.splats.optimizer import AdamState, adam_step, fresh_state
 from ds3d_pipeline.splats.render import BLACK, Engine, KernelEngine
-from ds3d_pipeline.splats.schedule import Clock, Recipe, fade_at, rates_at, sh_degree_at, shrink_at, wanted_at
+from ds3d_pipeline.splats.schedule import (
+    Clock,
+    Recipe,
+    fade_at,
+    rates_at,
+    recipe_for,
+    sh_degree_at,
+    shrink_at,
+    wanted_at,
+)
 from ds3d_pipeline.splats.scores import photo_camera, psnr_of_error
 
 Report = Callable[..., None]
@@ -58,7 +67,7 @@ def train(
     called after every step and end the training by returning True; `resume` is what `Trainer.state` told,
     `now` the clock that seconds are read from, `engine` what draws (by default this package's kernels).
     """
-    trainer = Trainer(rows, photos, options, recipe or Recipe(), now, engine)
+    trainer = Trainer(rows, photos, options, recipe or recipe_for(len(photos)), now, engine)
     if resume is not None:
         trainer.restore(resume)
     stalled = False
@@ -90,7 +99,7 @@ class Trainer:
         self._pixel = pixel_size(rows, photos)
         self._start = len(rows)
         self._state = fresh_state(rows)
-        self._exposure = Exposure(len(photos))
+        self._exposure = Exposure(slow_patterns(photos))
         self._queue: list[int] = []
         self._psnrs = np.zeros(len(photos))
         self._densified = 0
@@ -156,7 +165,7 @@ class Trainer:
         return {
             "rows": self.rows,
             **vars(self._state),
-            **{f"exposure_{name}": value for name, value in vars(self._exposure).items()},
+            **{f"exposure_{name}": value for name, value in self._exposure.state().items()},
             "variance": self._variance,
             "pull": self._pull,
             "seen": self._seen,
@@ -172,7 +181,7 @@ class Trainer:
         """Takes on what `state` told."""
         self.rows = state["rows"]
         self._state = AdamState(first=state["first"], second=state["second"], updates=state["updates"])
-        for name in vars(self._exposure):
+        for name in self._exposure.state():
             setattr(self._exposure, name, state[f"exposure_{name}"])
         iteration, self._densified, self._start = (int(value) for value in state["counts"])
         self._variance, self._pull, self._seen = state["variance"], state["pull"], state["seen"]

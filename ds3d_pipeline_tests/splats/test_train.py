@@ -12,7 +12,7 @@ from ds3d_pipeline.splats.inputs import Photo, as_float
 from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT, SH, gaussians_from_rows, rows_from_gaussians
 from ds3d_pipeline.splats.scores import Scores, draw, psnr_db, score, ssim
 from ds3d_pipeline.splats.stage import refuse_worse, split_photos
-from ds3d_pipeline.splats.start import gaussian_budget
+from ds3d_pipeline.splats.start import gaussian_budget, settled
 from ds3d_pipeline.splats.train import train
 from ds3d_pipeline_tests.splats.scenes import random_rows
 
@@ -164,6 +164,12 @@ def test_cleaning_drops_what_fled_the_scene_and_what_is_larger_than_it(truth, ph
 def test_the_budget_follows_the_time_limit():
     assert gaussian_budget(SplatOptions(max_gaussians=10, max_seconds=100)) == 10
     assert gaussian_budget(SplatOptions(max_gaussians=10**9, max_seconds=10)) < 10**5
+
+
+@pytest.mark.parametrize(("photos", "degree"), [(3, 0), (4, 1), (9, 2), (15, 2), (16, 3), (400, 3)])
+def test_few_photos_get_fewer_harmonics(photos, degree):
+    assert settled(SplatOptions(sh_degree=3), photos).sh_degree == degree
+    assert settled(SplatOptions(sh_degree=1), photos).sh_degree == min(degree, 1)
 
 
 def test_a_result_worse_than_the_light_splat_is_refused():
