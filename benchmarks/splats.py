@@ -3,17 +3,19 @@
     python benchmarks/splats.py speed FOLDER [--sides 384 768 1080] [--gaussians 15000 30000 60000]
     python benchmarks/splats.py curve FOLDER... [--seconds 10 20 40 80 180] [--side 768] [--sparse]
                                                 [--heldout 000004.jpg 000009.jpg] [--output curve]
+                                                [--mode balanced] [--pictures FOLDER]
     python benchmarks/splats.py scaling FOLDER [--gaussians 10000 30000 100000 300000]
     python benchmarks/splats.py memory
     python benchmarks/splats.py nan [--seeds 20]
 
 FOLDER is any COLMAP folder with `images/` and `sparse/` (undistorted), such as a finished capture. `speed`
 prints milliseconds by part of one iteration on its middle photo. `curve` trains once for each time limit as
-the pipeline does, scores the photos named (by default every 8th, from the first), which training does not
-see, and writes OUTPUT.csv and OUTPUT.png. `--cpu-clock F` counts CPU seconds of one thread divided by F in
-place of the wall clock, for a machine shared with others: set NUMBA_NUM_THREADS=1 and F to the speed-up that
-all cores give on a quiet one. `memory` trains 200,000 Gaussians on 100 photos of 960 px, `nan` 2,000
-iterations on a tiny scene for every seed.
+the pipeline does in `--mode`, scores the photos named (by default every 8th, from the first), which training
+does not see, and writes OUTPUT.csv and OUTPUT.png; `--pictures` keeps what the splat shows beside those
+photos. `--cpu-clock F` counts CPU seconds of one thread divided by F in place of the wall clock, for a
+machine shared with others: set NUMBA_NUM_THREADS=1 and F to the speed-up that all cores give on a quiet one.
+`memory` trains 200,000 Gaussians on 100 photos of 960 px, `nan` 2,000 iterations on a tiny scene for every
+seed.
 """
 
 from __future__ import annotations
@@ -22,12 +24,14 @@ import argparse
 import csv
 import resource
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numba
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ds3d_pipeline.modes import MODES
 from ds3d_pipeline.options import SplatOptions
 from ds3d_pipeline.scene import PointCloud
 from ds3d_pipeline.splats.inputs import Photo, as_float, read_cameras, read_photo, read_points, sparse_points
@@ -38,6 +42,7 @@ from ds3d_pipeline.splats.optimizer import adam_step, fresh_state
 from ds3d_pipeline.splats.render import render, render_backward
 from ds3d_pipeline.splats.schedule import Recipe
 from ds3d_pipeline.splats.scores import photo_camera, score
+from ds3d_pipeline.splats.stage import write_comparisons
 from ds3d_pipeline.splats.start import settled, starting_splat, training_start
 from ds3d_pipeline.splats.train import train
 from ds3d_pipeline.splats.warm import compile_kernels
@@ -140,12 +145,18 @@ def trained_for(folder: Path, seconds: float, args) -> dict[str, object]:
     photos = [read_photo(folder, view, args.side) for view in views]
     names = args.heldout or [photo.name for photo in photos[::8]]
     training = [photo for photo in photos if photo.name not in names]
-    options = settled(SplatOptions(iterations=10**9, max_seconds=seconds), len(training))
+    limits = {"iterations": 10**9, "max_seconds": seconds}
+    options = settled(replace(MODES[args.mode].splat, **limits), len(training))
     start = starting_splat(points, options, reconstruction)
     rows = training_start(rows_from_gaussians(start, options.sh_degree), Recipe().start_opacity)
     clock = (lambda: time.thread_time() / args.cpu_clock) if args.cpu_clock else None
     trained = train(rows, training, options, now=clock)
-    scores = score(trained.rows, [photo for photo in photos if photo.name in names], options.sh_degree)
+    judged = [photo for photo in photos if photo.name in names]
+    scores = score(trained.rows, judged, options.sh_degree)
+    if args.pictures:
+        write_comparisons(
+            args.pictures / f"{folder.name}-{seconds:.0f}s", trained.rows, judged, options.sh_degree
+        )
     return {
         "capture": folder.name,
         "start": source,
@@ -238,6 +249,8 @@ def main() -> None:
     parser.add_argument("--heldout", nargs="+", metavar="IMAGE")
     parser.add_argument("--sparse", action="store_true", help="begin from the sparse points only")
     parser.add_argument("--cpu-clock", type=float, metavar="F")
+    parser.add_argument("--mode", choices=MODES, default="balanced", help="whose options")
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER")
     parser.add_argument("--output", type=Path, default=Path("curve"))
     parser.add_argument("--seeds", type=int, default=20)
     args = parser.parse_args()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -87,7 +88,7 @@ def _trained(work: Work[SplatOptions], engine: Engine) -> dict[str, Any]:
     if task.options.join_heldout and task.heldout:
         rows, last_phase = run.train_on_all(trained)
     publish(work, gaussians_from_rows(rows))
-    write_comparisons(work, rows, task.heldout, task.options.sh_degree)
+    write_comparisons(work.output / "heldout", rows, task.heldout, task.options.sh_degree)
     run.checkpoints.remove()
     work.progress(1.0, f"{len(rows)} Gaussians", psnr=after.psnr_db)
     return {
@@ -177,11 +178,10 @@ def publish(work: Work[SplatOptions], splat: Gaussians) -> None:
     log.info("wrote %d Gaussians to %s", len(splat.means), path)
 
 
-def write_comparisons(work: Work[SplatOptions], rows: Float32, photos: Sequence[Photo], degree: int) -> None:
-    """Writes `heldout/<photo>.jpg`: what the splat shows on the left, the photo on the right."""
-    folder = work.output / "heldout"
+def write_comparisons(folder: Path, rows: Float32, photos: Sequence[Photo], degree: int) -> None:
+    """Writes `<index>.jpg` for each photo: what the splat shows on the left, the photo on the right."""
     for index, photo in enumerate(photos):
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         both = np.concatenate([picture(rows, photo, degree), photo.pixels], axis=1)
         cv2.imwrite(str(folder / f"{index:04d}.jpg"), cv2.cvtColor(both, cv2.COLOR_RGB2BGR))
 
