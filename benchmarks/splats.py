@@ -48,7 +48,7 @@ from ds3d_pipeline.splats.train import train
 from ds3d_pipeline.splats.warm import compile_kernels
 
 REPEATS = 7
-SH_DEGREE = 2
+SH_DEGREE = 3
 COLUMNS = ("capture", "start", "seconds", "iterations", "gaussians", "train_db", "heldout_db", "ssim")
 
 

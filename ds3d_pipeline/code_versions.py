@@ -9,8 +9,8 @@ CODE_VERSIONS: dict[str, str] = {
     "keyframes": "1",
     "poses": "2",
     "depth_maps": "3",
-    "pointcloud": "1",
-    "mesh": "1",
+    "pointcloud": "2",
+    "mesh": "2",
     "splat": "3",
     "metrics": "1",
 }

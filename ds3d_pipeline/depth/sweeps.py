@@ -93,10 +93,11 @@ def _chosen_views_cost(
 
 @njit(parallel=True, fastmath=True, error_model="numpy", cache=True)
 def rate(planes: Float32, cost: Float32, images: Images) -> None:
-    """Fills cost (H, W) with that of every pixel's own plane, over the best views."""
+    """Fills cost (H, W) with that of every pixel's own plane, over the best views; BAD without a plane."""
     for y in prange(cost.shape[0]):
         for x in range(cost.shape[1]):
-            cost[y, x] = _best_views_cost(images, x, y, planes[y, x, 0], planes[y, x, 1], planes[y, x, 2])
+            w, wx, wy = planes[y, x, 0], planes[y, x, 1], planes[y, x, 2]
+            cost[y, x] = _best_views_cost(images, x, y, w, wx, wy) if w > 0 else BAD
 
 
 @njit(parallel=True, fastmath=True, error_model="numpy", cache=True)

@@ -76,8 +76,10 @@ def _surface(work: Work[MeshOptions], reconstruction: Reconstruction, cloud: Poi
     full = poisson_surface(cloud, work.options.poisson_depth)
     work.progress(0.3, f"trimming {len(full.faces)} faces")
     votes = depth_votes(work.input, reconstruction, full.vertices_in_world, options)
-    cut = votes.seen_through() | ~region.holds(full.vertices_in_world)
-    return decimate(trimmed(full, cloud, TrimOptions(), cut), work.options.max_faces), len(full.faces)
+    outside = ~region.holds(full.vertices_in_world)
+    cut, open_for_sure = votes.seen_through() | outside, votes.clearly_seen_through() | outside
+    surface = trimmed(full, cloud, TrimOptions(), cut, open_for_sure)
+    return decimate(surface, work.options.max_faces), len(full.faces)
 
 
 def _colored(

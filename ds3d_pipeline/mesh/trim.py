@@ -2,7 +2,7 @@
 
 Poisson closes every surface, also where nobody looked. Cut away is what lies far from all points in their
 local spacing, what cameras looked through, and what lies outside the region of interest; small holes stay
-filled with Poisson's own surface.
+filled with Poisson's own surface where nothing clearly says that there is none.
 """
 
 from __future__ import annotations
@@ -35,20 +35,25 @@ class TrimOptions:
 
 
 def trimmed(
-    mesh: Mesh, cloud: PointCloud, options: TrimOptions, cut: NDArray[np.bool_] | None = None
+    mesh: Mesh,
+    cloud: PointCloud,
+    options: TrimOptions,
+    cut: NDArray[np.bool_] | None = None,
+    open_for_sure: NDArray[np.bool_] | None = None,
 ) -> Mesh:
     """The surface near the points and not where most vertices are `cut` (N,), without slivers and crumbs.
 
-    Small holes stay filled. Raises StageError where nothing is left.
+    Small holes stay filled that do not border on what is `open_for_sure` (N,), by default all that is cut.
+    Raises StageError where nothing is left.
     """
     reach, short = _reach(mesh, cloud, options)
     graph = vertex_graph(mesh.faces, len(reach))
-    fields = np.stack([reach, np.zeros(len(reach)) if cut is None else 2.0 * cut], axis=1)
+    cut = np.zeros(len(reach), bool) if cut is None else cut
+    fields = np.stack([reach, 2.0 * cut, 2.0 * (cut if open_for_sure is None else open_for_sure)], axis=1)
     for _ in range(options.smoothing):
         fields = graph @ fields
-    good = np.less_equal(fields, 1)[mesh.faces].all(axis=1)
-    allowed = short & good[:, 1]
-    near = allowed & good[:, 0]
+    near_points, uncut, closable = np.less_equal(fields, 1)[mesh.faces].all(axis=1).T
+    allowed, near = short & closable, short & near_points & uncut
     if not near.any():
         cause = f"No part of the surface lies near any of the {len(cloud.points_in_world)} points."
         raise StageError(cause, "Photograph the scene again from more sides.")

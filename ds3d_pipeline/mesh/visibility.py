@@ -47,6 +47,10 @@ class Votes:
         """(N,) where at least two maps, and more than support the point, saw through it."""
         return (self.passes >= 2) & (self.passes > self.supports)
 
+    def clearly_seen_through(self) -> NDArray[np.bool_]:
+        """(N,) where hardly a map supports the point and several saw through it."""
+        return (self.passes >= 4) & (self.passes > 4 * self.supports)
+
     def narrow(self, options: VoteOptions) -> NDArray[np.bool_]:
         """(N,) where two or more maps agree, but from nearly the same direction."""
         return (self.supports >= 2) & (self.angles_deg < options.min_angle_deg)

@@ -24,7 +24,9 @@ class FusionOptions:
     """What counts as agreement."""
 
     min_views: int = 3
-    """A point is seen by at least this many views."""
+    """A point is seen by at least this many views, or by two where few can see it; see `least_share`."""
+    least_share: float = 0.6
+    """Two views are enough where they are this share of all that could see the point."""
     max_neighbours: int = 12
     depth_tolerance: float = 0.01
     """Largest difference in depth, relative."""
@@ -102,7 +104,7 @@ def _fuse_one(
     view = load(index)
     free = (view.depth > 0) & ~used.setdefault(index, np.zeros(view.depth.shape, bool))
     sums = np.concatenate([view.points, view.normals, view.colors.astype(np.float32)], axis=2)
-    counts = np.ones(view.depth.shape, np.int32)
+    counts, lookers = np.ones((2, *view.depth.shape), np.int32)
     matches = np.full((len(others), *view.depth.shape), -1, np.int32)
     cosine = float(np.cos(np.radians(options.normal_tolerance_deg)))
     limits = (options.depth_tolerance, options.reprojection_tolerance_px, cosine)
@@ -112,9 +114,10 @@ def _fuse_one(
         _match(
             view.points, view.normals, view.K, view.cam_from_world, free,
             there.K, there.cam_from_world, there.depth, there.points, there.normals, there.colors,
-            limits, sums, counts, matches[slot],
+            limits, sums, counts, lookers, matches[slot],
         )  # fmt: skip
-    accepted = free & (counts >= options.min_views)
+    enough = np.minimum(np.maximum(np.ceil(options.least_share * lookers), 2), options.min_views)
+    accepted = free & (counts >= enough)
     for slot, other in enumerate(others):
         mine = matches[slot][accepted]
         used[other].reshape(-1)[mine[mine >= 0]] = True
@@ -147,9 +150,13 @@ def _match(
     limits: tuple[float, float, float],
     sums: Float32,
     counts: NDArray[np.int32],
+    lookers: NDArray[np.int32],
     matches: NDArray[np.int32],
 ) -> None:
-    """Adds to `sums` and `counts` what one neighbour sees of each free pixel's point."""
+    """Adds to `sums` and `counts` what one neighbour sees of each free pixel's point.
+
+    `lookers` counts the views in whose picture the point lies with nothing before it.
+    """
     depth_tolerance, reprojection_tolerance, min_cosine = limits
     height, width = free.shape
     other_height, other_width = other_depth.shape
@@ -162,7 +169,10 @@ def _match(
                 continue
             there_row, there_column = int(v), int(u)
             there_z = other_depth[there_row, there_column]
-            if there_z <= 0 or abs(there_z - z) > depth_tolerance * z:
+            if there_z > 0 and there_z < z * (1 - depth_tolerance):
+                continue
+            lookers[row, column] += 1
+            if there_z <= 0 or there_z > z * (1 + depth_tolerance):
                 continue
             back_u, back_v, back_z = _project(K, cam_from_world, other_points[there_row, there_column])
             error = np.hypot(back_u - column - 0.5, back_v - row - 0.5)

@@ -6,6 +6,7 @@ from ds3d_pipeline.mesh.clean import face_components
 from ds3d_pipeline.mesh.decimate import decimate
 from ds3d_pipeline.mesh.surface import nearest_colors, poisson_surface, usable_depth
 from ds3d_pipeline.mesh.trim import TrimOptions, trimmed
+from ds3d_pipeline.mesh.visibility import Votes
 from ds3d_pipeline.scene import Mesh
 from ds3d_pipeline_tests.mesh.shapes import (
     box_cloud,
@@ -69,6 +70,23 @@ def test_far_crumb_is_dropped():
     )
     mesh = trimmed(poisson_surface(cloud, 8), cloud, TrimOptions())
     assert mesh.vertices_in_world[:, 0].max() < 1.1
+
+
+@pytest.mark.parametrize("sure", [False, True])
+def test_a_small_hole_stays_open_only_where_that_is_sure(sphere, sure):
+    cloud = sphere[0]
+    full = poisson_surface(cloud, 7)
+    cap = full.vertices_in_world[:, 2] > np.cos(0.12) * np.linalg.norm(full.vertices_in_world, axis=1)
+    mesh = trimmed(full, cloud, TrimOptions(), cap, cap & sure)
+    pole = sample_surface(mesh, 60_000).points[:, 2] > np.cos(0.06)
+    assert pole.any() == (not sure)
+
+
+def test_votes_that_contradict_each_other_are_not_clear():
+    counts = np.array([[0, 1], [0, 2], [0, 4], [1, 4], [1, 5], [3, 9], [3, 2]], np.int32).T.copy()
+    votes = Votes(supports=counts[0], passes=counts[1], angles_deg=np.zeros(7, np.float32))
+    assert votes.seen_through().tolist() == [False, True, True, True, True, True, False]
+    assert votes.clearly_seen_through().tolist() == [False, False, True, False, True, False, False]
 
 
 def test_surface_far_from_all_points_is_an_error(sphere):

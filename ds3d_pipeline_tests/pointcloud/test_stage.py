@@ -8,7 +8,13 @@ from ds3d_pipeline.options import PointcloudOptions
 from ds3d_pipeline.pointcloud.stage import fuse
 from ds3d_pipeline.program import STAGE_ERROR_EXIT, program_main
 from ds3d_pipeline.records import write_json
-from ds3d_pipeline_tests.pointcloud.captures import WALL_Z, wall_color, wall_depth, write_capture
+from ds3d_pipeline_tests.pointcloud.captures import (
+    WALL_Z,
+    wall_color,
+    wall_depth,
+    wall_points,
+    write_capture,
+)
 
 
 def run(tmp_path, options=None):
@@ -63,6 +69,30 @@ def test_depth_that_only_one_view_claims_is_dropped(tmp_path, capture):
     run(tmp_path)
     _, cloud = result(tmp_path)
     np.testing.assert_allclose(cloud.points_in_world[:, 2], WALL_Z, atol=1e-4)
+
+
+def test_two_of_five_views_do_not_make_a_point_that_all_could_see(tmp_path, capture):
+    def with_board(centre):
+        depth = wall_depth(centre).copy()
+        if centre[0] in (0, 0.3):
+            across = wall_points(centre, np.full_like(depth, 1.5))[..., :2]
+            depth[(np.abs(across) < 0.15).all(axis=-1)] = 1.5
+        return depth
+
+    capture(depth_of=with_board)
+    run(tmp_path)
+    _, cloud = result(tmp_path)
+    np.testing.assert_allclose(cloud.points_in_world[:, 2], WALL_Z, atol=1e-4)
+
+
+def test_two_views_make_a_point_where_no_other_looks(tmp_path, capture):
+    """The wall's left end is in the first picture alone up to x = -1.9, and in two up to x = -1.6."""
+    capture()
+    run(tmp_path)
+    _, cloud = result(tmp_path)
+    left = cloud.points_in_world[:, 0]
+    assert ((left > -1.85) & (left < -1.65)).sum() > 500
+    assert not (left < -1.92).any()
 
 
 def test_noise_is_averaged(tmp_path, capture):
