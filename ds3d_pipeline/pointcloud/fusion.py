@@ -104,7 +104,7 @@ def _fuse_one(
     view = load(index)
     free = (view.depth > 0) & ~used.setdefault(index, np.zeros(view.depth.shape, bool))
     sums = np.concatenate([view.points, view.normals, view.colors.astype(np.float32)], axis=2)
-    counts, lookers = np.ones((2, *view.depth.shape), np.int32)
+    counts, lookers = np.ones(view.depth.shape, np.int32), np.ones(view.depth.shape, np.int32)
     matches = np.full((len(others), *view.depth.shape), -1, np.int32)
     cosine = float(np.cos(np.radians(options.normal_tolerance_deg)))
     limits = (options.depth_tolerance, options.reprojection_tolerance_px, cosine)
