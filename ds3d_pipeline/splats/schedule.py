@@ -41,6 +41,8 @@ class Recipe:
     opacity_pull: float = 3e-3
     scale_pull: float = 1e-2
     """Weights of the mean opacity and the mean scale (in typical depths' pixels over 100) in the loss."""
+    most_scale: float = 0.3
+    """Largest standard deviation of a Gaussian, as a share of its distance to the nearest camera."""
     start_opacity: float = 0.5
     random_background: bool = True
     """Draws every step on another colour, so that what all photos show must become opaque."""

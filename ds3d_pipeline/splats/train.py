@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from ds3d_pipeline.options import SplatOptions
 from ds3d_pipeline.scene import Float32
 from ds3d_pipeline.splats.densify import densify
 from ds3d_pipeline.splats.exposure import Exposure, slow_patterns
 from ds3d_pipeline.splats.inputs import Photo, Pyramid, as_float
+from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT
 from ds3d_pipeline.splats.losses import Loss, loss_and_gradient
 from ds3d_pipeline.splats.mip import filter_variance, filtered, filtered_backward
 from ds3d_pipeline.splats.optimizer import AdamState, adam_step, fresh_state
@@ -97,6 +99,8 @@ class Trainer:
         self._pyramid = Pyramid(photos)
         self.rows = rows.copy()
         self._pixel = pixel_size(rows, photos)
+        centres = [-photo.cam_from_world[:3, :3].T @ photo.cam_from_world[:3, 3] for photo in photos]
+        self._cameras = KDTree(centres)
         self._start = len(rows)
         self._state = fresh_state(rows)
         self._exposure = Exposure(slow_patterns(photos))
@@ -167,6 +171,7 @@ class Trainer:
             **vars(self._state),
             **{f"exposure_{name}": value for name, value in self._exposure.state().items()},
             "variance": self._variance,
+            "most_log_scale": self._most_log_scale,
             "pull": self._pull,
             "seen": self._seen,
             "queue": np.array(self._queue, np.int64),
@@ -185,6 +190,7 @@ class Trainer:
             setattr(self._exposure, name, state[f"exposure_{name}"])
         iteration, self._densified, self._start = (int(value) for value in state["counts"])
         self._variance, self._pull, self._seen = state["variance"], state["pull"], state["seen"]
+        self._most_log_scale = state["most_log_scale"]
         self._queue = [int(value) for value in state["queue"]]
         self._psnrs, self._pixel = state["psnrs"], float(state["pixel"])
         self._rng.bit_generator.state = json.loads(str(state["rng"]))
@@ -243,9 +249,18 @@ class Trainer:
         self._seen = np.zeros(len(self.rows), np.float32)
         filtering = self._photos if self._options.mip_filter else ()
         self._variance = filter_variance(self.rows[:, :3], filtering)
+        distance = self._cameras.query(self.rows[:, :3])[0]
+        self._most_log_scale = np.log(self._recipe.most_scale * np.maximum(distance, 1e-12))[:, None]
+        self._limit_scales()
+
+    def _limit_scales(self) -> None:
+        """Keeps Gaussians from veiling a view between the cameras whose near plane hides them from each."""
+        scales = self.rows[:, LOG_SCALE:LOGIT]
+        np.minimum(scales, self._most_log_scale, out=scales)
 
     def _next_photo(self) -> int:
         if not self._queue:
+            self._limit_scales()
             self._queue = [int(index) for index in self._rng.permutation(len(self._psnrs))]
         return self._queue.pop()
 

@@ -172,6 +172,18 @@ def test_few_photos_get_fewer_harmonics(photos, degree):
     assert settled(SplatOptions(sh_degree=1), photos).sh_degree == min(degree, 1)
 
 
+def test_no_gaussian_outgrows_its_distance_to_the_cameras(truth, photos):
+    rows = rough(truth)
+    rows[:20, LOG_SCALE:LOGIT] = 2
+    trained = train(rows, photos, replace(OPTIONS, iterations=40)).rows
+    centres = np.array([-p.cam_from_world[:3, :3].T @ p.cam_from_world[:3, 3] for p in photos])
+    distance = np.linalg.norm(trained[:, None, :3] - centres, axis=2).min(axis=1)
+    largest = np.exp(trained[:, LOG_SCALE:LOGIT].max(axis=1))
+    assert len(trained) == 300
+    # Means and scales move a little between two limits.
+    assert (largest < 1.2 * 0.3 * distance).all()
+
+
 def test_a_result_worse_than_the_light_splat_is_refused():
     better, worse = (Scores(images=("a",), psnr_db=value, ssim=0.5) for value in (20.0, 19.0))
     refuse_worse(worse, better)
