@@ -38,7 +38,7 @@ def clean(rows: Float32, photos: Sequence[Photo], points: Float32) -> tuple[Floa
 
 
 def _near(rows: Float32, photos: Sequence[Photo], points: Float32) -> np.ndarray:
-    centres = [-photo.cam_from_world[:3, :3].T @ photo.cam_from_world[:3, 3] for photo in photos]
+    centres = [photo.centre_in_world for photo in photos]
     known = np.concatenate([points, np.array(centres, np.float32).reshape(-1, 3)])
     low, high = known.min(axis=0), known.max(axis=0)
     size = float((high - low).max())

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ds3d_pipeline.geometry.transforms import invert_rigid
 from ds3d_pipeline.scene import Float32, Float64
 from ds3d_pipeline.splats.inputs import Photo
 from ds3d_pipeline.splats.losses import Loss
@@ -78,10 +77,10 @@ def slow_patterns(photos: Sequence[Photo]) -> Float32:
 
 def _camera_distances(photos: Sequence[Photo]) -> Float64:
     """(photos, photos) between places and viewing directions together, each by its spread over the photos."""
-    world_from_cam = np.array([invert_rigid(photo.cam_from_world) for photo in photos])
+    centres = np.array([photo.centre_in_world for photo in photos])
+    directions = np.array([photo.cam_from_world[2, :3] for photo in photos])
     squared = np.zeros((len(photos), len(photos)))
-    for column in (3, 2):
-        values = world_from_cam[:, :3, column]
+    for values in (centres, directions):
         spread = float(values.var(axis=0).sum())
         squared += cdist(values, values, "sqeuclidean") / max(spread, 1e-12)
     return np.sqrt(squared)

@@ -29,6 +29,11 @@ class Photo:
     mask: UInt8 | None = None
     """(H, W), 0 where the photo says nothing about the scene; None where all of it does."""
 
+    @property
+    def centre_in_world(self) -> Float64:
+        """(3,) camera centre in scene units."""
+        return -self.cam_from_world[:3, :3].T @ self.cam_from_world[:3, 3]
+
 
 def read_cameras(folder: Path) -> Reconstruction:
     """The reconstruction in `folder/sparse`; raises InputError where there is none or it has no view."""

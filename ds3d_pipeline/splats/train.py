@@ -99,8 +99,7 @@ class Trainer:
         self._pyramid = Pyramid(photos)
         self.rows = rows.copy()
         self._pixel = pixel_size(rows, photos)
-        centres = [-photo.cam_from_world[:3, :3].T @ photo.cam_from_world[:3, 3] for photo in photos]
-        self._cameras = KDTree(centres)
+        self._cameras = KDTree([photo.centre_in_world for photo in photos])
         self._start = len(rows)
         self._state = fresh_state(rows)
         self._exposure = Exposure(slow_patterns(photos))

@@ -176,7 +176,7 @@ def test_no_gaussian_outgrows_its_distance_to_the_cameras(truth, photos):
     rows = rough(truth)
     rows[:20, LOG_SCALE:LOGIT] = 2
     trained = train(rows, photos, replace(OPTIONS, iterations=40)).rows
-    centres = np.array([-p.cam_from_world[:3, :3].T @ p.cam_from_world[:3, 3] for p in photos])
+    centres = np.array([photo.centre_in_world for photo in photos])
     distance = np.linalg.norm(trained[:, None, :3] - centres, axis=2).min(axis=1)
     largest = np.exp(trained[:, LOG_SCALE:LOGIT].max(axis=1))
     assert len(trained) == 300
