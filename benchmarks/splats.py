@@ -4,6 +4,7 @@
     python benchmarks/splats.py curve FOLDER... [--seconds 10 20 40 80 180] [--side 768] [--sparse]
                                                 [--heldout 000004.jpg 000009.jpg] [--output curve]
                                                 [--mode balanced] [--pictures FOLDER]
+    python benchmarks/splats.py plot CSV... [--output curve]
     python benchmarks/splats.py scaling FOLDER [--gaussians 10000 30000 100000 300000]
     python benchmarks/splats.py memory
     python benchmarks/splats.py nan [--seeds 20]
@@ -12,10 +13,10 @@ FOLDER is any COLMAP folder with `images/` and `sparse/` (undistorted), such as 
 prints milliseconds by part of one iteration on its middle photo. `curve` trains once for each time limit as
 the pipeline does in `--mode`, scores the photos named (by default every 8th, from the first), which training
 does not see, and writes OUTPUT.csv and OUTPUT.png; `--pictures` keeps what the splat shows beside those
-photos. `--cpu-clock F` counts CPU seconds of one thread divided by F in place of the wall clock, for a
-machine shared with others: set NUMBA_NUM_THREADS=1 and F to the speed-up that all cores give on a quiet one.
-`memory` trains 200,000 Gaussians on 100 photos of 960 px, `nan` 2,000 iterations on a tiny scene for every
-seed.
+photos. `plot` puts what several such runs wrote into one. `--cpu-clock F` counts CPU seconds of one thread
+divided by F in place of the wall clock, for a machine shared with others: set NUMBA_NUM_THREADS=1 and F to
+the speed-up that all cores give on a quiet one. `memory` trains 200,000 Gaussians on 100 photos of 960 px,
+`nan` 2,000 iterations on a tiny scene for every seed.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ from pathlib import Path
 
 import numba
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from ds3d_pipeline.modes import MODES
 from ds3d_pipeline.options import SplatOptions
 from ds3d_pipeline.scene import PointCloud
+from ds3d_pipeline.splats.clean import clean
 from ds3d_pipeline.splats.inputs import Photo, as_float, read_cameras, read_photo, read_points, sparse_points
 from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT, SH, rows_from_gaussians
 from ds3d_pipeline.splats.light import light_splat
@@ -49,7 +51,7 @@ from ds3d_pipeline.splats.warm import compile_kernels
 
 REPEATS = 7
 SH_DEGREE = 3
-COLUMNS = ("capture", "start", "seconds", "iterations", "gaussians", "train_db", "heldout_db", "ssim")
+COLUMNS = ("capture", "start", "side", "seconds", "iterations", "gaussians", "train_db", "heldout_db", "ssim")
 
 
 def crowded(points: PointCloud, count: int) -> PointCloud:
@@ -129,11 +131,24 @@ def curve(args) -> None:
         for seconds in args.seconds:
             told.append(trained_for(folder, seconds, args))
             print("".join(f"{value:>14}" for value in told[-1].values()), flush=True)
-    with args.output.with_suffix(".csv").open("w", newline="") as file:
+    publish(told, args.output)
+
+
+def merge(args) -> None:
+    """What several runs of `curve` wrote, as one table and one plot."""
+    told: list[dict[str, object]] = []
+    for path in args.folders:
+        with path.open(newline="") as file:
+            told.extend(csv.DictReader(file))
+    publish(told, args.output)
+
+
+def publish(told: list[dict[str, object]], output: Path) -> None:
+    with output.with_suffix(".csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(told)
-    plot(told, args.output.with_suffix(".png"))
+    plot(told, output.with_suffix(".png"))
 
 
 def trained_for(folder: Path, seconds: float, args) -> dict[str, object]:
@@ -152,17 +167,17 @@ def trained_for(folder: Path, seconds: float, args) -> dict[str, object]:
     clock = (lambda: time.thread_time() / args.cpu_clock) if args.cpu_clock else None
     trained = train(rows, training, options, now=clock)
     judged = [photo for photo in photos if photo.name in names]
-    scores = score(trained.rows, judged, options.sh_degree)
+    cleaned, _ = clean(trained.rows, training, start.means)
+    scores = score(cleaned, judged, options.sh_degree)
     if args.pictures:
-        write_comparisons(
-            args.pictures / f"{folder.name}-{seconds:.0f}s", trained.rows, judged, options.sh_degree
-        )
+        write_comparisons(args.pictures / f"{folder.name}-{seconds:.0f}s", cleaned, judged, options.sh_degree)
     return {
         "capture": folder.name,
         "start": source,
+        "side": args.side,
         "seconds": round(trained.seconds, 1),
         "iterations": trained.iterations,
-        "gaussians": len(trained.rows),
+        "gaussians": len(cleaned),
         "train_db": round(trained.train_psnr_db, 2),
         "heldout_db": round(scores.psnr_db, 2),
         "ssim": round(scores.ssim, 4),
@@ -170,28 +185,36 @@ def trained_for(folder: Path, seconds: float, args) -> dict[str, object]:
 
 
 def plot(told: list[dict[str, object]], path: Path) -> None:
-    """Held-out decibels over the logarithm of seconds, one line a capture."""
+    """Held-out decibels over the logarithm of seconds, one line a capture and start."""
     width, height, edge = 900, 500, 60
     image = Image.new("RGB", (width, height), "white")
-    draw = ImageDraw.Draw(image)
-    times, scores = np.log([row["seconds"] for row in told]), np.array([row["heldout_db"] for row in told])
-    low, high = np.floor(scores.min()), np.ceil(scores.max()) + 0.5
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(14)
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for row in told:
+        line = lines.setdefault(f"{row['capture']}, {row['side']} px, {row['start']}", [])
+        line.append((float(str(row["seconds"])), float(str(row["heldout_db"]))))
+    found = np.array([point for line in lines.values() for point in line])
+    times, low, high = np.log(found[:, 0]), np.floor(found[:, 1].min()), np.ceil(found[:, 1].max())
 
-    def at(seconds, decibels):
+    def at(seconds: float, decibels: float) -> tuple[float, float]:
         x = (np.log(seconds) - times.min()) / max(np.ptp(times), 1e-6)
-        return edge + x * (width - 3 * edge), edge + (high - decibels) / (high - low) * (height - 2 * edge)
+        y = (high - decibels) / max(high - low, 1)
+        return edge + x * (width - 2 * edge), edge + y * (height - 2 * edge)
 
-    for decibels in np.arange(low, high, 0.5):
+    for decibels in np.arange(low, high + 0.1):
         left, y = at(np.exp(times.min()), decibels)
-        draw.line([left, y, width - 2 * edge, y], "#dddddd")
-        draw.text((15, y - 6), f"{decibels:.1f} dB", "black")
-    for seconds in sorted({row["seconds"] for row in told}):
-        draw.text((at(seconds, low)[0] - 8, height - edge + 10), f"{seconds:.0f} s", "black")
-    colors = ("#0876c8", "#d44434", "#2a8a3e", "#8040a0")
-    for index, name in enumerate(dict.fromkeys(row["capture"] for row in told)):
-        points = [at(row["seconds"], row["heldout_db"]) for row in told if row["capture"] == name]
-        draw.line(points, colors[index % 4], width=3)
-        draw.text((points[-1][0] + 8, points[-1][1] - 6), str(name), colors[index % 4])
+        draw.line([left, y, width - edge, y], "#dddddd")
+        draw.text((8, y - 8), f"{decibels:.0f} dB", "black", font)
+    for seconds in sorted({round(value) for value in found[:, 0]}):
+        draw.text((at(seconds, low)[0] - 12, height - edge + 8), f"{seconds}", "black", font)
+    draw.text((width - 2 * edge, height - edge / 2), "training, s", "black", font)
+    colors = ("#0876c8", "#d44434", "#2a8a3e", "#8040a0", "#b06a00")
+    for index, (name, line) in enumerate(lines.items()):
+        points, color = [at(*point) for point in sorted(line)], colors[index % len(colors)]
+        draw.line(points, color, width=3)
+        for x, y in points:
+            draw.ellipse([x - 4, y - 4, x + 4, y + 4], color)
+        draw.text((edge + 10 + 260 * (index % 3), 8 + 20 * (index // 3)), name, color, font)
     image.save(path)
 
 
@@ -239,9 +262,9 @@ def nan(args) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    jobs = {"speed": speed, "curve": curve, "scaling": scaling, "memory": memory, "nan": nan}
+    jobs = {"speed": speed, "curve": curve, "plot": merge, "scaling": scaling, "memory": memory, "nan": nan}
     parser.add_argument("what", choices=jobs)
-    parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER")
+    parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="or CSV")
     parser.add_argument("--sides", type=int, nargs="+", default=[384, 768, 1080])
     parser.add_argument("--side", type=int, default=768)
     parser.add_argument("--gaussians", type=int, nargs="+")
@@ -254,9 +277,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("curve"))
     parser.add_argument("--seeds", type=int, default=20)
     args = parser.parse_args()
-    if args.what in ("speed", "curve", "scaling") and not args.folders:
+    if args.what not in ("memory", "nan") and not args.folders:
         parser.error(f"{args.what} needs a FOLDER")
-    print(f"kernels ready after {compile_kernels(lambda: None):.1f} s")
+    if args.what != "plot":
+        print(f"kernels ready after {compile_kernels(lambda: None):.1f} s")
     jobs[args.what](args)
 
 
