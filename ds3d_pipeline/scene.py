@@ -137,7 +137,9 @@ class Reconstruction:
 
 
 DOUBTFUL_CONFIDENCE = 0.01
-"""Depth of no more confidence was matched, but other views do not agree: it is shown, and not built upon."""
+"""Depth of no more confidence was matched, but too few other views agree: it is shown, and not built upon."""
+LONE_CONFIDENCE = 0.005
+"""Of no more confidence is what no other view agrees with, or what is of an empty area."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +158,14 @@ class DepthMap:
 
     def believed(self) -> DepthMap:
         """The map without its doubtful depths."""
-        sure = self.confidence > DOUBTFUL_CONFIDENCE
+        return self._above(DOUBTFUL_CONFIDENCE)
+
+    def seconded(self) -> DepthMap:
+        """The map without the depths that not one other view agrees with."""
+        return self._above(LONE_CONFIDENCE)
+
+    def _above(self, confidence: float) -> DepthMap:
+        sure = self.confidence > confidence
         return replace(
             self,
             depth=np.where(sure, self.depth, np.float32(0)),

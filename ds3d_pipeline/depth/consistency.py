@@ -14,7 +14,7 @@ from ds3d_pipeline.depth.hollow import HollowOptions, hollow_areas
 from ds3d_pipeline.depth.levels import Level
 from ds3d_pipeline.depth.matching import round_trip_px
 from ds3d_pipeline.depth.patchmatch import Planes
-from ds3d_pipeline.scene import DOUBTFUL_CONFIDENCE, DepthMap, Float32
+from ds3d_pipeline.scene import DOUBTFUL_CONFIDENCE, LONE_CONFIDENCE, DepthMap, Float32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,17 +58,21 @@ def filtered_map(image: str, found: Planes, level: Level, grey: Float32, options
 
     `level` holds the planes of those views, `grey` (H, W) is the view's photo in [0, 1].
 
-    Confidence is how well the patches correlate, times 1 - 2^-n for n agreeing views.
+    Confidence is how well the patches correlate, times 1 - 2^-n for n agreeing views. Depth that one view
+    agrees with where two are wanted is doubtful; fusion takes it where hardly another view looks.
     """
     agreeing = agreeing_views(found, level, options)
     kept = _consistent(found, agreeing, len(level.sources), options)
+    seconded = kept | ((agreeing >= 1) & (found.cost <= options.doubtful_cost))
+    seconded = _without_islands(found, seconded, options)
     guessed, plain = fill_plain(found, kept, level, options.filling)
     solid = ~hollow_areas(kept, plain, level.textureless, grey, options.hollow)
     kept, plain = kept & solid, plain & solid
     doubtful = ~kept & ~plain & (found.cost <= options.doubtful_cost)
     planes = np.where(plain[..., None], guessed, np.where((kept | doubtful)[..., None], found.planes, 0))
     confidence = np.clip(1 - found.cost, 0, 1) * (1 - np.exp2(-agreeing.astype(np.float32)))
-    confidence = np.maximum(confidence, 2 * DOUBTFUL_CONFIDENCE) * kept + DOUBTFUL_CONFIDENCE * doubtful
+    confidence = np.maximum(confidence, 2 * DOUBTFUL_CONFIDENCE) * kept
+    confidence += np.where(seconded & solid, DOUBTFUL_CONFIDENCE, LONE_CONFIDENCE) * doubtful
     confidence = np.where(plain, options.plain_confidence, confidence)
     result = Planes(planes=planes.astype(np.float32), cost=found.cost, K=found.K)
     return Filtered(
@@ -84,7 +88,10 @@ def _consistent(
     """(H, W) pixels that enough views agree with, without small islands."""
     enough = agreeing >= min(options.min_agreeing, sources)
     enough |= (agreeing >= 1) & (found.cost <= options.sure_cost)
-    kept = enough & (found.cost <= options.max_cost)
+    return _without_islands(found, enough & (found.cost <= options.max_cost), options)
+
+
+def _without_islands(found: Planes, kept: NDArray[np.bool_], options: FilterOptions) -> NDArray[np.bool_]:
     depth = np.where(kept, found.depth, 0).astype(np.float32)
     return kept & ~small_islands(depth, max(2, round(options.max_speckle * depth.size)), options.island_step)
 

@@ -87,7 +87,7 @@ def _options(folder: Path, views: list[View]) -> FusionOptions:
 
 
 def _load(folder: Path, view: View) -> FusionView:
-    depth_map = read_depth_map(folder, view).believed()
+    depth_map = read_depth_map(folder, view).seconded()
     height, width = depth_map.depth.shape
     return fusion_view(view, depth_map, read_image(folder / "images" / view.image, (width, height)))
 
