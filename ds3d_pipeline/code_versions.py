@@ -10,7 +10,7 @@ CODE_VERSIONS: dict[str, str] = {
     "poses": "2",
     "depth_maps": "4",
     "pointcloud": "3",
-    "mesh": "2",
+    "mesh": "3",
     "splat": "3",
     "metrics": "1",
 }

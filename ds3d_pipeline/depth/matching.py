@@ -30,7 +30,9 @@ PAD_PX = 12
 BAD = np.float32(2.0)
 """The worst cost: 1 - NCC of opposite patches, or no match possible."""
 SPATIAL_VARIANCE = np.float32(50.0)
-COLOR_VARIANCE = np.float32(0.02)
+COLOR_VARIANCE = np.float32(0.006)
+"""Of what weighs a sample by its likeness to the middle one: much wider, and an outline pulls the plain
+background beside it to its own depth; narrower, and too little is left to match."""
 NOISE_VARIANCE = np.float32(1.5e-5)
 """Of grey values in [0, 1], about one 8-bit level: fades the correlation out where there is no texture."""
 MAX_STRETCH = np.float32(4.0)

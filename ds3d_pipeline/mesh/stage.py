@@ -7,6 +7,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.formats.gltf import write_glb
@@ -78,7 +80,8 @@ def _surface(work: Work[MeshOptions], reconstruction: Reconstruction, cloud: Poi
     votes = depth_votes(work.input, reconstruction, full.vertices_in_world, options)
     outside = ~region.holds(full.vertices_in_world)
     cut, open_for_sure = votes.seen_through() | outside, votes.clearly_seen_through() | outside
-    surface = trimmed(full, cloud, TrimOptions(), cut, open_for_sure)
+    centres = np.array([view.centre_in_world for view in reconstruction.views])
+    surface = trimmed(full, cloud, TrimOptions(), cut, open_for_sure, centres)
     return decimate(surface, work.options.max_faces), len(full.faces)
 
 

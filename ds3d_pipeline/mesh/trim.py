@@ -24,6 +24,9 @@ class TrimOptions:
     """How far the surface may reach beyond the points, in units of their local spacing."""
 
     max_spacings: float = 4.0
+    max_sparsity: float = 3.0
+    """Spacing counts as at most this many times the usual one, both as the nearest camera sees them: where
+    points are scarcer, nothing supports a long reach."""
     max_edge_spacings: float = 16.0
     """No edge is longer than this: long ones span what no point supports."""
     neighbours: int = 8
@@ -40,13 +43,15 @@ def trimmed(
     options: TrimOptions,
     cut: NDArray[np.bool_] | None = None,
     open_for_sure: NDArray[np.bool_] | None = None,
+    centres: Float64 | None = None,
 ) -> Mesh:
     """The surface near the points and not where most vertices are `cut` (N,), without slivers and crumbs.
 
+    `centres` (C, 3) are the cameras', without which spacing counts as it is.
     Small holes stay filled that do not border on what is `open_for_sure` (N,), by default all that is cut.
     Raises StageError where nothing is left.
     """
-    reach, short = _reach(mesh, cloud, options)
+    reach, short = _reach(mesh, cloud, options, centres)
     graph = vertex_graph(mesh.faces, len(reach))
     cut = np.zeros(len(reach), bool) if cut is None else cut
     fields = np.stack([reach, 2.0 * cut, 2.0 * (cut if open_for_sure is None else open_for_sure)], axis=1)
@@ -61,10 +66,15 @@ def trimmed(
     return largest_components(sound_faces(keep_faces(mesh, kept)), options.min_component_share)
 
 
-def _reach(mesh: Mesh, cloud: PointCloud, options: TrimOptions) -> tuple[Float64, NDArray[np.bool_]]:
+def _reach(
+    mesh: Mesh, cloud: PointCloud, options: TrimOptions, centres: Float64 | None
+) -> tuple[Float64, NDArray[np.bool_]]:
     """(N,) distance of each vertex to the points over the largest allowed, and (F,) which edges are short."""
     tree = KDTree(cloud.points_in_world)
     spacing = _local_spacing(tree, cloud, options.neighbours)
+    if centres is not None:
+        away = KDTree(centres).query(cloud.points_in_world)[0]
+        spacing = np.minimum(spacing, options.max_sparsity * np.median(spacing / away) * away)
     distance, nearest = tree.query(mesh.vertices_in_world, workers=-1)
     corners = mesh.vertices_in_world[mesh.faces]
     longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)

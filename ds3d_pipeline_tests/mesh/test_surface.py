@@ -7,6 +7,7 @@ from ds3d_pipeline.mesh.decimate import decimate
 from ds3d_pipeline.mesh.surface import nearest_colors, poisson_surface, usable_depth
 from ds3d_pipeline.mesh.trim import TrimOptions, trimmed
 from ds3d_pipeline.mesh.visibility import Votes
+from ds3d_pipeline.pointcloud.cleaning import select
 from ds3d_pipeline.scene import Mesh
 from ds3d_pipeline_tests.mesh.shapes import (
     box_cloud,
@@ -70,6 +71,20 @@ def test_far_crumb_is_dropped():
     )
     mesh = trimmed(poisson_surface(cloud, 8), cloud, TrimOptions())
     assert mesh.vertices_in_world[:, 0].max() < 1.1
+
+
+def test_scarce_points_do_not_carry_the_surface_far():
+    """The lower half keeps few points: they hold what is beside them, and not all between."""
+    cloud = sphere_cloud(count=60_000)
+    kept = (cloud.points_in_world[:, 2] > 0) | (np.arange(len(cloud.points_in_world)) % 3000 == 0)
+    scarce = select(cloud, kept)
+    full, centres = poisson_surface(scarce, 7), np.array([[0, 0, -4.0], [4.0, 0, 0], [0, 0, 4.0]])
+    shares = []
+    for eyes in (None, centres):
+        samples = sample_surface(trimmed(full, scarce, TrimOptions(), centres=eyes)).points
+        shares.append((samples[:, 2] < -0.3).mean())
+        assert (samples[:, 2] > 0.1).sum() > 5000
+    assert shares[1] < 0.6 * shares[0]
 
 
 @pytest.mark.parametrize("sure", [False, True])
