@@ -11,6 +11,6 @@ CODE_VERSIONS: dict[str, str] = {
     "depth_maps": "4",
     "pointcloud": "3",
     "mesh": "3",
-    "splat": "3",
+    "splat": "4",
     "metrics": "1",
 }

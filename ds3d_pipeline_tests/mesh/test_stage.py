@@ -6,20 +6,13 @@ import trimesh
 
 from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.formats.ply import read_pointcloud, write_pointcloud
-from ds3d_pipeline.mesh.region import region_of_interest
 from ds3d_pipeline.mesh.stage import poisson
 from ds3d_pipeline.options import MeshOptions
 from ds3d_pipeline.pointcloud.cleaning import select
 from ds3d_pipeline.program import STAGE_ERROR_EXIT, program_main
 from ds3d_pipeline.records import write_json
 from ds3d_pipeline_tests.mesh.shapes import sample_surface
-from ds3d_pipeline_tests.pointcloud.captures import (
-    WALL_Z,
-    wall_color,
-    wall_depth,
-    wall_points,
-    write_capture,
-)
+from ds3d_pipeline_tests.pointcloud.captures import WALL_Z, wall_color, write_capture
 from ds3d_pipeline_tests.pointcloud.test_stage import run as run_pointcloud
 
 
@@ -74,27 +67,6 @@ def test_trimesh_opens_it(capture):
     (loaded,) = trimesh.load_scene(capture / "model" / "model.glb", process=False).geometry.values()
     np.testing.assert_allclose(loaded.bounds.mean(axis=0), 0, atol=1e-5)
     assert len(loaded.visual.vertex_attributes["color"]) == len(loaded.vertices)
-
-
-def test_background_far_beyond_the_scene_is_left_out(tmp_path):
-    """A gap in the wall shows another one at twenty times the distance, which all views measure."""
-
-    def with_gap(centre):
-        depth = wall_depth(centre).copy()
-        depth[wall_points(centre, depth)[..., 0] > 0.9] = 60
-        return depth
-
-    (tmp_path / "input").mkdir()
-    write_capture(tmp_path / "input", depth_of=with_gap)
-    assert run_pointcloud(tmp_path) == 0
-    (tmp_path / "output" / "pointcloud.ply").rename(tmp_path / "input" / "pointcloud.ply")
-    points = read_pointcloud(tmp_path / "input" / "pointcloud.ply").points_in_world
-    assert (points[:, 2] > 50).mean() > 0.05
-    assert run(tmp_path, max_faces=2000, texture_px=0) == 0
-    mesh, _ = read_glb(tmp_path / "model" / "model.glb")
-    vertices = mesh.vertices_in_world
-    assert region_of_interest(points).holds(vertices).all()
-    assert vertices[:, 2].max() < 2 * WALL_Z
 
 
 def test_too_few_points_is_an_error(capture):

@@ -163,7 +163,12 @@ def test_cleaning_drops_what_fled_the_scene_and_what_is_larger_than_it(truth, ph
 
 def test_the_budget_follows_the_time_limit():
     assert gaussian_budget(SplatOptions(max_gaussians=10, max_seconds=100)) == 10
-    assert gaussian_budget(SplatOptions(max_gaussians=10**9, max_seconds=10)) < 10**5
+    short, long, longer = (
+        gaussian_budget(SplatOptions(max_gaussians=10**9, max_seconds=s)) for s in (10, 180, 900)
+    )
+    assert short < 10**5
+    assert long == pytest.approx(18 * short, rel=0.01)
+    assert 2 * long < longer < 4 * long
 
 
 @pytest.mark.parametrize(("photos", "degree"), [(3, 0), (4, 1), (9, 2), (15, 2), (16, 3), (400, 3)])
