@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,11 +46,16 @@ def fill_plain(
     coarse, _ = fill_triangles(pixels * scale, inverse, small, *limits)
     planes = np.empty((height, width, 3), np.float32)
     sweeps.enlarge(np.ascontiguousarray(coarse[..., [2, 0, 1]], np.float32), planes)
-    plain = ~kept & (planes[..., 0] > 0) & level.textureless
+    plain = ~kept & (planes[..., 0] > 0) & _areas(level.textureless)
     planes[~plain] = 0
     cost = np.empty(kept.shape, np.float32)
     sweeps.rate(planes, cost, level.without_agreement.images)
     return planes, plain & (cost <= found.cost + options.max_extra_cost)
+
+
+def _areas(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Without what is no area: single pixels unlike all beside them, as are in texture too."""
+    return cv2.morphologyEx(pixels.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
 
 
 def _corners(found: Planes, kept: NDArray[np.bool_]) -> tuple[Float64, Float64]:
