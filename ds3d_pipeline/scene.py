@@ -137,7 +137,8 @@ class Reconstruction:
 
 
 DOUBTFUL_CONFIDENCE = 0.01
-"""Depth of no more confidence was matched, but too few other views agree: it is shown, and not built upon."""
+"""Depth of no more confidence was matched, but too few other views agree: it is shown, and only fusion builds
+on what one view seconds."""
 LONE_CONFIDENCE = 0.005
 """Of no more confidence is what no other view agrees with, or what is of an empty area."""
 
