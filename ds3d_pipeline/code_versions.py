@@ -8,7 +8,7 @@ CODE_VERSIONS: dict[str, str] = {
     "capture": "1",
     "keyframes": "1",
     "poses": "2",
-    "depth_maps": "4",
+    "depth_maps": "5",
     "pointcloud": "3",
     "mesh": "3",
     "splat": "4",

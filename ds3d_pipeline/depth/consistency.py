@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ds3d_pipeline.depth.filling import FillOptions, fill_plain
 from ds3d_pipeline.depth.hollow import HollowOptions, hollow_areas
 from ds3d_pipeline.depth.levels import Level
-from ds3d_pipeline.depth.matching import round_trip_px
+from ds3d_pipeline.depth.matching import UNCOUNTED, round_trip_px
 from ds3d_pipeline.depth.patchmatch import Planes
 from ds3d_pipeline.scene import DOUBTFUL_CONFIDENCE, LONE_CONFIDENCE, DepthMap, Float32
 
@@ -112,7 +112,7 @@ def agreeing_views(found: Planes, level: Level, options: FilterOptions) -> NDArr
     return agreeing
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@njit(**UNCOUNTED)
 def _count_agreeing(
     planes: Float32, source_planes: Float32, sizes: Float32, warps: Float32, back_warps: Float32,
     max_px: float, max_change: float, agreeing: NDArray[np.uint8],

@@ -21,7 +21,7 @@ from ds3d_pipeline.scene import DepthMap, Float32, Float64, Reconstruction, View
 MAX_CHOSEN = 4
 VIEW_SLACK = 0.1
 """A fourth view counts where it costs at most this much more than the best."""
-POLISH_PX = (0.25, 0.15, 0.15)
+POLISH_PX = (0.25, 0.15)
 """Steps of the polish that ends the work on a view."""
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from ds3d_pipeline.depth.matching import BAD, Scalar, round_trip_px, view_cost
+from ds3d_pipeline.depth.matching import BAD, Scalar, inlined, parallel_kernel, round_trip_px, view_cost
 from ds3d_pipeline.scene import Float32
 
 Int8 = NDArray[np.int8]
@@ -43,7 +43,7 @@ def _uniform(x: int, y: int, turn: int, salt: int) -> np.float32:
     return np.float32(h >> np.uint32(8)) * np.float32(2.0 / 16777216.0) - np.float32(1)
 
 
-@njit(fastmath=True, error_model="numpy", inline="always")
+@inlined
 def _cost_in(images: Images, view: int, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar) -> np.float32:
     """Matching cost in one view, and the geometric term where the views have planes (weight > 0)."""
     weights, centred, variance, strides, sources, sizes, warps, back_warps, weight, planes = images
@@ -55,7 +55,7 @@ def _cost_in(images: Images, view: int, x: int, y: int, w: Scalar, wx: Scalar, w
     return c
 
 
-@njit(fastmath=True, error_model="numpy", inline="always")
+@inlined
 def _best_views_cost(images: Images, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar) -> np.float32:
     """Mean of the three least costs over all views, so that views which do not see the point fall out."""
     first = second = third = BAD
@@ -72,7 +72,7 @@ def _best_views_cost(images: Images, x: int, y: int, w: Scalar, wx: Scalar, wy: 
     return (first + second + third) / np.float32(3)
 
 
-@njit(fastmath=True, error_model="numpy", inline="always")
+@inlined
 def _chosen_views_cost(
     images: Images, chosen: Int8, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar, limit: Scalar
 ) -> np.float32:
@@ -91,7 +91,7 @@ def _chosen_views_cost(
     return total / count
 
 
-@njit(parallel=True, fastmath=True, error_model="numpy", cache=True)
+@parallel_kernel
 def rate(planes: Float32, cost: Float32, images: Images) -> None:
     """Fills cost (H, W) with that of every pixel's own plane, over the best views; BAD without a plane."""
     for y in prange(cost.shape[0]):
@@ -100,25 +100,34 @@ def rate(planes: Float32, cost: Float32, images: Images) -> None:
             cost[y, x] = _best_views_cost(images, x, y, w, wx, wy) if w > 0 else BAD
 
 
-@njit(parallel=True, fastmath=True, error_model="numpy", cache=True)
 def choose_views(planes: Float32, cost: Float32, chosen: Int8, images: Images, slack: float) -> None:
     """Fills chosen (H, W, K) with the views of least cost, best first, and cost with their mean.
 
     The fourth and later views are chosen only if they cost at most `slack` more than the best; -1 is none.
     """
+    scratch = np.empty((len(cost), len(images[4])), np.float32)
+    _choose_views(planes, cost, chosen, images, slack, scratch)
+
+
+@parallel_kernel
+def _choose_views(
+    planes: Float32, cost: Float32, chosen: Int8, images: Images, slack: float, scratch: Float32
+) -> None:
     views, places = len(images[4]), chosen.shape[2]
     for y in prange(cost.shape[0]):
-        costs = np.empty(views, np.float32)
+        costs = scratch[y]
         for x in range(cost.shape[1]):
             for i in range(views):
                 costs[i] = _cost_in(images, i, x, y, planes[y, x, 0], planes[y, x, 1], planes[y, x, 2])
-            best = costs.min()
-            total = np.float32(0)
+            best = total = np.float32(0)
             count = 0
             for k in range(places):
                 chosen[y, x, k] = -1
-                i = np.argmin(costs)
+                i = 0
+                for view in range(1, views):
+                    i = view if costs[view] < costs[i] else i
                 c = costs[i]
+                best = c if k == 0 else best
                 if k < views and (k < BEST_VIEWS or c <= best + slack) and (c < BAD or k == 0):
                     chosen[y, x, k] = i
                     total += c
@@ -127,7 +136,7 @@ def choose_views(planes: Float32, cost: Float32, chosen: Int8, images: Images, s
             cost[y, x] = total / np.float32(count)
 
 
-@njit(fastmath=True, error_model="numpy", inline="always")
+@inlined
 def _proposal(planes: Float32, cost: Float32, x: int, y: int, trial: int) -> Plane:
     """The plane here of the least costly neighbour in one direction; w = -1 where there is none."""
     height, width = cost.shape
@@ -146,7 +155,7 @@ def _proposal(planes: Float32, cost: Float32, x: int, y: int, trial: int) -> Pla
     return w, wx, wy
 
 
-@njit(fastmath=True, error_model="numpy", inline="always")
+@inlined
 def _random_plane(
     w: np.float32, wx: np.float32, wy: np.float32, search: Float32, x: int, y: int, turn: int, kind: int
 ) -> Plane:
@@ -165,7 +174,7 @@ def _random_plane(
     return w, wx, wy
 
 
-@njit(parallel=True, fastmath=True, error_model="numpy", cache=True)
+@parallel_kernel
 def sweep(
     planes: Float32, cost: Float32, chosen: Int8, images: Images, search: Float32, color: int, turn: int
 ) -> None:
@@ -201,7 +210,7 @@ def sweep(
             planes[y, x, 0], planes[y, x, 1], planes[y, x, 2], cost[y, x] = w, wx, wy, best
 
 
-@njit(parallel=True, fastmath=True, error_model="numpy", cache=True)
+@parallel_kernel
 def polish(planes: Float32, cost: Float32, chosen: Int8, images: Images, steps: Float32) -> None:
     """Moves every inverse depth to the minimum of the parabola through the costs at -step, 0 and +step.
 
@@ -216,16 +225,18 @@ def polish(planes: Float32, cost: Float32, chosen: Int8, images: Images, steps: 
                 step = steps[n]
                 if n > 0:
                     here = _chosen_views_cost(images, chosen, x, y, w, wx, wy, any_limit)
+                if here >= np.float32(1):
+                    break
                 less = _chosen_views_cost(images, chosen, x, y, w - step, wx, wy, any_limit)
                 more = _chosen_views_cost(images, chosen, x, y, w + step, wx, wy, any_limit)
                 bend = less + more - np.float32(2) * here
-                if bend > np.float32(1e-6) and here < np.float32(1):
+                if bend > np.float32(1e-6):
                     shift = np.float32(0.5) * (less - more) / bend
                     w += step * min(max(shift, np.float32(-1)), np.float32(1))
             planes[y, x, 0], cost[y, x] = w, here
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
+@parallel_kernel
 def enlarge(coarse: Float32, fine: Float32) -> None:
     """Fills the planes of a finer level (H, W, 3) from those of the level below, extended to its pixels."""
     scale_y = np.float32(coarse.shape[0]) / np.float32(fine.shape[0])
