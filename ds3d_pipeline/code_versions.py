@@ -9,7 +9,7 @@ CODE_VERSIONS: dict[str, str] = {
     "keyframes": "1",
     "poses": "2",
     "depth_maps": "5",
-    "pointcloud": "3",
+    "pointcloud": "4",
     "mesh": "3",
     "splat": "4",
     "metrics": "1",

@@ -32,7 +32,8 @@ class FusionOptions:
     """Largest difference in depth, relative."""
     reprojection_tolerance_px: float = 2.0
     """Largest distance, in pixels of the map, between a pixel and its match projected back."""
-    normal_tolerance_deg: float = 30.0
+    normal_tolerance_deg: float = 60.0
+    """Wide: where there is little texture, normals err by more than depths do."""
 
 
 @dataclass(frozen=True, kw_only=True)

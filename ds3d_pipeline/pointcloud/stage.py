@@ -81,9 +81,7 @@ def _options(folder: Path, views: list[View]) -> FusionOptions:
     enough = min(3, len(views)) if measured else min(2, len(views))
     if measured:
         return FusionOptions(min_views=enough)
-    return FusionOptions(
-        min_views=enough, depth_tolerance=0.02, reprojection_tolerance_px=4.0, normal_tolerance_deg=60.0
-    )
+    return FusionOptions(min_views=enough, depth_tolerance=0.02, reprojection_tolerance_px=4.0)
 
 
 def _load(folder: Path, view: View) -> FusionView:
