@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ds3d_pipeline.depth.filling import FillOptions, fill_plain
 from ds3d_pipeline.depth.hollow import HollowOptions, hollow_areas
+from ds3d_pipeline.depth.jit import UNCOUNTED
 from ds3d_pipeline.depth.levels import Level
-from ds3d_pipeline.depth.matching import UNCOUNTED, round_trip_px
+from ds3d_pipeline.depth.matching import round_trip_px
 from ds3d_pipeline.depth.patchmatch import Planes
 from ds3d_pipeline.scene import DOUBTFUL_CONFIDENCE, LONE_CONFIDENCE, DepthMap, Float32
 

@@ -8,19 +8,13 @@ error stays below 0.02 px. Bilateral weights as in Schönberger et al. (2016).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from ds3d_pipeline.depth.jit import inline, parallel
 from ds3d_pipeline.scene import Float32
 
 Scalar = float | np.float32
-UNCOUNTED: dict[str, Any] = {"parallel": True, "error_model": "numpy", "cache": True, "_nrt": False}
-"""For kernels that allocate nothing: numba counts no references. It would for every array at every
-hypothesis, which took a quarter of the time."""
-parallel_kernel = njit(fastmath=True, **UNCOUNTED)
-inlined = njit(fastmath=True, error_model="numpy", inline="always")
 RADIUS = 2
 STRIDE = 2
 WIDE_STRIDE = 4
@@ -45,7 +39,7 @@ NOISE_VARIANCE = np.float32(1.5e-5)
 MAX_STRETCH = np.float32(4.0)
 
 
-@parallel_kernel
+@parallel
 def patch_weights(
     image: Float32, weights: Float32, centred: Float32, variance: Float32, strides: Float32
 ) -> None:
@@ -64,7 +58,7 @@ def patch_weights(
                 variance[y, x] = _weigh(image, x, y, WIDE_STRIDE, weights[y, x], centred[y, x])
 
 
-@inlined
+@inline
 def _weigh(image: Float32, x: int, y: int, stride: int, weights: Float32, centred: Float32) -> np.float32:
     """Fills weights (25,) and centred (25,) of one patch and returns its variance."""
     height, width = image.shape
@@ -90,7 +84,7 @@ def _weigh(image: Float32, x: int, y: int, stride: int, weights: Float32, centre
     return spread
 
 
-@inlined
+@inline
 def view_cost(
     weights: Float32, centred: Float32, variance: Float32, strides: Float32,
     source: Float32, size_wh: Float32, warp: Float32, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar,
@@ -153,7 +147,7 @@ def view_cost(
     return np.float32(1) - product / np.sqrt(spread * (variance[y, x] + NOISE_VARIANCE))
 
 
-@inlined
+@inline
 def round_trip_px(
     planes: Float32, size_wh: Float32, warp: Float32, back_warp: Float32, x: int, y: int, w: Scalar
 ) -> np.float32:
