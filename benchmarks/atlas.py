@@ -19,10 +19,10 @@ import numpy as np
 from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.mesh.adjacency import neighbour_pairs
-from ds3d_pipeline.mesh.atlas import lay_out
-from ds3d_pipeline.mesh.charts import chart_labels, projections
-from ds3d_pipeline.mesh.clean import face_areas, face_components
-from ds3d_pipeline.mesh.views import SurveyOptions, survey
+from ds3d_pipeline.mesh.surface.components import face_areas, face_components
+from ds3d_pipeline.mesh.texture.atlas import lay_out
+from ds3d_pipeline.mesh.texture.charts import chart_labels, projections
+from ds3d_pipeline.mesh.texture.view_quality import SurveyOptions, survey
 from ds3d_pipeline.scene import Mesh
 
 

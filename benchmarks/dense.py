@@ -31,15 +31,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ds3d_pipeline.accuracy import surface_accuracy
-from ds3d_pipeline.depth.scores import heldout_errors, hold_out, score_depth
+from ds3d_pipeline.depth.options import DepthOptions
+from ds3d_pipeline.evaluation.accuracy import surface_accuracy
+from ds3d_pipeline.evaluation.depth import heldout_errors, hold_out, score_depth
 from ds3d_pipeline.formats.colmap import read_depth_maps, read_reconstruction, write_reconstruction
 from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.geometry.alignment import Sim3
-from ds3d_pipeline.modes import MODES
-from ds3d_pipeline.options import DepthOptions
-from ds3d_pipeline.records import write_json
-from ds3d_pipeline.runners import run_program
+from ds3d_pipeline.programs.records import write_json
+from ds3d_pipeline.programs.runner import run_program
+from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline.synthetic.capture import make_capture
 from ds3d_pipeline.synthetic.model import true_depths, true_model, views_of_pixels
 from ds3d_pipeline.synthetic.options import CameraOptions, SceneOptions, SyntheticOptions
@@ -140,8 +140,8 @@ def surface_row(name: str, folder: Path, truth) -> None:
 
 def filled(args, scratch: Path) -> None:
     """Depth with holes filled by models that stand in for a learned one, and the surfaces from it."""
-    from ds3d_pipeline.depth.holes import ESTIMATED_CONFIDENCE
-    from ds3d_pipeline.formats.pictures import read_rgb
+    from ds3d_pipeline.depth.learned.hole_filling import ESTIMATED_CONFIDENCE
+    from ds3d_pipeline.formats.images import read_rgb
     from ds3d_pipeline_tests.depth.onnx_models import stand_in
 
     print("\nHoles filled by models that know the true disparity but for an error, edges and a bent scale")

@@ -20,9 +20,9 @@ import numpy as np
 
 from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.formats.gltf import read_glb
+from ds3d_pipeline.formats.images import read_image
 from ds3d_pipeline.geometry.cameras import K_scaled
 from ds3d_pipeline.mesh.render import rasterise, shade
-from ds3d_pipeline.pointcloud.stage import read_image
 
 
 def psnr(drawn, photo) -> float:

@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-DS3D = (sys.executable, "-c", "from ds3d_pipeline.cli import main; raise SystemExit(main())")
+DS3D = (sys.executable, "-c", "from ds3d_pipeline.cli.main import main; raise SystemExit(main())")
 
 
 def timed_run(inputs: list[Path], mode: str, folder: Path) -> tuple[float, dict]:

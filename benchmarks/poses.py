@@ -26,17 +26,18 @@ from pathlib import Path
 import numpy as np
 import pycolmap
 
-from ds3d_pipeline.accuracy import true_poses
-from ds3d_pipeline.backends import find_rung
-from ds3d_pipeline.capture.uploads import Request
+from ds3d_pipeline.evaluation.accuracy import true_poses
 from ds3d_pipeline.geometry.alignment import align_sim3
 from ds3d_pipeline.geometry.transforms import rotation_angle_deg
-from ds3d_pipeline.modes import MODES
-from ds3d_pipeline.options import PosesOptions
-from ds3d_pipeline.program import program_main
-from ds3d_pipeline.records import read_json, write_json
-from ds3d_pipeline.runners import ProgramFailed, clear_folder, run_program
+from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.programs.contract import program_main
+from ds3d_pipeline.programs.folders import clear_folder
+from ds3d_pipeline.programs.records import read_json, write_json
+from ds3d_pipeline.programs.runner import ProgramFailed, run_program
 from ds3d_pipeline.scene import Keyframes
+from ds3d_pipeline.stages.modes import MODES
+from ds3d_pipeline.stages.plan import find_rung
+from ds3d_pipeline.storage.registrations import Request
 from ds3d_pipeline.synthetic.capture import make_capture
 from ds3d_pipeline.synthetic.options import CameraOptions, PathOptions, SyntheticOptions
 from ds3d_pipeline.synthetic.truth import load_truth

@@ -32,22 +32,28 @@ import numba
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ds3d_pipeline.modes import MODES
-from ds3d_pipeline.options import SplatOptions
 from ds3d_pipeline.scene import PointCloud
-from ds3d_pipeline.splats.clean import clean
-from ds3d_pipeline.splats.inputs import Photo, as_float, read_cameras, read_photo, read_points, sparse_points
-from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT, SH, rows_from_gaussians
+from ds3d_pipeline.splats.kernels.adam import adam_step, fresh_state
+from ds3d_pipeline.splats.kernels.losses import loss_and_gradient
+from ds3d_pipeline.splats.kernels.parameters import LOG_SCALE, LOGIT, SH, rows_from_gaussians
+from ds3d_pipeline.splats.kernels.render import render, render_backward
 from ds3d_pipeline.splats.light import light_splat
-from ds3d_pipeline.splats.losses import loss_and_gradient
-from ds3d_pipeline.splats.optimizer import adam_step, fresh_state
-from ds3d_pipeline.splats.render import render, render_backward
-from ds3d_pipeline.splats.schedule import Recipe
-from ds3d_pipeline.splats.scores import photo_camera, score
+from ds3d_pipeline.splats.options import SplatOptions
 from ds3d_pipeline.splats.stage import write_comparisons
-from ds3d_pipeline.splats.start import settled, starting_splat, training_start
-from ds3d_pipeline.splats.train import train
-from ds3d_pipeline.splats.warm import compile_kernels
+from ds3d_pipeline.splats.training.initialization import settled, starting_splat, training_start
+from ds3d_pipeline.splats.training.photos import (
+    Photo,
+    as_float,
+    read_cameras,
+    read_photo,
+    read_points,
+    sparse_points,
+)
+from ds3d_pipeline.splats.training.pruning import clean
+from ds3d_pipeline.splats.training.schedule import Recipe
+from ds3d_pipeline.splats.training.scores import photo_camera, score
+from ds3d_pipeline.splats.training.trainer import compile_kernels, train
+from ds3d_pipeline.stages.modes import MODES
 
 REPEATS = 7
 SH_DEGREE = 3

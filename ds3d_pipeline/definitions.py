@@ -2,13 +2,14 @@
 
 import dagster as dg
 
-from ds3d_pipeline.defs import capture, cleaning, depth, export, keyframes, mesh, poses, splat
-from ds3d_pipeline.defs.executor import step_executor
-from ds3d_pipeline.defs.failures import failed_captures
+from ds3d_pipeline.defs import capture, depth, export, keyframes, mesh, poses, splat
+from ds3d_pipeline.defs.executors import step_executor
+from ds3d_pipeline.defs.io_manager import BundleIOManager
 from ds3d_pipeline.defs.jobs import reconstruct_jobs
-from ds3d_pipeline.defs.resources import ModeResource
-from ds3d_pipeline.defs.sensors import capture_uploads
-from ds3d_pipeline.defs.storage import BundleIOManager
+from ds3d_pipeline.defs.mode import ModeResource
+from ds3d_pipeline.defs.sensors import cleaning
+from ds3d_pipeline.defs.sensors.failed_captures import failed_captures
+from ds3d_pipeline.defs.sensors.watched_folder import capture_uploads
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules([capture, keyframes, poses, depth, mesh, splat, export]),

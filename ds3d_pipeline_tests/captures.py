@@ -8,7 +8,7 @@ from pathlib import Path
 from ds3d_pipeline.synthetic.capture import make_capture
 from ds3d_pipeline.synthetic.options import CameraOptions, PathOptions, SyntheticOptions
 
-DS3D = (sys.executable, "-c", "from ds3d_pipeline.cli import main; raise SystemExit(main())")
+DS3D = (sys.executable, "-c", "from ds3d_pipeline.cli.main import main; raise SystemExit(main())")
 
 
 def make_photos(folder: Path, frames: int = 8) -> Path:

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, seal
-from ds3d_pipeline.export import Story, publish_capture
 from ds3d_pipeline.formats.gltf import write_glb
 from ds3d_pipeline.formats.ply import write_pointcloud
 from ds3d_pipeline.formats.splat_ply import write_splat_ply
-from ds3d_pipeline.records import write_json
+from ds3d_pipeline.metrics.build import Story
+from ds3d_pipeline.metrics.publish import publish_capture
+from ds3d_pipeline.programs.records import write_json
 from ds3d_pipeline.scene import Capture, Gaussians, Keyframe, Keyframes, SourceFile
+from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport, seal
 from ds3d_pipeline_tests.mesh.shapes import cloud_of, grid_mesh
 from ds3d_pipeline_tests.pointcloud.captures import SIZE_WH, write_capture
 

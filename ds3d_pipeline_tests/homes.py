@@ -5,8 +5,8 @@ from typing import Any
 
 from upath import UPath
 
-from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, publish, seal
-from ds3d_pipeline.home import Home
+from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport, publish, seal
+from ds3d_pipeline.storage.home import Home
 
 FELL_BACK = (
     Attempt(backend="poisson", outcome="failed", reason="No [surface].", seconds=3.0),

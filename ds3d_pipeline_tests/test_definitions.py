@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 import ds3d_pipeline
-from ds3d_pipeline.backends import READS
 from ds3d_pipeline.definitions import defs
 from ds3d_pipeline.defs import capture, depth, export, keyframes, mesh, poses, splat
-from ds3d_pipeline.defs.resources import MODE_TAG
-from ds3d_pipeline.modes import MODES, STAGES
+from ds3d_pipeline.defs.mode import MODE_TAG
+from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.stages.modes import MODES
+from ds3d_pipeline.stages.plan import READS
 
 
 def test_the_lineage_is_the_table_of_reads():
@@ -26,7 +27,7 @@ def test_the_lineage_is_the_table_of_reads():
 
 def test_the_instance_of_a_checkout_is_that_of_a_new_home():
     root = Path(ds3d_pipeline.__file__).parent
-    assert (root.parent / "dagster.yaml").read_text() == (root / "dagster.yaml").read_text()
+    assert (root.parent / "dagster.yaml").read_text() == (root / "storage" / "dagster.yaml").read_text()
 
 
 def test_every_mode_has_a_job_that_carries_it():

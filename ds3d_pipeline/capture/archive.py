@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ds3d_pipeline.capture.names import PHOTO_SUFFIXES, is_hidden, natural_key, printable
+from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.errors import InputError
-from ds3d_pipeline.options import CaptureOptions
 
 _REPACK_REMEDY = "Pack the photos into a new zip, without a password and without links."
 _UTF8_NAME_FLAG, _ENCRYPTED_FLAG = 0x800, 0x1

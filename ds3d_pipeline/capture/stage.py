@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ds3d_pipeline.bundles import file_sha256
 from ds3d_pipeline.capture.archive import unpack_zip
+from ds3d_pipeline.capture.inputs import Inputs, check_upload, combined_sha256, usable_photos
+from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.capture.photos import read_size_and_exif
-from ds3d_pipeline.capture.uploads import Inputs, Request, check_upload, combined_sha256, usable_photos
 from ds3d_pipeline.capture.video import probe_video
 from ds3d_pipeline.errors import InputError
-from ds3d_pipeline.options import CaptureOptions
-from ds3d_pipeline.program import Work
-from ds3d_pipeline.records import read_json, write_json
+from ds3d_pipeline.programs.contract import Work
+from ds3d_pipeline.programs.folders import file_sha256
+from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.scene import Capture, Exif, SourceFile
+from ds3d_pipeline.storage.registrations import Request
 
 
 @dataclass(frozen=True, kw_only=True)

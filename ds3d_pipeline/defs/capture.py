@@ -5,14 +5,14 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from ds3d_pipeline.capture.uploads import capture_sha256, check_upload
-from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
-from ds3d_pipeline.defs.resources import ModeResource
+from ds3d_pipeline.capture.inputs import capture_sha256, check_upload
+from ds3d_pipeline.defs.materialize import StageConfig, materialize, stage_asset
+from ds3d_pipeline.defs.mode import ModeResource
 from ds3d_pipeline.errors import StageError
-from ds3d_pipeline.home import outputs_folder, prepare_home
-from ds3d_pipeline.modes import STAGES
-from ds3d_pipeline.space import check_space
-from ds3d_pipeline.uploads import register_upload, registered_inputs, upload_files
+from ds3d_pipeline.intake.disk_space import check_space
+from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.storage.home import outputs_folder, prepare_home
+from ds3d_pipeline.storage.registrations import register_upload, registered_inputs, upload_files
 
 
 class CaptureConfig(StageConfig):

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from ds3d_pipeline.bundles import StageReport
-from ds3d_pipeline.gates import GATES, Gate, Verdict, judge
+from ds3d_pipeline.stages.gates import GATES, Gate, Verdict, judge
+from ds3d_pipeline.storage.bundles import StageReport
 
 
 def check_specs(stage: str) -> list[dg.AssetCheckSpec]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import dagster as dg
 
-from ds3d_pipeline.bundles import Attempt
-from ds3d_pipeline.home import Home
-from ds3d_pipeline.records import read_json, write_json
+from ds3d_pipeline.programs.records import read_json, write_json
+from ds3d_pipeline.storage.bundles import Attempt
+from ds3d_pipeline.storage.home import Home
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from ds3d_pipeline.defs.survivors import COMMAND_LINE_TAG, forget_work
-from ds3d_pipeline.home import Home, prepare_home
+from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, forget_work
+from ds3d_pipeline.storage.home import Home, prepare_home
 
 NOTICED_S = 15.0
 """How long the daemon may take to find a server that is back: it drops a retry that it cannot launch."""

@@ -1,4 +1,4 @@
-"""Programs in containers: the contract of `ds3d_pipeline.runners`, kept by a Docker engine.
+"""Programs in containers: the contract of `ds3d_pipeline.programs.runner`, kept by a Docker engine.
 
 `execute_docker_container` of dagster-docker creates, starts and awaits the container, and pulls its image
 where that is allowed. It prints what the container writes, gives no reason for a failure, and removes
@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from ds3d_pipeline.container_failures import REMOVED, explain, explain_exit
-from ds3d_pipeline.defs.strays import engine_may_be_gone, find_containers, make_labels
-from ds3d_pipeline.engine import (
+from ds3d_pipeline.containers.engine import (
     ContainerSettings,
     Engine,
     connect,
@@ -29,9 +27,11 @@ from ds3d_pipeline.engine import (
     read_settings,
     why_no_image,
 )
-from ds3d_pipeline.home import Home
-from ds3d_pipeline.rungs import Box
-from ds3d_pipeline.runners import POLL_S, LogTail, ProgramFailed, ProgramRun, finish_program
+from ds3d_pipeline.containers.failures import REMOVED, explain, explain_exit
+from ds3d_pipeline.defs.strays import engine_may_be_gone, find_containers, make_labels
+from ds3d_pipeline.programs.rungs import Box
+from ds3d_pipeline.programs.runner import POLL_S, LogTail, ProgramFailed, ProgramRun, finish_program
+from ds3d_pipeline.storage.home import Home
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

@@ -3,9 +3,9 @@
 import dagster as dg
 from pydantic import Field
 
-from ds3d_pipeline.bundles import Bundle
-from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
-from ds3d_pipeline.defs.resources import ModeResource
+from ds3d_pipeline.defs.materialize import StageConfig, materialize, stage_asset
+from ds3d_pipeline.defs.mode import ModeResource
+from ds3d_pipeline.storage.bundles import Bundle
 
 
 class DepthConfig(StageConfig):

@@ -5,15 +5,17 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from ds3d_pipeline.bundles import Attempt, Bundle, StageReport, seal
-from ds3d_pipeline.defs.ladder import StageConfig, fingerprint, stage_asset
+from ds3d_pipeline.defs.materialize import StageConfig, stage_asset
 from ds3d_pipeline.defs.metadata import describe
-from ds3d_pipeline.defs.resources import ModeResource
+from ds3d_pipeline.defs.mode import ModeResource
 from ds3d_pipeline.errors import StageError
-from ds3d_pipeline.export import Story, publish_capture
-from ds3d_pipeline.home import prepare_home
-from ds3d_pipeline.records import write_json
-from ds3d_pipeline.runners import clear_folder
+from ds3d_pipeline.execution.freshness import fingerprint
+from ds3d_pipeline.metrics.build import Story
+from ds3d_pipeline.metrics.publish import publish_capture
+from ds3d_pipeline.programs.folders import clear_folder
+from ds3d_pipeline.programs.records import write_json
+from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport, seal
+from ds3d_pipeline.storage.home import prepare_home
 
 
 class MetricsConfig(StageConfig):

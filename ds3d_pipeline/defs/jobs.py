@@ -2,8 +2,11 @@
 
 import dagster as dg
 
-from ds3d_pipeline.defs.resources import MODE_TAG
-from ds3d_pipeline.modes import MODES
+from ds3d_pipeline.defs.mode import MODE_TAG
+from ds3d_pipeline.stages.modes import MODES
+
+captures = dg.DynamicPartitionsDefinition(name="captures")
+
 
 reconstruct_jobs = [
     dg.define_asset_job(

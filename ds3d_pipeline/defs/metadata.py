@@ -9,12 +9,12 @@ import dagster as dg
 from PIL import Image
 from upath import UPath
 
-from ds3d_pipeline.bundles import Attempt, Bundle, list_files
 from ds3d_pipeline.formats.colmap import read_reconstruction
-from ds3d_pipeline.formats.pictures import small_jpeg
+from ds3d_pipeline.formats.images import small_jpeg
 from ds3d_pipeline.report.camera_path import draw_path
 from ds3d_pipeline.report.curve import draw_curve
 from ds3d_pipeline.report.drawings import svg_of_curve, svg_of_path
+from ds3d_pipeline.storage.bundles import Attempt, Bundle, list_files
 
 MAX_THUMBNAIL_BYTES = 36_000
 """Of a picture in the instance database; base64 makes it a third longer, still under 50 kB."""

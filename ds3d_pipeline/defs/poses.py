@@ -5,10 +5,10 @@ from dataclasses import replace
 import dagster as dg
 from pydantic import Field
 
-from ds3d_pipeline.bundles import Bundle
-from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
-from ds3d_pipeline.defs.resources import ModeResource
-from ds3d_pipeline.options import PosesOptions
+from ds3d_pipeline.defs.materialize import StageConfig, materialize, stage_asset
+from ds3d_pipeline.defs.mode import ModeResource
+from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.storage.bundles import Bundle
 
 
 class PosesConfig(StageConfig):

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from ds3d_pipeline.backends import LADDERS
 from ds3d_pipeline.defs.containers import Job, run_container
 from ds3d_pipeline.defs.strays import sweep
-from ds3d_pipeline.home import Home
-from ds3d_pipeline.rungs import Rung
-from ds3d_pipeline.runners import ProgramFailed, ProgramRun, run_program
+from ds3d_pipeline.programs.rungs import Rung
+from ds3d_pipeline.programs.runner import ProgramFailed, ProgramRun, run_program
+from ds3d_pipeline.stages.plan import LADDERS
+from ds3d_pipeline.storage.home import Home
 
 Say = Callable[[str], None]
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from ds3d_pipeline.engine import connect, look_now, read_settings
-from ds3d_pipeline.home import Home
+from ds3d_pipeline.containers.engine import connect, look_now, read_settings
+from ds3d_pipeline.storage.home import Home
 
 if TYPE_CHECKING:
     from docker import DockerClient

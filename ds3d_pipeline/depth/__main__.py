@@ -3,6 +3,7 @@
 import sys
 
 from ds3d_pipeline.depth.colmap import write_script
+from ds3d_pipeline.depth.options import DepthOptions
 from ds3d_pipeline.depth.stage import (
     card_depth,
     colmap_depth,
@@ -10,8 +11,7 @@ from ds3d_pipeline.depth.stage import (
     monocular_depth,
     patchmatch_depth,
 )
-from ds3d_pipeline.options import DepthOptions
-from ds3d_pipeline.program import program_main
+from ds3d_pipeline.programs.contract import program_main
 
 if __name__ == "__main__":
     backends = {

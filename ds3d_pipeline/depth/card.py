@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ds3d_pipeline.depth.photos import map_size
+from ds3d_pipeline.depth.stereo.pyramid import map_size
 from ds3d_pipeline.geometry.cameras import K_scaled, project
 from ds3d_pipeline.scene import DepthMap, Reconstruction, View
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ds3d_pipeline.colmap_shell import PREAMBLE, SCRIPT, Options, command_line, tell
-from ds3d_pipeline.depth.view_selection import source_views
+from ds3d_pipeline.depth.options import DepthOptions
+from ds3d_pipeline.depth.stereo.view_selection import source_views
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.formats.colmap import read_array, read_reconstruction
 from ds3d_pipeline.geometry.cameras import K_scaled
-from ds3d_pipeline.options import DepthOptions
-from ds3d_pipeline.program import Work
-from ds3d_pipeline.runners import clear_folder
+from ds3d_pipeline.programs.colmap_cli import PREAMBLE, SCRIPT, Options, command_line, tell
+from ds3d_pipeline.programs.contract import Work
+from ds3d_pipeline.programs.folders import clear_folder
 from ds3d_pipeline.scene import DepthMap, Reconstruction, View
 
 WORKSPACE, SOURCES = "dense", "patch-match.cfg"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Iterable
@@ -9,24 +10,68 @@ from typing import Any
 
 import numpy as np
 
-from ds3d_pipeline.colmap_shell import VERSION
 from ds3d_pipeline.depth.card import best_view, card_map
 from ds3d_pipeline.depth.colmap import WORKSPACE, read_maps
-from ds3d_pipeline.depth.consistency import Filtered
-from ds3d_pipeline.depth.hole_stage import STEREO_SHARE, fill_holes
 from ds3d_pipeline.depth.interpolation import interpolate_view
-from ds3d_pipeline.depth.models import usable_model
-from ds3d_pipeline.depth.monocular import Monocular
-from ds3d_pipeline.depth.network import DepthNetwork
+from ds3d_pipeline.depth.learned.consensus import settled
+from ds3d_pipeline.depth.learned.hole_filling import HoleFilling
+from ds3d_pipeline.depth.learned.models import can_estimate, usable_model
+from ds3d_pipeline.depth.learned.monocular import Monocular
+from ds3d_pipeline.depth.learned.network import DepthNetwork
+from ds3d_pipeline.depth.options import DepthOptions
 from ds3d_pipeline.depth.previews import PREVIEWS, write_preview
-from ds3d_pipeline.depth.settling import settled
-from ds3d_pipeline.depth.stereo import Stereo
+from ds3d_pipeline.depth.stereo.consistency import Filtered
+from ds3d_pipeline.depth.stereo.multi_view import Stereo
 from ds3d_pipeline.errors import StageError
-from ds3d_pipeline.formats.colmap import read_reconstruction, write_depth_map
-from ds3d_pipeline.options import DepthOptions
-from ds3d_pipeline.program import Work
-from ds3d_pipeline.runners import clear_folder
+from ds3d_pipeline.formats.colmap import read_depth_map, read_reconstruction, write_depth_map
+from ds3d_pipeline.programs.colmap_cli import VERSION
+from ds3d_pipeline.programs.contract import Work
+from ds3d_pipeline.programs.folders import clear_folder
 from ds3d_pipeline.scene import DepthMap, Reconstruction
+
+STEREO_SHARE = 0.8
+"""Of the whole time, for the progress, where holes are filled after it."""
+log = logging.getLogger(__name__)
+
+
+def fill_holes(work: Work[DepthOptions], model: Reconstruction) -> dict[str, Any]:
+    """Fills the maps in OUTPUT; returns which share of all pixels is now known, and which estimated.
+
+    Filling is an extra: where no model can do it, the maps stay as stereo left them, and `not_filled` says
+    why.
+    """
+    reason = can_estimate(work.options)
+    if reason is None:
+        try:
+            return _filled(work, model)
+        except StageError as error:
+            reason = str(error)
+    log.warning("holes are not filled: %s", reason)
+    return {"estimated": 0.0, "not_filled": reason}
+
+
+def _filled(work: Work[DepthOptions], model: Reconstruction) -> dict[str, Any]:
+    file = usable_model(work.options)
+    network = DepthNetwork(file, work.options)
+    filling = HoleFilling(
+        monocular=Monocular(network=network, model=model, images=work.input / "images", options=work.options),
+        maps=work.output,
+        scratch=clear_folder(work.output / "estimates"),
+        source_views=work.options.source_views,
+    )
+    try:
+        shares = filling.fill(work.progress.part(STEREO_SHARE, 1.0))
+    finally:
+        shutil.rmtree(filling.scratch)
+    shown = model.views[:: max(1, len(model.views) // PREVIEWS)][:PREVIEWS]
+    write_preview(
+        [read_depth_map(work.output, view) for view in shown],
+        work.input / "images",
+        work.output / "preview.jpg",
+    )
+    aligned = len(filling.monocular.alignments)
+    return {**shares, "model": file.name, "provider": network.provider, "aligned": aligned}
+
 
 MIN_COVERAGE = 0.05
 """Stereo that finds depth in a smaller share of all pixels has failed."""

@@ -10,14 +10,13 @@ from pathlib import Path
 
 from ds3d_pipeline.capture.photos import read_photo
 from ds3d_pipeline.errors import InputError
-from ds3d_pipeline.keyframes.chosen import Chosen
+from ds3d_pipeline.formats.images import gray_of, map_in_threads, shrunk, write_jpeg
 from ds3d_pipeline.keyframes.focal import focal_px_from_exif
-from ds3d_pipeline.keyframes.images import gray_of, map_in_threads, shrunk, write_jpeg
+from ds3d_pipeline.keyframes.options import KeyframesOptions
 from ds3d_pipeline.keyframes.selection import spread_evenly
 from ds3d_pipeline.keyframes.sharpness import MEASURE_SIDE_PX, sharpness
-from ds3d_pipeline.keyframes.sharpness_plot import PlotPoint
-from ds3d_pipeline.options import KeyframesOptions
-from ds3d_pipeline.program import Work
+from ds3d_pipeline.keyframes.sharpness_plot import Chosen, PlotPoint
+from ds3d_pipeline.programs.contract import Work
 from ds3d_pipeline.scene import Capture, Exif, Keyframe, Keyframes, SourceFile
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ds3d_pipeline.options import KeyframesOptions
+from ds3d_pipeline.keyframes.options import KeyframesOptions
 from ds3d_pipeline.scene import Float64
 
 MAX_MOTION_FRACTION = 0.25

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+
+from ds3d_pipeline.scene import Keyframes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """The keyframes, what to plot over `x_label`, and further numbers for the result."""
+
+    keyframes: Keyframes
+    plot: tuple[PlotPoint, ...]
+    x_label: str
+    numbers: dict[str, float] = field(default_factory=dict)
+
 
 _SIZE_WH = (960, 300)
 _LEFT, _TOP, _RIGHT, _BOTTOM = 62, 34, 18, 44

@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ds3d_pipeline.keyframes.chosen import Chosen
 from ds3d_pipeline.keyframes.contact_sheet import write_contact_sheet
+from ds3d_pipeline.keyframes.options import KeyframesOptions
 from ds3d_pipeline.keyframes.photos import photo_keyframes
-from ds3d_pipeline.keyframes.sharpness_plot import write_sharpness_plot
+from ds3d_pipeline.keyframes.sharpness_plot import Chosen, write_sharpness_plot
 from ds3d_pipeline.keyframes.video import video_keyframes
-from ds3d_pipeline.options import KeyframesOptions
-from ds3d_pipeline.program import Work
-from ds3d_pipeline.records import read_json, write_json
+from ds3d_pipeline.programs.contract import Work
+from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.scene import Capture
 
 

@@ -12,14 +12,13 @@ import numpy as np
 
 from ds3d_pipeline.capture.video import VideoFrame, frames_at, iter_frames
 from ds3d_pipeline.errors import InputError
-from ds3d_pipeline.keyframes.chosen import Chosen
-from ds3d_pipeline.keyframes.images import gray_of, map_in_threads, shrunk, write_jpeg
+from ds3d_pipeline.formats.images import gray_of, map_in_threads, shrunk, write_jpeg
 from ds3d_pipeline.keyframes.motion import MOTION_SIDE_PX, MotionMeter, equivalent_shift_px
+from ds3d_pipeline.keyframes.options import KeyframesOptions
 from ds3d_pipeline.keyframes.selection import FrameMeasure, select_frames
 from ds3d_pipeline.keyframes.sharpness import MEASURE_SIDE_PX, sharpness
-from ds3d_pipeline.keyframes.sharpness_plot import PlotPoint
-from ds3d_pipeline.options import KeyframesOptions
-from ds3d_pipeline.program import Work
+from ds3d_pipeline.keyframes.sharpness_plot import Chosen, PlotPoint
+from ds3d_pipeline.programs.contract import Work
 from ds3d_pipeline.scene import Capture, Keyframe, Keyframes, SourceFile, UInt8, VideoInfo
 
 BLACK_LEVEL = 32

@@ -16,8 +16,8 @@ from scipy.spatial import Delaunay, QhullError
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.geometry.cameras import project, rays
 from ds3d_pipeline.geometry.transforms import invert_rigid, transform_points
-from ds3d_pipeline.mesh.clean import largest_components
-from ds3d_pipeline.mesh.decimate import decimate
+from ds3d_pipeline.mesh.surface.components import largest_components
+from ds3d_pipeline.mesh.surface.decimate import decimate
 from ds3d_pipeline.scene import DepthMap, Float32, Float64, Int32, Mesh, UInt8, View
 
 

@@ -10,22 +10,77 @@ from typing import Any
 import numpy as np
 
 from ds3d_pipeline.errors import StageError
-from ds3d_pipeline.formats.colmap import read_reconstruction
+from ds3d_pipeline.formats.colmap import read_depth_map, read_reconstruction
 from ds3d_pipeline.formats.gltf import write_glb
+from ds3d_pipeline.formats.images import read_rgb
 from ds3d_pipeline.formats.ply import read_pointcloud
-from ds3d_pipeline.mesh.clean import largest_share
-from ds3d_pipeline.mesh.decimate import decimate
-from ds3d_pipeline.mesh.maps import refuse_one_map
+from ds3d_pipeline.mesh.options import MeshOptions
 from ds3d_pipeline.mesh.preview import write_preview
-from ds3d_pipeline.mesh.region import region_of_interest
-from ds3d_pipeline.mesh.surface import nearest_colors, poisson_surface
-from ds3d_pipeline.mesh.texture import textured
-from ds3d_pipeline.mesh.trim import TrimOptions, trimmed
-from ds3d_pipeline.mesh.visibility import VoteOptions, depth_votes
-from ds3d_pipeline.options import MeshOptions
+from ds3d_pipeline.mesh.relief import ReliefOptions, relief
+from ds3d_pipeline.mesh.surface.components import largest_share
+from ds3d_pipeline.mesh.surface.decimate import decimate
+from ds3d_pipeline.mesh.surface.free_space import VoteOptions, depth_votes
+from ds3d_pipeline.mesh.surface.poisson import nearest_colors, poisson_surface
+from ds3d_pipeline.mesh.surface.region import region_of_interest
+from ds3d_pipeline.mesh.surface.trim import TrimOptions, trimmed
+from ds3d_pipeline.mesh.texture.texture import textured
 from ds3d_pipeline.pointcloud.cleaning import select
-from ds3d_pipeline.program import Work
-from ds3d_pipeline.scene import Float64, Mesh, PointCloud, Reconstruction
+from ds3d_pipeline.programs.contract import Work
+from ds3d_pipeline.scene import DepthMap, Float64, Mesh, PointCloud, Reconstruction, View
+
+
+def relief_of_best_view(work: Work[MeshOptions]) -> dict[str, Any]:
+    """Lifts the photo of the view with the most depth into OUTPUT/model.glb, shown in OUTPUT/preview.jpg.
+
+    With one view the camera is at the origin of the GLB and looks along -Z. Raises StageError where no view
+    has a surface.
+    """
+    reconstruction = read_reconstruction(work.input / "sparse")
+    view, depth = best_map(work.input, reconstruction)
+    photo = read_rgb(work.input / "images" / view.image)
+    work.progress(0.1, f"triangulating {view.image}")
+    mesh = relief(view, depth, photo, ReliefOptions(max_faces=work.options.max_faces))
+    work.progress(0.9, f"{len(mesh.faces)} faces")
+    alone = len(reconstruction.views) == 1
+    world_from_gltf = write_glb(work.output / "model.glb", mesh, centred=not alone)
+    write_preview(work.output / "preview.jpg", mesh, [view])
+    work.progress(1.0, f"{len(mesh.faces)} faces")
+    return {
+        "vertices": len(mesh.vertices_in_world),
+        "faces": len(mesh.faces),
+        "texture_size": 0 if mesh.texture is None else max(mesh.texture.shape[:2]),
+        "view": view.image,
+        "world_from_gltf": world_from_gltf.tolist(),
+    }
+
+
+def mapped_views(folder: Path, reconstruction: Reconstruction) -> list[View]:
+    """The views that have a depth map in INPUT."""
+    return [view for view in reconstruction.views if (folder / "depth" / f"{view.image}.bin").is_file()]
+
+
+def refuse_one_map(folder: Path, reconstruction: Reconstruction) -> None:
+    """Raises StageError where a single view has depth: closing a surface around it would make up its back."""
+    if len(mapped_views(folder, reconstruction)) == 1:
+        cause = "Only one view has depth, from which no closed surface can be made."
+        raise StageError(cause, "Photograph the scene from more sides.")
+
+
+def best_map(folder: Path, reconstruction: Reconstruction) -> tuple[View, DepthMap]:
+    """The view whose map knows most, each pixel weighted by its confidence; the first of equals.
+
+    Raises StageError where no view has a map.
+    """
+    views = mapped_views(folder, reconstruction)
+    if not views:
+        raise StageError(f"{folder} has no depth map.", "Run depth_maps again.")
+    best, known = views[0], -1.0
+    for view in views:
+        found = read_depth_map(folder, view)
+        if (sure := float(found.confidence[found.depth > 0].sum())) > known:
+            best, known = view, sure
+    return best, read_depth_map(folder, best).believed()
+
 
 MIN_POINTS = 50
 JPEG_QUALITIES = (92, 85, 75, 60)

@@ -7,13 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.formats.colmap import read_depth_map, read_reconstruction
+from ds3d_pipeline.formats.images import read_image
 from ds3d_pipeline.formats.ply import write_pointcloud
-from ds3d_pipeline.options import PointcloudOptions
 from ds3d_pipeline.pointcloud.cleaning import sparse_cloud, thinned, without_outliers
 from ds3d_pipeline.pointcloud.fusion import (
     FusionOptions,
@@ -21,10 +20,12 @@ from ds3d_pipeline.pointcloud.fusion import (
     concatenate,
     fuse_views,
     fusion_view,
+    neighbours_of,
+    shared_points,
 )
-from ds3d_pipeline.pointcloud.neighbours import neighbours_of, shared_points
-from ds3d_pipeline.program import Work
-from ds3d_pipeline.scene import PointCloud, Reconstruction, UInt8, View
+from ds3d_pipeline.pointcloud.options import PointcloudOptions
+from ds3d_pipeline.programs.contract import Work
+from ds3d_pipeline.scene import PointCloud, Reconstruction, View
 
 MIN_POINTS = 50
 MEASURED_CONFIDENCE = 0.5
@@ -88,16 +89,6 @@ def _load(folder: Path, view: View) -> FusionView:
     depth_map = read_depth_map(folder, view).seconded()
     height, width = depth_map.depth.shape
     return fusion_view(view, depth_map, read_image(folder / "images" / view.image, (width, height)))
-
-
-def read_image(path: Path, size_wh: tuple[int, int]) -> UInt8:
-    """(H, W, 3) RGB at a given size. Raises StageError where the file is missing or no picture."""
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if bgr is None:
-        raise StageError(f"{path} is missing or no picture.", "Run the poses stage again.")
-    if bgr.shape[1::-1] != size_wh:
-        bgr = cv2.resize(bgr, size_wh, interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(bgr[:, :, ::-1]).astype(np.uint8, copy=False)
 
 
 def _no_points() -> PointCloud:

@@ -2,12 +2,12 @@
 
 import sys
 
-from ds3d_pipeline.options import PosesOptions
-from ds3d_pipeline.poses.colmap.stage import read_models, write_script
+from ds3d_pipeline.poses.colmap.container_stage import read_models, write_script
+from ds3d_pipeline.poses.colmap.pycolmap_stage import map_with_pycolmap
 from ds3d_pipeline.poses.opencv.stage import map_with_opencv
+from ds3d_pipeline.poses.options import PosesOptions
 from ds3d_pipeline.poses.single import single_view
-from ds3d_pipeline.poses.stage import map_with_pycolmap
-from ds3d_pipeline.program import program_main
+from ds3d_pipeline.programs.contract import program_main
 
 if __name__ == "__main__":
     backends = {

@@ -11,11 +11,11 @@ from typing import Any
 import pycolmap
 
 from ds3d_pipeline.keyframes.focal import FULL_FRAME_DIAGONAL_MM
-from ds3d_pipeline.options import PosesOptions
-from ds3d_pipeline.poses.placement import tell_placement
-from ds3d_pipeline.program import Work
-from ds3d_pipeline.records import read_json
-from ds3d_pipeline.runners import clear_folder
+from ds3d_pipeline.poses.diagnosis.placement import tell_placement
+from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.programs.contract import Work
+from ds3d_pipeline.programs.folders import clear_folder
+from ds3d_pipeline.programs.records import read_json
 from ds3d_pipeline.scene import Keyframe, Keyframes
 
 ASSUMED_FOCAL_35MM = 26.0

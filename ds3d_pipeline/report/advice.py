@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ds3d_pipeline.modes import MODES
 from ds3d_pipeline.report.camera_path import PathFacts
 from ds3d_pipeline.report.numbers import COVERAGE, PSNR_DB, REPROJECTION_PX, seen_share
 from ds3d_pipeline.report.words import listing, plural
+from ds3d_pipeline.stages.modes import MODES
 
 MOST = 6
 SOFT = 0.5

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ds3d_pipeline.gates import MAX_REPROJECTION_ERROR_PX, MIN_COVERAGE, MIN_REGISTERED
 from ds3d_pipeline.report.words import count
+from ds3d_pipeline.stages.gates import MAX_REPROJECTION_ERROR_PX, MIN_COVERAGE, MIN_REGISTERED
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ds3d_pipeline.bundles import Bundle
 from ds3d_pipeline.formats.colmap import read_reconstruction
-from ds3d_pipeline.modes import STAGES
+from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.report.advice import Advice, Facts, advise, frame_name
 from ds3d_pipeline.report.camera_path import CameraPath, draw_path, measure_path
 from ds3d_pipeline.report.curve import draw_curve
 from ds3d_pipeline.report.numbers import Number, list_numbers
 from ds3d_pipeline.report.pictures import PLACES, Picture, collect_pictures
 from ds3d_pipeline.report.words import clipped, count, duration, plural, size
+from ds3d_pipeline.storage.bundles import Bundle
 
 _FILE_NOTES = {
     "model.glb": "Mesh. Opens in Blender, Windows 3D Viewer and any glTF viewer.",

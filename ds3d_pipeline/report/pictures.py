@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ds3d_pipeline.formats.pictures import small_jpeg
+from ds3d_pipeline.formats.images import small_jpeg
 
 MAX_SIDE_PX = 1600
 MAX_BYTES = 180_000

@@ -9,8 +9,8 @@ OUTPUT receives `splat.ply` (3DGS convention), `splat.ply.gz`, `splat.spz`, `spl
 
 import sys
 
-from ds3d_pipeline.options import SplatOptions
-from ds3d_pipeline.program import program_main
+from ds3d_pipeline.programs.contract import program_main
+from ds3d_pipeline.splats.options import SplatOptions
 from ds3d_pipeline.splats.stage import cpu, gsplat, light
 
 if __name__ == "__main__":

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ds3d_pipeline.scene import Float32
-from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT, MEAN, QUAT, SH
-from ds3d_pipeline.splats.projection import BLUR, CX, CY, FX, FY, HEIGHT, NEAR, WIDTH
-from ds3d_pipeline.splats.render import RowGradients
+from ds3d_pipeline.splats.kernels.parameters import LOG_SCALE, LOGIT, MEAN, QUAT, SH
+from ds3d_pipeline.splats.kernels.projection import BLUR, CX, CY, FX, FY, HEIGHT, NEAR, WIDTH
+from ds3d_pipeline.splats.kernels.render import RowGradients
 
 
 def why_no_gsplat() -> str | None:

@@ -15,24 +15,23 @@ from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.formats.splat_gltf import write_splat_glb
 from ds3d_pipeline.formats.splat_ply import write_gzip, write_splat_ply
 from ds3d_pipeline.formats.spz import write_spz
-from ds3d_pipeline.options import SplatOptions
-from ds3d_pipeline.program import Work
+from ds3d_pipeline.programs.contract import Work
+from ds3d_pipeline.programs.threads import use_allowed_threads
 from ds3d_pipeline.scene import Float32, Gaussians
-from ds3d_pipeline.splats.checkpoint import Checkpoints, training_mark
-from ds3d_pipeline.splats.clean import clean
 from ds3d_pipeline.splats.gsplat_engine import GsplatEngine, why_no_gsplat
-from ds3d_pipeline.splats.inputs import Photo, read_cameras, read_photo, read_points
-from ds3d_pipeline.splats.last_phase import train_on_all
-from ds3d_pipeline.splats.layout import gaussians_from_rows, rows_from_gaussians
+from ds3d_pipeline.splats.kernels.parameters import gaussians_from_rows, rows_from_gaussians
+from ds3d_pipeline.splats.kernels.render import Engine, KernelEngine
 from ds3d_pipeline.splats.light import light_splat
-from ds3d_pipeline.splats.render import Engine, KernelEngine
-from ds3d_pipeline.splats.schedule import recipe_for
-from ds3d_pipeline.splats.scores import Scores, draw, score
-from ds3d_pipeline.splats.start import settled, starting_splat, training_start
-from ds3d_pipeline.splats.threads import use_allowed_threads
-from ds3d_pipeline.splats.train import Trained, train
-from ds3d_pipeline.splats.warm import compile_kernels
-from ds3d_pipeline.splats.watch import Watch
+from ds3d_pipeline.splats.options import SplatOptions
+from ds3d_pipeline.splats.training.checkpoint import Checkpoints, training_mark
+from ds3d_pipeline.splats.training.early_stopping import Watch
+from ds3d_pipeline.splats.training.initialization import settled, starting_splat, training_start
+from ds3d_pipeline.splats.training.last_phase import train_on_all
+from ds3d_pipeline.splats.training.photos import Photo, read_cameras, read_photo, read_points
+from ds3d_pipeline.splats.training.pruning import clean
+from ds3d_pipeline.splats.training.schedule import recipe_for
+from ds3d_pipeline.splats.training.scores import Scores, draw, score
+from ds3d_pipeline.splats.training.trainer import Trained, compile_kernels, train
 
 log = logging.getLogger(__name__)
 _FEWEST_FOR_HOLDOUT = 8

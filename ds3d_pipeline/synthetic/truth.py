@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ds3d_pipeline.errors import InputError
-from ds3d_pipeline.records import read_json, write_json
+from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.scene import Float64, Int32
 
 Rows = list[list[float]]

@@ -13,11 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ds3d_pipeline.geometry.conventions import DOWN_IN_WORLD
-from ds3d_pipeline.geometry.transforms import (
-    invert_rigid,
-    quat_wxyz_from_rotation,
-    rotation_from_quat_wxyz,
-)
+from ds3d_pipeline.geometry.transforms import invert_rigid, quat_wxyz_from_rotation, rotation_from_quat_wxyz
 from ds3d_pipeline.scene import Float64, Gaussians, Reconstruction, UInt8, View
 from ds3d_pipeline.splats.light import SH_C0
 from ds3d_pipeline.viewer.finished import Exhibit

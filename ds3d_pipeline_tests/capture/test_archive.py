@@ -5,8 +5,8 @@ import zipfile
 import pytest
 
 from ds3d_pipeline.capture.archive import iter_zip, unpack_zip
+from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.errors import InputError
-from ds3d_pipeline.options import CaptureOptions
 
 
 def make_zip(path, members):

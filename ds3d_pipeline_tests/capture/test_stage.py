@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ds3d_pipeline.capture.uploads import Request, capture_sha256, check_upload
+from ds3d_pipeline.capture.inputs import capture_sha256, check_upload
+from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.capture.video import iter_frames
-from ds3d_pipeline.options import CaptureOptions
-from ds3d_pipeline.records import read_json, write_json
+from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.scene import Capture
+from ds3d_pipeline.storage.registrations import Request
 from ds3d_pipeline_tests.capture.samples import corner_image, gray_images, write_photo, write_video
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import docker.errors
 import pytest
 
-from ds3d_pipeline.engine import connect, look_at_engine
+from ds3d_pipeline.containers.engine import connect, look_at_engine
 from ds3d_pipeline_tests.defs.laddered import BOXED_IMAGE
 
 BOXED = Path(__file__).with_name("boxed")

@@ -4,11 +4,11 @@ import os
 
 import dagster as dg
 
-from ds3d_pipeline.backends import LADDERS
-from ds3d_pipeline.defs.ladder import StageConfig, materialize, stage_asset
-from ds3d_pipeline.defs.resources import ModeResource
-from ds3d_pipeline.defs.storage import BundleIOManager
-from ds3d_pipeline.rungs import Box, Program, Rung
+from ds3d_pipeline.defs.io_manager import BundleIOManager
+from ds3d_pipeline.defs.materialize import StageConfig, materialize, stage_asset
+from ds3d_pipeline.defs.mode import ModeResource
+from ds3d_pipeline.programs.rungs import Box, Program, Rung
+from ds3d_pipeline.stages.plan import LADDERS
 
 BOXED_IMAGE = "ds3d-test-boxed"
 BOXES = {

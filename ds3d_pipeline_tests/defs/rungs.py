@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ds3d_pipeline.depth.options import DepthOptions
 from ds3d_pipeline.errors import InputError, StageError
 from ds3d_pipeline.formats.colmap import write_array
-from ds3d_pipeline.options import DepthOptions
-from ds3d_pipeline.program import Work, program_main
+from ds3d_pipeline.programs.contract import Work, program_main
 
 
 def works(work: Work[DepthOptions]) -> dict[str, Any]:

@@ -8,14 +8,15 @@ import dagster as dg
 import pytest
 from upath import UPath
 
-from ds3d_pipeline import space
-from ds3d_pipeline.bundles import fetch, file_sha256
-from ds3d_pipeline.capture.uploads import capture_sha256, check_upload
+from ds3d_pipeline.capture.inputs import capture_sha256, check_upload
 from ds3d_pipeline.definitions import defs
-from ds3d_pipeline.defs.ladder import fingerprint
-from ds3d_pipeline.home import prepare_home
-from ds3d_pipeline.modes import MODES
-from ds3d_pipeline.uploads import register_upload, upload_files
+from ds3d_pipeline.execution.freshness import fingerprint
+from ds3d_pipeline.intake import disk_space as space
+from ds3d_pipeline.programs.folders import file_sha256
+from ds3d_pipeline.stages.modes import MODES
+from ds3d_pipeline.storage.bundles import fetch
+from ds3d_pipeline.storage.home import prepare_home
+from ds3d_pipeline.storage.registrations import register_upload, upload_files
 from ds3d_pipeline_tests.captures import environment
 
 CAPTURE = "one-asset"

@@ -8,12 +8,14 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
-from ds3d_pipeline.code_versions import CODE_VERSIONS
 from ds3d_pipeline.definitions import defs
-from ds3d_pipeline.defs.plan import find_fresh
-from ds3d_pipeline.defs.session import Wish, accept, reconstruct
-from ds3d_pipeline.home import prepare_home
-from ds3d_pipeline.modes import STAGES
+from ds3d_pipeline.defs.local_run import reconstruct
+from ds3d_pipeline.execution.freshness import find_fresh
+from ds3d_pipeline.intake.accept import accept
+from ds3d_pipeline.intake.request import Wish
+from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.stages.code_versions import CODE_VERSIONS
+from ds3d_pipeline.storage.home import prepare_home
 
 QUICK = {"splat": {"train": False}, "mesh": {"texture_px": 0, "poisson_depth": 6}}
 

@@ -3,16 +3,17 @@
 import dagster as dg
 import pytest
 
-from ds3d_pipeline.backends import LADDERS, Rung
-from ds3d_pipeline.bundles import Attempt
-from ds3d_pipeline.capture.uploads import capture_sha256, check_upload
+from ds3d_pipeline.capture.inputs import capture_sha256, check_upload
 from ds3d_pipeline.definitions import defs
-from ds3d_pipeline.defs.plan import find_fresh
-from ds3d_pipeline.gates import GATES
-from ds3d_pipeline.home import prepare_home
-from ds3d_pipeline.modes import MODES, STAGES
-from ds3d_pipeline.records import read_json
-from ds3d_pipeline.uploads import register_upload
+from ds3d_pipeline.execution.freshness import find_fresh
+from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.records import read_json
+from ds3d_pipeline.stages.gates import GATES
+from ds3d_pipeline.stages.modes import MODES
+from ds3d_pipeline.stages.plan import LADDERS, Rung
+from ds3d_pipeline.storage.bundles import Attempt
+from ds3d_pipeline.storage.home import prepare_home
+from ds3d_pipeline.storage.registrations import register_upload
 
 CAPTURE = "checked"
 UP_TO_POSES = [dg.AssetKey(stage) for stage in ("capture", "keyframes", "poses")]

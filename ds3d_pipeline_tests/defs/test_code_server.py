@@ -5,7 +5,7 @@ import pytest
 from dagster._core.test_utils import create_run_for_test
 
 from ds3d_pipeline.defs.code_server import end_lost_runs, find_lost_runs
-from ds3d_pipeline.defs.survivors import COMMAND_LINE_TAG
+from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG
 from ds3d_pipeline_tests.homes import make_home
 
 STATUS = dg.DagsterRunStatus

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from upath import UPath
 
-from ds3d_pipeline.backends import LADDERS, find_rung
-from ds3d_pipeline.bundles import Bundle, fetch
-from ds3d_pipeline.defs.ladder import materialize, stage_asset
+from ds3d_pipeline.defs.io_manager import BundleIOManager
+from ds3d_pipeline.defs.materialize import materialize, stage_asset
+from ds3d_pipeline.defs.mode import ModeResource
 from ds3d_pipeline.defs.poses import PosesConfig
-from ds3d_pipeline.defs.resources import ModeResource
-from ds3d_pipeline.defs.storage import BundleIOManager
 from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.geometry.alignment import align_sim3
-from ds3d_pipeline.home import prepare_home
+from ds3d_pipeline.stages.plan import LADDERS, find_rung
+from ds3d_pipeline.storage.bundles import Bundle, fetch
+from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline_tests.engines import containers_of
-from ds3d_pipeline_tests.poses.test_stage import blank, stage_photos
+from ds3d_pipeline_tests.poses.colmap.test_pycolmap_stage import blank, stage_photos
 
 CAPTURE = "test-00000000"
 DOCKERFILE = Path(__file__).parents[2] / "docker" / "colmap"

@@ -10,8 +10,8 @@ import psutil
 import pytest
 from upath import UPath
 
-from ds3d_pipeline.bundles import fetch
-from ds3d_pipeline.home import prepare_home
+from ds3d_pipeline.storage.bundles import fetch
+from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline_tests.captures import environment, start_ds3d
 from ds3d_pipeline_tests.defs.test_dev import Dev
 from ds3d_pipeline_tests.engines import containers_of, wait_for_container

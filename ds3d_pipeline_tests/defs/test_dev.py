@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ds3d_pipeline.gates import GATES
+from ds3d_pipeline.stages.gates import GATES
 from ds3d_pipeline_tests.captures import environment, run_ds3d
 
 ROOT = Path(__file__).parents[2]

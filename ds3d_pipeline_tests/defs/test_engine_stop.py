@@ -15,9 +15,9 @@ import docker
 import pytest
 from upath import UPath
 
-from ds3d_pipeline.backends import LADDERS
-from ds3d_pipeline.bundles import fetch
-from ds3d_pipeline.home import prepare_home
+from ds3d_pipeline.stages.plan import LADDERS
+from ds3d_pipeline.storage.bundles import fetch
+from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline_tests.defs.laddered import make_defs
 from ds3d_pipeline_tests.engines import containers_of, wait_for_container
 

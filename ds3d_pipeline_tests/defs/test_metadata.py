@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from upath import UPath
 
-from ds3d_pipeline.bundles import Attempt
 from ds3d_pipeline.defs.metadata import describe, link_files
+from ds3d_pipeline.storage.bundles import Attempt
 from ds3d_pipeline_tests.finished import make_bundles, noise_picture
 
 MAX_BYTES = 50_000

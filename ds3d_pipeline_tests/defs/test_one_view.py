@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import trimesh
 
-from ds3d_pipeline.bundles import file_sha256
-from ds3d_pipeline.depth.disparity import FAR_OVER_NEAR
-from ds3d_pipeline.export import check_metrics
+from ds3d_pipeline.depth.learned.alignment import FAR_OVER_NEAR
 from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.formats.ply import read_pointcloud
 from ds3d_pipeline.formats.splat_ply import read_splat_ply
+from ds3d_pipeline.metrics.build import check_metrics
+from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline_tests.captures import run_ds3d
 from ds3d_pipeline_tests.depth.onnx_models import flattened, weighted_colors
 

@@ -8,10 +8,10 @@ import dagster as dg
 import pytest
 from dagster._core.events import JobFailureData, RunFailureReason
 
-from ds3d_pipeline.defs.cleaning import lost_runs
-from ds3d_pipeline.defs.session import MAX_RETRIES_TAG
-from ds3d_pipeline.defs.survivors import PID_TAG, end_dead_runs, own_mark
-from ds3d_pipeline.home import prepare_home
+from ds3d_pipeline.defs.local_run import MAX_RETRIES_TAG
+from ds3d_pipeline.defs.runs import PID_TAG, end_dead_runs, own_mark
+from ds3d_pipeline.defs.sensors.cleaning import lost_runs
+from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline_tests.captures import environment
 
 WILL_RETRY = "dagster/will_retry"

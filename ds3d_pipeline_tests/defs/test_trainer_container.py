@@ -9,13 +9,13 @@ import dagster as dg
 import pytest
 from upath import UPath
 
-from ds3d_pipeline.bundles import StageReport, fetch
-from ds3d_pipeline.defs.ladder import materialize, stage_asset
-from ds3d_pipeline.defs.resources import ModeResource
+from ds3d_pipeline.defs.io_manager import BundleIOManager
+from ds3d_pipeline.defs.materialize import materialize, stage_asset
+from ds3d_pipeline.defs.mode import ModeResource
 from ds3d_pipeline.defs.splat import SplatConfig
-from ds3d_pipeline.defs.storage import BundleIOManager
 from ds3d_pipeline.formats.colmap import write_reconstruction
-from ds3d_pipeline.home import prepare_home
+from ds3d_pipeline.storage.bundles import StageReport, fetch
+from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline.synthetic.capture import make_capture
 from ds3d_pipeline.synthetic.model import true_depths, true_model
 from ds3d_pipeline.synthetic.options import CameraOptions, PathOptions, SyntheticOptions

@@ -11,7 +11,7 @@ import pytest
 from ds3d_pipeline_tests.capture.samples import write_video
 from ds3d_pipeline_tests.captures import make_photos, run_ds3d
 from ds3d_pipeline_tests.defs.test_dev import Dev
-from ds3d_pipeline_tests.inbox.folder import EMOJI, zip_of
+from ds3d_pipeline_tests.intake.watched.folder import EMOJI, zip_of
 
 RUNS = "query { runsOrError { ... on Runs { results { runId status parentRunId tags { key value } } } } }"
 TICKS = """query ($s: SensorSelector!) { sensorOrError(sensorSelector: $s) { ... on Sensor { sensorState {

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from ds3d_pipeline.depth.network import normalised_colors
+from ds3d_pipeline.depth.learned.network import normalised_colors
 
 SIDES = ["height", "width"]
 WEIGHTS = np.array([0.2, 0.5, 0.3], np.float32)

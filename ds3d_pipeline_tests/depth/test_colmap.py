@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from ds3d_pipeline.backends import plan_ladder
+from ds3d_pipeline.containers.engine import look_at_engine
 from ds3d_pipeline.depth.colmap import make_script, write_script
+from ds3d_pipeline.depth.options import DepthOptions
 from ds3d_pipeline.depth.stage import colmap_depth
-from ds3d_pipeline.engine import look_at_engine
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.formats.colmap import read_depth_maps, read_reconstruction, write_array
-from ds3d_pipeline.options import DepthOptions
-from ds3d_pipeline.program import Progress, Work
+from ds3d_pipeline.programs.contract import Progress, Work
+from ds3d_pipeline.stages.plan import plan_ladder
 from ds3d_pipeline_tests.colmap_stand_in import run_script
 from ds3d_pipeline_tests.pointcloud.captures import WALL_Z, write_capture
 

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from ds3d_pipeline.backends import LADDERS
+from ds3d_pipeline.depth.options import DepthOptions
 from ds3d_pipeline.depth.stage import interpolate_depth, patchmatch_depth
-from ds3d_pipeline.options import DepthOptions
-from ds3d_pipeline.program import STAGE_ERROR_EXIT, program_main
+from ds3d_pipeline.programs.contract import STAGE_ERROR_EXIT, program_main
+from ds3d_pipeline.stages.plan import LADDERS
 from ds3d_pipeline_tests.pointcloud.captures import write_capture
 
 BACKENDS = {"patchmatch": patchmatch_depth, "interpolation": interpolate_depth}

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from ds3d_pipeline.depth.patchmatch import Planes
+from ds3d_pipeline.depth.options import DepthOptions
 from ds3d_pipeline.depth.stage import interpolate_depth, patchmatch_depth
-from ds3d_pipeline.depth.store import PlaneStore
-from ds3d_pipeline.depth.view_selection import source_views
+from ds3d_pipeline.depth.stereo.multi_view import PlaneStore
+from ds3d_pipeline.depth.stereo.patchmatch import Planes
+from ds3d_pipeline.depth.stereo.view_selection import source_views
 from ds3d_pipeline.formats.colmap import read_depth_maps, read_reconstruction
-from ds3d_pipeline.options import DepthOptions
-from ds3d_pipeline.program import STAGE_ERROR_EXIT, program_main
+from ds3d_pipeline.programs.contract import STAGE_ERROR_EXIT, program_main
 from ds3d_pipeline_tests.pointcloud.captures import WALL_Z, K, write_capture
 
 BACKENDS = {"patchmatch": patchmatch_depth, "interpolation": interpolate_depth}

@@ -12,7 +12,7 @@ def read(name: str):
 
 @pytest.mark.parametrize("key", ["telemetry", "concurrency", "run_monitoring", "compute_logs"])
 def test_the_stacks_instance_is_the_packages_but_for_its_database(key):
-    assert read("docker/pipeline/dagster.yaml")[key] == read("ds3d_pipeline/dagster.yaml")[key]
+    assert read("docker/pipeline/dagster.yaml")[key] == read("ds3d_pipeline/storage/dagster.yaml")[key]
 
 
 def test_the_trainer_asks_for_what_the_package_asks_for():

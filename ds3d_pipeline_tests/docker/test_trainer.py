@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ds3d_pipeline.formats.colmap import write_reconstruction
-from ds3d_pipeline.options import SplatOptions
-from ds3d_pipeline.program import program_main
-from ds3d_pipeline.records import write_json
+from ds3d_pipeline.programs.contract import program_main
+from ds3d_pipeline.programs.records import write_json
+from ds3d_pipeline.splats.options import SplatOptions
 from ds3d_pipeline.splats.stage import cpu
 from ds3d_pipeline.synthetic.capture import make_capture
 from ds3d_pipeline.synthetic.model import true_depths, true_model

@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from ds3d_pipeline.formats.splat_gltf import EXTENSION, write_splat_glb
 from ds3d_pipeline.geometry.conventions import gltf_from_world
-from ds3d_pipeline.splats.layout import gaussians_from_rows
+from ds3d_pipeline.splats.kernels.parameters import gaussians_from_rows
 from ds3d_pipeline_tests.splats.scenes import random_rows
 
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from ds3d_pipeline.capture.photos import read_size_and_exif
 from ds3d_pipeline.capture.video import probe_video
+from ds3d_pipeline.keyframes.options import KeyframesOptions
 from ds3d_pipeline.keyframes.stage import choose_keyframes
-from ds3d_pipeline.options import KeyframesOptions
-from ds3d_pipeline.program import Progress, Work
-from ds3d_pipeline.records import read_json, write_json
+from ds3d_pipeline.programs.contract import Progress, Work
+from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.scene import Capture, Keyframes, SourceFile
 
 WIDTH, HEIGHT = 320, 240

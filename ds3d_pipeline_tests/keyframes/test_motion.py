@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from ds3d_pipeline.keyframes.images import gray_of
+from ds3d_pipeline.formats.images import gray_of
 from ds3d_pipeline.keyframes.motion import LOST_MOTION, MotionMeter, equivalent_shift_px
 from ds3d_pipeline_tests.keyframes.samples import DIAGONAL, HEIGHT, WIDTH, view
 

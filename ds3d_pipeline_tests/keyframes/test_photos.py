@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.keyframes.options import KeyframesOptions
 from ds3d_pipeline.keyframes.stage import choose_keyframes
-from ds3d_pipeline.options import KeyframesOptions
-from ds3d_pipeline.records import read_json
+from ds3d_pipeline.programs.records import read_json
 from ds3d_pipeline.scene import Capture, Keyframes
 from ds3d_pipeline_tests.keyframes.samples import keyframes_of, photo_work, view
 

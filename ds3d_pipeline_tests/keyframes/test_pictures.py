@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ds3d_pipeline.formats.images import map_in_threads, shrunk, write_jpeg
 from ds3d_pipeline.keyframes.contact_sheet import MAX_BYTES, write_contact_sheet
-from ds3d_pipeline.keyframes.images import map_in_threads, shrunk, write_jpeg
 from ds3d_pipeline.keyframes.sharpness_plot import PlotPoint, ticks, write_sharpness_plot
 from ds3d_pipeline.scene import Keyframe
 

@@ -3,8 +3,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from ds3d_pipeline.keyframes.options import KeyframesOptions
 from ds3d_pipeline.keyframes.selection import FrameMeasure, select_frames, spread_evenly
-from ds3d_pipeline.options import KeyframesOptions
 
 
 def measures(motions, *, fps=30.0, sharpness=None):

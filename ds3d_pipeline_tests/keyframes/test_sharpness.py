@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ds3d_pipeline.keyframes.images import gray_of
+from ds3d_pipeline.formats.images import gray_of
 from ds3d_pipeline.keyframes.sharpness import local_variance, sharpness
 from ds3d_pipeline_tests.keyframes.samples import view
 

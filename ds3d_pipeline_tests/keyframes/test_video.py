@@ -7,9 +7,9 @@ from PIL import Image
 
 from ds3d_pipeline.capture.video import frames_at
 from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.keyframes.options import KeyframesOptions
 from ds3d_pipeline.keyframes.stage import choose_keyframes
-from ds3d_pipeline.modes import MODES
-from ds3d_pipeline.options import KeyframesOptions
+from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline_tests.keyframes.samples import DIAGONAL, keyframes_of, video_work, view, write_video
 
 BLACK = np.full((240, 320, 3), 6, np.uint8)

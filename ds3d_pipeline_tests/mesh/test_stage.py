@@ -6,11 +6,11 @@ import trimesh
 
 from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.formats.ply import read_pointcloud, write_pointcloud
+from ds3d_pipeline.mesh.options import MeshOptions
 from ds3d_pipeline.mesh.stage import poisson
-from ds3d_pipeline.options import MeshOptions
 from ds3d_pipeline.pointcloud.cleaning import select
-from ds3d_pipeline.program import STAGE_ERROR_EXIT, program_main
-from ds3d_pipeline.records import write_json
+from ds3d_pipeline.programs.contract import STAGE_ERROR_EXIT, program_main
+from ds3d_pipeline.programs.records import write_json
 from ds3d_pipeline_tests.mesh.shapes import sample_surface
 from ds3d_pipeline_tests.pointcloud.captures import WALL_Z, wall_color, write_capture
 from ds3d_pipeline_tests.pointcloud.test_stage import run as run_pointcloud

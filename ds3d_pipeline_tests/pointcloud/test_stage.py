@@ -4,18 +4,12 @@ import numpy as np
 import pytest
 
 from ds3d_pipeline.formats.ply import read_pointcloud
-from ds3d_pipeline.options import PointcloudOptions
+from ds3d_pipeline.pointcloud.options import PointcloudOptions
 from ds3d_pipeline.pointcloud.stage import fuse
-from ds3d_pipeline.program import STAGE_ERROR_EXIT, program_main
-from ds3d_pipeline.records import write_json
+from ds3d_pipeline.programs.contract import STAGE_ERROR_EXIT, program_main
+from ds3d_pipeline.programs.records import write_json
 from ds3d_pipeline.scene import DOUBTFUL_CONFIDENCE
-from ds3d_pipeline_tests.pointcloud.captures import (
-    WALL_Z,
-    wall_color,
-    wall_depth,
-    wall_points,
-    write_capture,
-)
+from ds3d_pipeline_tests.pointcloud.captures import WALL_Z, wall_color, wall_depth, wall_points, write_capture
 
 
 def run(tmp_path, options=None):

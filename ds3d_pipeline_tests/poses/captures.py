@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.capture.stage import stage_capture
-from ds3d_pipeline.capture.uploads import Request
+from ds3d_pipeline.keyframes.options import KeyframesOptions
 from ds3d_pipeline.keyframes.stage import choose_keyframes
-from ds3d_pipeline.options import CaptureOptions, KeyframesOptions, PosesOptions
-from ds3d_pipeline.poses.stage import map_with_pycolmap
-from ds3d_pipeline.program import Progress, Work
-from ds3d_pipeline.records import write_json
+from ds3d_pipeline.poses.colmap.pycolmap_stage import map_with_pycolmap
+from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.programs.contract import Progress, Work
+from ds3d_pipeline.programs.records import write_json
+from ds3d_pipeline.storage.registrations import Request
 from ds3d_pipeline.synthetic.capture import make_capture
 from ds3d_pipeline.synthetic.options import CameraOptions, PathOptions, SceneOptions, SyntheticOptions
 

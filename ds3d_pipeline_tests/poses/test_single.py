@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from ds3d_pipeline.formats.colmap import read_reconstruction
-from ds3d_pipeline.options import PosesOptions
+from ds3d_pipeline.poses.options import PosesOptions
 from ds3d_pipeline.poses.single import single_view
-from ds3d_pipeline.program import Progress, Work
-from ds3d_pipeline.records import write_json
+from ds3d_pipeline.programs.contract import Progress, Work
+from ds3d_pipeline.programs.records import write_json
 from ds3d_pipeline.scene import Keyframe, Keyframes
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ds3d_pipeline.splats.layout import SH
-from ds3d_pipeline.splats.projection import camera_row
+from ds3d_pipeline.splats.kernels.parameters import SH
+from ds3d_pipeline.splats.kernels.projection import camera_row
 
 
 def random_rows(count: int, degree: int, seed: int, *, spread: float = 1.0) -> np.ndarray:

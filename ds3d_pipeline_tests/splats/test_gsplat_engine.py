@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from ds3d_pipeline.backends import plan_ladder
-from ds3d_pipeline.options import SplatOptions
 from ds3d_pipeline.splats.gsplat_engine import GsplatEngine, why_no_gsplat
-from ds3d_pipeline.splats.layout import LOGIT
-from ds3d_pipeline.splats.render import BLACK, KernelEngine
+from ds3d_pipeline.splats.kernels.parameters import LOGIT
+from ds3d_pipeline.splats.kernels.render import BLACK, KernelEngine
+from ds3d_pipeline.splats.options import SplatOptions
+from ds3d_pipeline.stages.plan import plan_ladder
 from ds3d_pipeline_tests.splats.scenes import camera, random_rows
 
 

@@ -15,18 +15,18 @@ import pytest
 from ds3d_pipeline.formats.ply import write_pointcloud
 from ds3d_pipeline.formats.splat_ply import read_splat_ply
 from ds3d_pipeline.formats.spz import read_spz
-from ds3d_pipeline.options import SplatOptions
-from ds3d_pipeline.program import STAGE_ERROR_EXIT, program_main
-from ds3d_pipeline.records import write_json
+from ds3d_pipeline.programs.contract import STAGE_ERROR_EXIT, program_main
+from ds3d_pipeline.programs.records import write_json
 from ds3d_pipeline.scene import PointCloud
-from ds3d_pipeline.splats import reference
-from ds3d_pipeline.splats.inputs import as_float
-from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT, SH, rows_from_gaussians
+from ds3d_pipeline.splats.kernels import reference
+from ds3d_pipeline.splats.kernels.parameters import LOG_SCALE, LOGIT, SH, rows_from_gaussians
 from ds3d_pipeline.splats.light import SH_C0
-from ds3d_pipeline.splats.scores import photo_camera, psnr_db, score
+from ds3d_pipeline.splats.options import SplatOptions
 from ds3d_pipeline.splats.stage import cpu, light
+from ds3d_pipeline.splats.training.photos import as_float
+from ds3d_pipeline.splats.training.scores import photo_camera, psnr_db, score
 from ds3d_pipeline_tests.splats.scenes import random_rows
-from ds3d_pipeline_tests.splats.test_train import SIZE_WH, K, orbit
+from ds3d_pipeline_tests.splats.training.test_trainer import SIZE_WH, K, orbit
 
 BACKENDS = {"light": light, "cpu": cpu}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ds3d_pipeline.colmap_shell import PREAMBLE, Options, command_line, tell
-from ds3d_pipeline.options import PosesOptions
+from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.programs.colmap_cli import PREAMBLE, Options, command_line, tell
 from ds3d_pipeline.scene import Float64, Keyframe
 
 DATABASE, MODELS, PAIRS = "database.db", "sparse", "pairs.txt"

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numba import njit
 
-from ds3d_pipeline.poses.features import Features
+from ds3d_pipeline.poses.matching.features import Features
 from ds3d_pipeline.poses.opencv.usac import estimate
 from ds3d_pipeline.scene import Float32, Float64, Int32, UInt8
 

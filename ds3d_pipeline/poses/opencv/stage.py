@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ds3d_pipeline.options import PosesOptions
-from ds3d_pipeline.poses.diagnosis import judge
-from ds3d_pipeline.poses.evidence import summarize
-from ds3d_pipeline.poses.features import FOCAL_GUESS, Features, extract_all
-from ds3d_pipeline.poses.intrinsics import given_K
-from ds3d_pipeline.poses.match_matrix import write_match_matrix
-from ds3d_pipeline.poses.opencv.evidence import gather_evidence
+from ds3d_pipeline.poses.colmap.intrinsics import given_K
+from ds3d_pipeline.poses.diagnosis.diagnosis import judge
+from ds3d_pipeline.poses.diagnosis.evidence import summarize
+from ds3d_pipeline.poses.diagnosis.match_matrix import write_match_matrix
+from ds3d_pipeline.poses.diagnosis.opencv_evidence import gather_evidence
+from ds3d_pipeline.poses.diagnosis.placement import tell_placement
+from ds3d_pipeline.poses.matching.features import FOCAL_GUESS, Features, extract_all
+from ds3d_pipeline.poses.matching.pairs import choose_pairs
 from ds3d_pipeline.poses.opencv.export import write_model
 from ds3d_pipeline.poses.opencv.focal import vote_focal_px
 from ds3d_pipeline.poses.opencv.mapping import Mapper, by_size, grow, start, unused_pairs
@@ -23,10 +24,9 @@ from ds3d_pipeline.poses.opencv.matching import EPIPOLAR_ERROR, PairMatches, mat
 from ds3d_pipeline.poses.opencv.model import Cameras, Model, Tracks, point_errors_px, squared, undistort
 from ds3d_pipeline.poses.opencv.tracks import build_tracks
 from ds3d_pipeline.poses.opencv.two_view import first_pairs
-from ds3d_pipeline.poses.pairs import choose_pairs
-from ds3d_pipeline.poses.placement import tell_placement
-from ds3d_pipeline.program import Work
-from ds3d_pipeline.records import read_json
+from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.programs.contract import Work
+from ds3d_pipeline.programs.records import read_json
 from ds3d_pipeline.scene import Float64, Keyframe, Keyframes
 
 MAX_TRIES = 3

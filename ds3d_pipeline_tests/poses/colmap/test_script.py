@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
-from ds3d_pipeline.options import PosesOptions
 from ds3d_pipeline.poses.colmap.script import make_script
+from ds3d_pipeline.poses.options import PosesOptions
 from ds3d_pipeline.scene import Keyframe
 from ds3d_pipeline_tests.colmap_stand_in import run_script
 

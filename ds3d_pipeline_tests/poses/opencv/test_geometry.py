@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from ds3d_pipeline.geometry.transforms import rotation_angle_deg
-from ds3d_pipeline.poses.opencv.flat import flat_K, flatten
+from ds3d_pipeline.poses.opencv.export import flat_K, flatten
 from ds3d_pipeline.poses.opencv.focal import vote_focal_px
+from ds3d_pipeline.poses.opencv.mapping import resect
 from ds3d_pipeline.poses.opencv.model import Model, errors_px, undistort
-from ds3d_pipeline.poses.opencv.resection import resect
 from ds3d_pipeline.poses.opencv.triangulation import triangulate
 from ds3d_pipeline.poses.opencv.two_view import first_pairs, relative_pose
 from ds3d_pipeline_tests.poses.opencv.scenes import (

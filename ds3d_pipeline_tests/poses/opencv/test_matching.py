@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from ds3d_pipeline.poses.features import Features
+from ds3d_pipeline.poses.matching.features import Features
 from ds3d_pipeline.poses.opencv.matching import (
     GUIDED_RATIO,
     MIN_COSINE,

@@ -9,17 +9,17 @@ import numpy as np
 import pycolmap
 import pytest
 
-from ds3d_pipeline.accuracy import pose_accuracy, true_poses
-from ds3d_pipeline.backends import LADDERS, find_rung, plan_ladder
 from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.evaluation.accuracy import pose_accuracy, true_poses
 from ds3d_pipeline.formats.colmap import read_reconstruction
-from ds3d_pipeline.options import PosesOptions
 from ds3d_pipeline.poses.opencv.stage import map_with_opencv
-from ds3d_pipeline.program import Progress, Work
-from ds3d_pipeline.records import write_json
+from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.programs.contract import Progress, Work
+from ds3d_pipeline.programs.records import write_json
+from ds3d_pipeline.stages.plan import LADDERS, find_rung, plan_ladder
 from ds3d_pipeline.synthetic.capture import make_capture
 from ds3d_pipeline.synthetic.options import CameraOptions, PathOptions, SyntheticOptions
-from ds3d_pipeline_tests.poses.test_stage import stage_photos
+from ds3d_pipeline_tests.poses.colmap.test_pycolmap_stage import stage_photos
 
 SIZE_WH = (480, 360)
 FOCAL_PX = 420.0

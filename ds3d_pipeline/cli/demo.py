@@ -1,0 +1,79 @@
+"""`ds3d demo`: a synthetic capture, and how far its reconstruction is from the truth."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.scene import Mesh
+from ds3d_pipeline.storage.home import prepare_home
+
+CAPTURE_FOLDER = "demo"
+
+
+def make_demo(frames: int) -> Path:
+    """Photographs the synthetic scene into the home and returns the photos' folder."""
+    from ds3d_pipeline.synthetic.capture import make_capture
+    from ds3d_pipeline.synthetic.options import SyntheticOptions
+
+    if frames < 3:
+        raise InputError(f"--frames {frames} is too few.", "Use at least 3.")
+    folder = prepare_home().root / CAPTURE_FOLDER
+    start = time.monotonic()
+    truth = make_capture(folder, SyntheticOptions(frames=frames))
+    Console(stderr=True).print(f"made {frames} synthetic photos in {time.monotonic() - start:.1f} s")
+    return folder / truth.input
+
+
+def measure_errors(finished: Path) -> dict[str, Any]:
+    """Errors of the finished demo capture against its exact truth; lengths in metres of the scene."""
+    from ds3d_pipeline.evaluation.accuracy import mesh_from_glb, pose_accuracy, surface_accuracy, true_poses
+    from ds3d_pipeline.formats.colmap import read_reconstruction
+    from ds3d_pipeline.scene import Keyframe, Keyframes
+    from ds3d_pipeline.synthetic.truth import load_truth
+
+    told = json.loads((finished / "metrics.json").read_text(encoding="utf-8"))
+    frames = tuple(
+        Keyframe(**entry, size_wh=tuple(told["input"]["size"]), camera=0) for entry in told["keyframes"]
+    )
+    keyframes = Keyframes(kind="photos", frames=frames, considered=len(frames))
+    truth = load_truth(prepare_home().root / CAPTURE_FOLDER)
+    poses, truth_from_world = pose_accuracy(
+        read_reconstruction(finished / "sparse"), true_poses(keyframes, truth)
+    )
+    mesh = _in_world(mesh_from_glb(finished / "model.glb"), told["mesh"]["world_from_gltf"])
+    surface = surface_accuracy(mesh, truth_from_world, truth)
+    return {"poses": dataclasses.asdict(poses), "mesh": dataclasses.asdict(surface)}
+
+
+def _in_world(mesh: Mesh, world_from_gltf: list[list[float]]) -> Mesh:
+    """Undoes the centring of the GLB, whose axes are turned back already."""
+    shift = np.asarray(world_from_gltf)[:3, 3]
+    return dataclasses.replace(mesh, vertices_in_world=(mesh.vertices_in_world + shift).astype(np.float32))
+
+
+def tell_errors(finished: Path, *, as_json: bool) -> None:
+    """Prints the errors."""
+    errors = measure_errors(finished)
+    console = Console(soft_wrap=True)
+    if as_json:
+        console.file.write(json.dumps({"event": "errors", **errors}) + "\n")
+        return
+    poses, mesh = errors["poses"], errors["mesh"]
+    table = Table(box=None, pad_edge=False, title="against the truth", title_justify="left")
+    table.add_column("measure")
+    table.add_column("value", justify="right")
+    table.add_row("frames registered", f"{poses['registered']} of {poses['total']}")
+    table.add_row("camera centre error, mean", f"{1000 * poses['centre_error_mean']:.2f} mm")
+    table.add_row("camera centre error, largest", f"{1000 * poses['centre_error_max']:.2f} mm")
+    table.add_row("rotation error, mean", f"{poses['rotation_error_mean_deg']:.3f} deg")
+    table.add_row("mesh Chamfer distance", f"{1000 * mesh['chamfer']:.1f} mm")
+    console.print(table)

@@ -1,0 +1,207 @@
+"""A run from the command line: in this process, on the persistent instance, heavy work in child processes."""
+
+import contextlib
+import dataclasses
+import shutil
+import signal
+import threading
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import dagster as dg
+from upath import UPath
+
+from ds3d_pipeline.cli.display import Display
+from ds3d_pipeline.defs.climb import is_cancelled, mark_cancelled
+from ds3d_pipeline.defs.jobs import captures
+from ds3d_pipeline.defs.mode import MODE_TAG
+from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, PID_TAG, end_dead_runs, own_mark
+from ds3d_pipeline.execution.freshness import find_fresh
+from ds3d_pipeline.execution.progress import StageState, stage_state
+from ds3d_pipeline.intake.disk_space import check_space
+from ds3d_pipeline.intake.request import Wish
+from ds3d_pipeline.metrics.build import Story
+from ds3d_pipeline.metrics.publish import publish_failure
+from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.records import read_json
+from ds3d_pipeline.stages.plan import depending_on
+from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport, fetch
+from ds3d_pipeline.storage.home import Home, prepare_home
+from ds3d_pipeline.storage.registrations import (
+    registered_inputs,
+)
+
+MAX_RETRIES_TAG = "dagster/max_retries"
+STOP_GRACE_S = 4.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a run ended."""
+
+    cancelled: bool
+    metrics: dict[str, Any]
+
+
+def reconstruct(capture: str, wish: Wish, display: Display) -> Outcome:
+    """Makes what is stale of a capture and publishes its files."""
+    home = prepare_home()
+    options = {stage: wish.options(stage) for stage in STAGES}
+    with _interruptible(), dg.DagsterInstance.get() as instance:
+        end_dead_runs(instance, home)
+        instance.add_dynamic_partitions(captures.name or "", [capture])
+        fresh = _reusable(find_fresh(home, capture, options, wish.prefer), wish.start)
+        if "depth_maps" not in fresh:
+            check_space(home, wish.output, registered_inputs(home, capture), options)
+        run_id = str(uuid.uuid4())
+        try:
+            with display.following(lambda: _read_states(home, run_id, fresh)):
+                stale = [stage for stage in STAGES if stage not in fresh]
+                _beside(lambda: _execute(instance, run_id, capture, wish, stale), home.work / run_id)
+            return _conclude(home, run_id, capture, wish, display)
+        except KeyboardInterrupt:
+            _report_cancelled(instance, run_id)
+            return Outcome(cancelled=True, metrics={})
+        finally:
+            shutil.rmtree(home.work / run_id, ignore_errors=True)
+
+
+def _reusable(fresh: Mapping[str, StageReport], start: str | None) -> dict[str, StageReport]:
+    again = depending_on(start) if start else frozenset()
+    return {stage: report for stage, report in fresh.items() if stage not in again}
+
+
+def _beside(body: Callable[[], None], work: Path) -> None:
+    """Runs `body` beside the main thread, which alone receives signals.
+
+    So no library on the way can take Ctrl-C for a failure that wants a retry: it becomes a mark in `work`
+    that every stage looks at while its program runs. Raises what `body` raised.
+    """
+    raised: list[BaseException] = []
+    # Not Thread.join: an interrupt inside it leaves the thread marked as ended while it still runs.
+    done = threading.Event()
+
+    def guarded() -> None:
+        try:
+            body()
+        except BaseException as error:
+            raised.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=guarded, name="run", daemon=True).start()
+    try:
+        while not done.wait(0.1):
+            continue
+    except KeyboardInterrupt:
+        mark_cancelled(work)
+        done.wait(STOP_GRACE_S)
+        raise
+    if raised:
+        raise raised[0]
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    earlier = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
+
+
+def _execute(instance: dg.DagsterInstance, run_id: str, capture: str, wish: Wish, stages: list[str]) -> None:
+    from ds3d_pipeline.definitions import defs
+
+    warnings.simplefilter("ignore", dg.BetaWarning)
+    job = defs.resolve_job_def(f"reconstruct_{wish.mode}")
+    job.execute_in_process(
+        run_config=_run_config(wish, stages),
+        instance=instance,
+        partition_key=capture,
+        # Who started it here starts it again; a daemon that happens to run must not.
+        tags={
+            PID_TAG: own_mark(run_id),
+            COMMAND_LINE_TAG: run_id,
+            MODE_TAG: wish.mode,
+            MAX_RETRIES_TAG: "0",
+        },
+        asset_selection=[dg.AssetKey(stage) for stage in stages],
+        raise_on_error=False,
+        run_id=run_id,
+    )
+
+
+def _run_config(wish: Wish, stages: list[str]) -> dict[str, Any]:
+    configs = {stage: dict(wish.config.get(stage, {})) for stage in stages}
+    configs["metrics"]["output"] = str(wish.output)
+    for stage, backend in wish.prefer.items():
+        if stage in configs:
+            configs[stage]["prefer"] = backend
+    return {
+        "ops": {stage: {"config": config} for stage, config in configs.items() if config},
+        "resources": {"mode": {"config": {"name": wish.mode}}},
+        # The display tells what happens; the whole story stands in the instance.
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+    }
+
+
+def _read_states(home: Home, run_id: str, fresh: Mapping[str, StageReport]) -> list[StageState]:
+    return [
+        StageState(stage=stage, state="reused", backend=fresh[stage].backend)
+        if stage in fresh
+        else stage_state(home.work / run_id / stage)
+        for stage in STAGES[:-1]
+    ]
+
+
+def _conclude(home: Home, run_id: str, capture: str, wish: Wish, display: Display) -> Outcome:
+    work = home.work / run_id
+    if is_cancelled(work):
+        raise KeyboardInterrupt
+    folder = wish.output / capture
+    if (work / "metrics" / "finished").exists():
+        told = read_json(folder / "metrics.json", dict[str, Any])
+    else:
+        told, folder = publish_failed_run(home, run_id, capture, wish)
+    display.finish(told, str(folder))
+    return Outcome(cancelled=False, metrics=told)
+
+
+def publish_failed_run(home: Home, run_id: str, capture: str, wish: Wish) -> tuple[dict[str, Any], Path]:
+    """Publishes what did get finished, and why the rest did not; returns its metrics and where they stand."""
+    work = home.work / run_id
+    failures = tuple((stage, attempts) for stage in STAGES if (attempts := _failed_attempts(work / stage)))
+    story = Story(capture=capture, mode=wish.mode, failures=failures or (("metrics", (_UNTOLD,)),))
+    return publish_failure(story, _finished(home, capture, wish), wish.output)
+
+
+_UNTOLD = Attempt(backend="local", outcome="failed", reason="See the run's events in `dagster dev`.")
+
+
+def _failed_attempts(folder: Path) -> tuple[Attempt, ...]:
+    path = folder / "attempts.json"
+    attempts = read_json(path, tuple[Attempt, ...]) if path.exists() else ()
+    return attempts if attempts and attempts[-1].outcome != "ok" else ()
+
+
+def _finished(home: Home, capture: str, wish: Wish) -> dict[str, Bundle]:
+    options = {stage: wish.options(stage) for stage in STAGES}
+    fresh = find_fresh(home, capture, options, wish.prefer)
+    return {stage: fetch(UPath(home.storage) / stage / capture, home.root / "cache") for stage in fresh}
+
+
+def _report_cancelled(instance: dg.DagsterInstance, run_id: str) -> None:
+    run = instance.get_run_by_id(run_id)
+    if run is not None and not run.is_finished:
+        instance.report_run_canceled(run)
+    instance.event_log_storage.free_concurrency_slots_for_run(run_id)

@@ -1,0 +1,211 @@
+"""Holes of stereo, filled with a learned model's depth where that fits what stereo measured.
+
+Each estimate is fitted to the sparse points and to sure stereo depth: one scale and shift, then a smooth
+correction. It stays only where that fits around the hole and where other views show the same surface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ds3d_pipeline.depth.learned.alignment import align
+from ds3d_pipeline.depth.learned.consensus import DepthStore, Said, median_depth
+from ds3d_pipeline.depth.learned.correction import CorrectionOptions, corrected
+from ds3d_pipeline.depth.learned.monocular import Monocular, points_in_map
+from ds3d_pipeline.depth.learned.refinement import RefinementOptions, normals_from_depth, without_ramps
+from ds3d_pipeline.depth.stereo.view_selection import source_views
+from ds3d_pipeline.formats.colmap import read_depth_map, write_depth_map
+from ds3d_pipeline.scene import DepthMap, Float32, View
+
+MAX_SAMPLES = 4000
+"""Pixels of stereo that the scale and shift are fitted to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EstimateOptions:
+    """What is a hole, what the estimate is fitted to, and where it is believed."""
+
+    sure_confidence: float = 0.5
+    """Stereo at least this sure is what the estimate is fitted to."""
+    hole_confidence: float = 0.1
+    """Less than this is a hole, as is unknown depth."""
+    max_error: float = 0.007
+    """Mean relative error that the fitted estimate may have at the measured depths around."""
+    refinement: RefinementOptions = RefinementOptions(low_quantile=0.0, high_quantile=1.0)
+    """The fit bounds what is far out; quantiles would flatten what is nearest and furthest."""
+    correction: CorrectionOptions = CorrectionOptions()
+
+
+def sure_pixels(stereo: DepthMap, options: EstimateOptions) -> NDArray[np.bool_]:
+    """(H, W) pixels that count as measured."""
+    return (stereo.depth > 0) & (stereo.confidence >= options.sure_confidence)
+
+
+def hole_pixels(stereo: DepthMap, options: EstimateOptions) -> NDArray[np.bool_]:
+    """(H, W) pixels that an estimate may fill."""
+    return (stereo.depth <= 0) | (stereo.confidence < options.hole_confidence)
+
+
+def estimate_holes(monocular: Monocular, view: View, stereo: DepthMap, options: EstimateOptions) -> Float32:
+    """(H, W) estimated depth in the holes of a view, 0 elsewhere and where it cannot be believed."""
+    nothing = np.zeros_like(stereo.depth)
+    disparity = monocular.disparity(view)
+    fitted = None if disparity is None else _fitted(monocular, view, stereo, disparity, options)
+    if fitted is None:
+        return nothing
+    bent = corrected(fitted, _inverse(stereo.depth), sure_pixels(stereo, options), options.correction)
+    depth = without_ramps(_inverse(bent.inverse_depth), options.refinement)
+    good = hole_pixels(stereo, options) & (bent.error <= options.max_error)
+    return np.where(good, depth, 0).astype(np.float32)
+
+
+def _fitted(
+    monocular: Monocular, view: View, stereo: DepthMap, disparity: Float32, options: EstimateOptions
+) -> Float32 | None:
+    """(H, W) inverse depth by one scale and shift; None where points and stereo do not fit the model."""
+    row, column, depth = points_in_map(view, monocular.model, stereo.K, disparity.shape)
+    sure = np.argwhere(sure_pixels(stereo, options))
+    there = sure[:: max(1, len(sure) // MAX_SAMPLES)].T
+    x = np.concatenate([disparity[row, column], disparity[there[0], there[1]]]).astype(np.float64)
+    y = 1 / np.concatenate([depth, stereo.depth[there[0], there[1]].astype(np.float64)])
+    alignment = align(x, y, monocular.options.seed)
+    if alignment is None:
+        return None
+    monocular.alignments.append(alignment)
+    # Far behind the furthest measurement, a little shift is all the difference.
+    inverse = alignment.scale * disparity + alignment.shift
+    return np.where(inverse > y.min() / 2, inverse, 0).astype(np.float32)
+
+
+def _inverse(values: Float32) -> Float32:
+    return np.divide(1, values, out=np.zeros_like(values), where=values > 0)
+
+
+ESTIMATED_CONFIDENCE = 0.1
+"""Of depths that a model estimates: as little as of the worst that is measured and kept."""
+ESTIMATING_SHARE = 0.8
+"""Of the whole time, for the progress."""
+Report = Callable[[float, str], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoleOptions:
+    """Which estimates stay."""
+
+    estimate: EstimateOptions = EstimateOptions()
+    rounds: int = 2
+    """How often every estimate becomes the median of what all views say of its place."""
+    reach: float = 0.05
+    """Relative difference in depth up to which another view speaks of the same surface."""
+    agree: float = 0.01
+    """Relative difference in depth within which two views agree."""
+    behind: float = 0.02
+    """Sure stereo of another view this much (relative) behind an estimate looked through it."""
+    min_agreeing: int = 2
+    """Other views that must agree; one is enough where a view has only one source."""
+
+
+@dataclass(kw_only=True)
+class HoleFilling:
+    """The maps of one capture in `maps`, where stereo wrote them; `scratch` is a folder that this fills.
+
+    `monocular` has the model, the views and the photos.
+    """
+
+    monocular: Monocular
+    maps: Path
+    scratch: Path
+    source_views: int
+    options: HoleOptions = field(default_factory=HoleOptions)
+
+    def fill(self, report: Report = lambda fraction, message: None) -> dict[str, Any]:
+        """Rewrites every map that gets an estimate; returns shares of the pixels of all maps.
+
+        All estimates are made before the first map changes, so a model that fails leaves stereo as it was.
+        """
+        self.monocular.refinement = self.options.estimate.refinement
+        views = self.monocular.model.views
+        for done, view in enumerate(views, 1):
+            stereo = read_depth_map(self.maps, view)
+            self._store.put(0, view, estimate_holes(self.monocular, view, stereo, self.options.estimate))
+            report(ESTIMATING_SHARE * done / len(views), f"estimating {view.image}")
+        for turn in range(self.options.rounds + 1):
+            for index, view in enumerate(views):
+                last = turn == self.options.rounds
+                self._store.put(turn + 1, view, self._agreed(index) if last else self._settled(index, turn))
+        shares = []
+        for done, view in enumerate(views, 1):
+            shares.append(self._rewrite(view))
+            report(ESTIMATING_SHARE + (1 - ESTIMATING_SHARE) * done / len(views), f"filling {view.image}")
+        coverage, doubtful, estimated = np.mean(shares, axis=0).tolist()
+        return {"coverage": coverage, "doubtful": doubtful, "estimated": estimated}
+
+    @cached_property
+    def _store(self) -> DepthStore:
+        return DepthStore(self.scratch)
+
+    @cached_property
+    def _sources(self) -> list[list[View]]:
+        views = self.monocular.model.views
+        chosen = source_views(self.monocular.model, self.source_views)
+        return [[views[index] for index in sources] for sources in chosen]
+
+    def _completed(self, view: View, turn: int) -> Said:
+        """A view's stereo depth, with the estimates of one round in its holes."""
+        stereo, estimate = read_depth_map(self.maps, view).believed(), self._store.get(turn, view)
+        return Said(view=view, K=stereo.K, depth=np.where(estimate > 0, estimate, stereo.depth))
+
+    def _estimate(self, view: View, turn: int) -> Said:
+        return Said(view=view, K=read_depth_map(self.maps, view).K, depth=self._store.get(turn, view))
+
+    def _settled(self, index: int, turn: int) -> Float32:
+        others = (self._completed(other, turn) for other in self._sources[index])
+        return median_depth(
+            self._estimate(self.monocular.model.views[index], turn), others, self.options.reach
+        )
+
+    def _agreed(self, index: int) -> Float32:
+        """(H, W) the estimates of the last round that enough other views show and fewer look through."""
+        said = self._estimate(self.monocular.model.views[index], self.options.rounds)
+        row, column, points = said.places()
+        agreeing, denying = np.zeros((2, len(points)), np.int32)
+        for other in self._sources[index]:
+            there, z = self._completed(other, self.options.rounds).at(points)
+            agreeing += (there > 0) & (np.abs(there - z) <= self.options.agree * z)
+            denying += self._measured(other).at(points)[0] > z * (1 + self.options.behind)
+        enough = max(1, min(self.options.min_agreeing, len(self._sources[index])))
+        wrong = (agreeing < enough) | (agreeing <= denying)
+        said.depth[row[wrong], column[wrong]] = 0
+        return said.depth
+
+    def _measured(self, view: View) -> Said:
+        stereo = read_depth_map(self.maps, view)
+        return Said(view=view, K=stereo.K, depth=stereo.depth * sure_pixels(stereo, self.options.estimate))
+
+    def _rewrite(self, view: View) -> tuple[float, float, float]:
+        """Writes a map; returns the shares of its pixels with believed, doubtful and estimated depth."""
+        stereo, estimate = read_depth_map(self.maps, view), self._store.get(self.options.rounds + 1, view)
+        good = estimate > 0
+        filled = _with(stereo, good, np.where(good, estimate, stereo.depth))
+        if good.any():
+            write_depth_map(self.maps, filled)
+        known, believed = float(np.mean(filled.depth > 0)), float(np.mean(filled.believed().depth > 0))
+        return believed, known - believed, float(np.mean(good))
+
+
+def _with(stereo: DepthMap, good: NDArray[np.bool_], depth: Float32) -> DepthMap:
+    """The map with new depth at the `good` pixels, marked as estimated there."""
+    normals = normals_from_depth(depth, stereo.K)
+    return replace(
+        stereo,
+        depth=depth,
+        normals=np.where(good[..., None], normals, stereo.normals),
+        confidence=np.where(good, np.float32(ESTIMATED_CONFIDENCE), stereo.confidence),
+    )

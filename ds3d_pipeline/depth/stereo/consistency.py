@@ -1,0 +1,153 @@
+"""Which depths other views agree with, and the maps that remain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from ds3d_pipeline.depth.stereo.levels import Level
+from ds3d_pipeline.depth.stereo.matching_cost import round_trip_px
+from ds3d_pipeline.depth.stereo.patchmatch import Planes
+from ds3d_pipeline.depth.stereo.planar_prior import FillOptions, fill_plain
+from ds3d_pipeline.depth.stereo.sky import HollowOptions, hollow_areas
+from ds3d_pipeline.programs.jit import UNCOUNTED
+from ds3d_pipeline.scene import DOUBTFUL_CONFIDENCE, LONE_CONFIDENCE, DepthMap, Float32
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterOptions:
+    """What counts as agreement, and what is kept."""
+
+    max_round_trip_px: float = 2.0
+    max_depth_change: float = 0.01
+    """Relative."""
+    min_agreeing: int = 2
+    """Other views that must agree; one is enough where a view has only one source."""
+    max_cost: float = 0.9
+    sure_cost: float = 0.2
+    """Pixels of at most this cost need one agreeing view only."""
+    hollow: HollowOptions = HollowOptions()
+    doubtful_cost: float = 0.7
+    """Pixels of at most this cost stay in the map even where too few views agree, as doubtful."""
+    plain_confidence: float = 0.2
+    """Of depths that stand in for areas without texture."""
+    filling: FillOptions = FillOptions()
+    max_speckle: float = 2e-4
+    """Islands smaller than this share of the map's pixels go."""
+    island_step: float = 0.02
+    """Relative depth step between neighbouring pixels that separates islands."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filtered:
+    """A map, and what stands behind it."""
+
+    map: DepthMap
+    """Depth that was matched but found too little agreement is in it, as doubtful."""
+    agreeing: float
+    """Mean number of other views that agree, over the pixels that were matched."""
+    filled: float
+    """Share of the map's pixels that `fill_plain` gave."""
+
+
+def filtered_map(image: str, found: Planes, level: Level, grey: Float32, options: FilterOptions) -> Filtered:
+    """The depths that enough source views agree with, and that are not of an empty area such as sky.
+
+    `level` holds the planes of those views, `grey` (H, W) is the view's photo in [0, 1].
+
+    Confidence is how well the patches correlate, times 1 - 2^-n for n agreeing views. Depth that one view
+    agrees with where two are wanted is doubtful; fusion takes it where hardly another view looks.
+    """
+    agreeing = agreeing_views(found, level, options)
+    kept = _consistent(found, agreeing, len(level.sources), options)
+    seconded = kept | ((agreeing >= 1) & (found.cost <= options.doubtful_cost))
+    seconded = _without_islands(found, seconded, options)
+    guessed, plain = fill_plain(found, kept, level, options.filling)
+    solid = ~hollow_areas(kept, plain, level.textureless, grey, options.hollow)
+    kept, plain = kept & solid, plain & solid
+    doubtful = ~kept & ~plain & (found.cost <= options.doubtful_cost)
+    planes = np.where(plain[..., None], guessed, np.where((kept | doubtful)[..., None], found.planes, 0))
+    confidence = np.clip(1 - found.cost, 0, 1) * (1 - np.exp2(-agreeing.astype(np.float32)))
+    confidence = np.maximum(confidence, 2 * DOUBTFUL_CONFIDENCE) * kept
+    confidence += np.where(seconded & solid, DOUBTFUL_CONFIDENCE, LONE_CONFIDENCE) * doubtful
+    confidence = np.where(plain, options.plain_confidence, confidence)
+    result = Planes(planes=planes.astype(np.float32), cost=found.cost, K=found.K)
+    return Filtered(
+        map=result.depth_map(image, confidence.astype(np.float32)),
+        agreeing=float(agreeing[kept].mean()) if kept.any() else 0.0,
+        filled=float(plain.mean()),
+    )
+
+
+def _consistent(
+    found: Planes, agreeing: NDArray[np.uint8], sources: int, options: FilterOptions
+) -> NDArray[np.bool_]:
+    """(H, W) pixels that enough views agree with, without small islands."""
+    enough = agreeing >= min(options.min_agreeing, sources)
+    enough |= (agreeing >= 1) & (found.cost <= options.sure_cost)
+    return _without_islands(found, enough & (found.cost <= options.max_cost), options)
+
+
+def _without_islands(found: Planes, kept: NDArray[np.bool_], options: FilterOptions) -> NDArray[np.bool_]:
+    depth = np.where(kept, found.depth, 0).astype(np.float32)
+    return kept & ~small_islands(depth, max(2, round(options.max_speckle * depth.size)), options.island_step)
+
+
+def agreeing_views(found: Planes, level: Level, options: FilterOptions) -> NDArray[np.uint8]:
+    """(H, W) number of source views whose own planes give back the pixel and its depth."""
+    agreeing = np.zeros(found.cost.shape, np.uint8)
+    _count_agreeing(
+        found.planes,
+        level.source_planes,
+        level.sizes,
+        level.warps,
+        level.back_warps,
+        options.max_round_trip_px,
+        options.max_depth_change,
+        agreeing,
+    )
+    return agreeing
+
+
+@njit(**UNCOUNTED)
+def _count_agreeing(
+    planes: Float32, source_planes: Float32, sizes: Float32, warps: Float32, back_warps: Float32,
+    max_px: float, max_change: float, agreeing: NDArray[np.uint8],
+) -> None:  # fmt: skip
+    height, width = agreeing.shape
+    half = np.float32(0.5)
+    for y in prange(height):
+        for x in range(width):
+            w = planes[y, x, 0]
+            px, py = np.float32(x) + half, np.float32(y) + half
+            for view in range(len(warps)):
+                warp, there = warps[view], source_planes[view]
+                error = round_trip_px(there, sizes[view], warp, back_warps[view], x, y, w)
+                if error > max_px:
+                    continue
+                z = warp[6] * px + warp[7] * py + warp[8] + warp[11] * w
+                u = (warp[0] * px + warp[1] * py + warp[2] + warp[9] * w) / z
+                v = (warp[3] * px + warp[4] * py + warp[5] + warp[10] * w) / z
+                i, j = int(u), int(v)
+                w_there = there[j, i, 0] + there[j, i, 1] * (u - i - half) + there[j, i, 2] * (v - j - half)
+                # The depth in the source is z / w.
+                if abs(w_there * z / w - 1) <= max_change:
+                    agreeing[y, x] += 1
+
+
+def small_islands(depth: Float32, max_px: int, step: float) -> NDArray[np.bool_]:
+    """(H, W) pixels of connected patches of at most `max_px` pixels, cut where depth jumps by `step`."""
+    known = depth > 0
+    if not known.any():
+        return known
+    logs = np.log(np.where(known, depth, 1))
+    low, high = logs[known].min(), logs[known].max()
+    unit = max(step / 20, (high - low) / 32000)
+    levels = np.where(known, np.round((logs - low) / unit) + 1, -30000).astype(np.int16)
+    kept = levels.copy()
+    cv2.filterSpeckles(kept, -30000, max_px, max(1, round(step / unit)))
+    return known & (kept == -30000)

@@ -1,0 +1,252 @@
+"""The sweeps of PatchMatch stereo: red-black propagation, random refinement and choice of views, in numba.
+
+Pixels of one colour of the checkerboard change while they read only pixels of the other colour, so the
+result does not depend on the number of threads (Galliani et al. 2015). In each of eight directions the
+neighbour of least cost proposes its plane (Xu and Tao 2019). Random numbers are hashes of pixel and turn.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+from ds3d_pipeline.depth.stereo.matching_cost import BAD, Scalar, round_trip_px, view_cost
+from ds3d_pipeline.programs.jit import uncounted, uncounted_inline
+from ds3d_pipeline.scene import Float32
+
+Int8 = NDArray[np.int8]
+Images = tuple[Any, ...]
+"""`levels.Level.images`."""
+Plane = tuple[np.float32, np.float32, np.float32]
+
+NEAR_STEPS = np.array([1, 3, 5, 7], np.int32)
+FAR_STEPS = np.array([11, 17, 23], np.int32)
+DIRECTIONS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (0, 1), (0, -1)], np.int32)
+MAX_TILT = np.float32(4.0)
+"""Steepest surface: tangent of its angle to the image plane."""
+BEST_VIEWS = 3
+MAX_ROUND_TRIP_PX = np.float32(3.0)
+SAME_PX = np.float32(0.12)
+"""A proposal that moves the match of the patch by less is no new hypothesis."""
+
+
+@njit(error_model="numpy", inline="always")
+def _uniform(x: int, y: int, turn: int, salt: int) -> np.float32:
+    """A number in [-1, 1) from a hash of its arguments (the finaliser of MurmurHash3, Appleby 2008)."""
+    h = np.uint32(x) * np.uint32(0x9E3779B1) ^ np.uint32(y) * np.uint32(0x85EBCA77)
+    h = h ^ np.uint32(turn) * np.uint32(0xC2B2AE3D) ^ np.uint32(salt) * np.uint32(0x27D4EB2F)
+    h = (h ^ (h >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+    h = (h ^ (h >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+    h = h ^ (h >> np.uint32(16))
+    return np.float32(h >> np.uint32(8)) * np.float32(2.0 / 16777216.0) - np.float32(1)
+
+
+@uncounted_inline
+def _cost_in(images: Images, view: int, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar) -> np.float32:
+    """Matching cost in one view, and the geometric term where the views have planes (weight > 0)."""
+    weights, centred, variance, strides, sources, sizes, warps, back_warps, weight, planes = images
+    source, size, warp = sources[view], sizes[view], warps[view]
+    c = view_cost(weights, centred, variance, strides, source, size, warp, x, y, w, wx, wy)
+    if weight > 0 and c < BAD:
+        error = round_trip_px(planes[view], sizes[view], warps[view], back_warps[view], x, y, w)
+        c += weight * min(error, MAX_ROUND_TRIP_PX)
+    return c
+
+
+@uncounted_inline
+def _best_views_cost(images: Images, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar) -> np.float32:
+    """Mean of the three least costs over all views, so that views which do not see the point fall out."""
+    first = second = third = BAD
+    views = len(images[4])
+    for view in range(views):
+        c = _cost_in(images, view, x, y, w, wx, wy)
+        third = min(third, max(second, c))
+        second = min(second, max(first, c))
+        first = min(first, c)
+    if views == 1:
+        return first
+    if views == 2:
+        return (first + second) / np.float32(2)
+    return (first + second + third) / np.float32(3)
+
+
+@uncounted_inline
+def _chosen_views_cost(
+    images: Images, chosen: Int8, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar, limit: Scalar
+) -> np.float32:
+    """Mean cost over the pixel's chosen views; stops once it is sure to exceed `limit`."""
+    count = np.float32(0)
+    for k in range(chosen.shape[2]):
+        if chosen[y, x, k] >= 0:
+            count += np.float32(1)
+    if count == 0:
+        return BAD
+    total = np.float32(0)
+    for k in range(chosen.shape[2]):
+        view = chosen[y, x, k]
+        if view >= 0 and total < limit * count:
+            total += _cost_in(images, view, x, y, w, wx, wy)
+    return total / count
+
+
+@uncounted
+def rate(planes: Float32, cost: Float32, images: Images) -> None:
+    """Fills cost (H, W) with that of every pixel's own plane, over the best views; BAD without a plane."""
+    for y in prange(cost.shape[0]):
+        for x in range(cost.shape[1]):
+            w, wx, wy = planes[y, x, 0], planes[y, x, 1], planes[y, x, 2]
+            cost[y, x] = _best_views_cost(images, x, y, w, wx, wy) if w > 0 else BAD
+
+
+def choose_views(planes: Float32, cost: Float32, chosen: Int8, images: Images, slack: float) -> None:
+    """Fills chosen (H, W, K) with the views of least cost, best first, and cost with their mean.
+
+    The fourth and later views are chosen only if they cost at most `slack` more than the best; -1 is none.
+    """
+    scratch = np.empty((len(cost), len(images[4])), np.float32)
+    _choose_views(planes, cost, chosen, images, slack, scratch)
+
+
+@uncounted
+def _choose_views(
+    planes: Float32, cost: Float32, chosen: Int8, images: Images, slack: float, scratch: Float32
+) -> None:
+    views, places = len(images[4]), chosen.shape[2]
+    for y in prange(cost.shape[0]):
+        costs = scratch[y]
+        for x in range(cost.shape[1]):
+            for i in range(views):
+                costs[i] = _cost_in(images, i, x, y, planes[y, x, 0], planes[y, x, 1], planes[y, x, 2])
+            best = total = np.float32(0)
+            count = 0
+            for k in range(places):
+                chosen[y, x, k] = -1
+                i = np.argmin(costs)
+                c = costs[i]
+                best = c if k == 0 else best
+                if k < views and (k < BEST_VIEWS or c <= best + slack) and (c < BAD or k == 0):
+                    chosen[y, x, k] = i
+                    total += c
+                    count += 1
+                costs[i] = np.float32(9)
+            cost[y, x] = total / np.float32(count)
+
+
+@uncounted_inline
+def _proposal(planes: Float32, cost: Float32, x: int, y: int, trial: int) -> Plane:
+    """The plane here of the least costly neighbour in one direction; w = -1 where there is none."""
+    height, width = cost.shape
+    steps = NEAR_STEPS if trial < 4 else FAR_STEPS
+    least = np.float32(9)
+    from_x = from_y = -1
+    for step in steps:
+        nx, ny = x + step * DIRECTIONS[trial, 0], y + step * DIRECTIONS[trial, 1]
+        inside = nx >= 0 and ny >= 0 and nx < width and ny < height
+        if inside and cost[ny, nx] < least:
+            least, from_x, from_y = cost[ny, nx], nx, ny
+    if from_x < 0:
+        return np.float32(-1), np.float32(0), np.float32(0)
+    wx, wy = planes[from_y, from_x, 1], planes[from_y, from_x, 2]
+    w = planes[from_y, from_x, 0] + wx * np.float32(x - from_x) + wy * np.float32(y - from_y)
+    return w, wx, wy
+
+
+@uncounted_inline
+def _random_plane(
+    w: np.float32, wx: np.float32, wy: np.float32, search: Float32, x: int, y: int, turn: int, kind: int
+) -> Plane:
+    """Kind 0 changes the depth, 1 the tilt, 2 both, within the amplitudes; 3 tries any depth."""
+    w_per_px, amplitude_px, amplitude_tilt = search[0], search[1], search[2]
+    if kind == 3:
+        share = np.float32(0.5) + np.float32(0.5) * _uniform(x, y, turn, 9)
+        any_w = search[3] + (search[4] - search[3]) * share
+        return any_w, wx * any_w / w, wy * any_w / w
+    if kind == 0 or kind == 2:
+        w += amplitude_px * w_per_px * _uniform(x, y, turn, 3 * kind)
+    if kind > 0:
+        tilt = amplitude_tilt * w / search[5]
+        wx += tilt * _uniform(x, y, turn, 3 * kind + 1)
+        wy += tilt * _uniform(x, y, turn, 3 * kind + 2)
+    return w, wx, wy
+
+
+@uncounted
+def sweep(
+    planes: Float32, cost: Float32, chosen: Int8, images: Images, search: Float32, color: int, turn: int
+) -> None:
+    """One colour's turn: proposals of the neighbours, then random ones around the best.
+
+    `search` (7,): inverse depth a pixel of disparity is worth; amplitude of the refinement in pixels of
+    disparity; in tilt; least and greatest inverse depth; mean focal length; 1 to search all views and the
+    whole depth range instead of the pixel's chosen views.
+    """
+    height, width = cost.shape
+    everywhere = search[6] > 0
+    proposals, randoms = (8, 4) if everywhere else (8, 3)
+    for y in prange(height):
+        for x in range((y + color) % 2, width, 2):
+            w, wx, wy, best = planes[y, x, 0], planes[y, x, 1], planes[y, x, 2], cost[y, x]
+            for trial in range(proposals + randoms):
+                if trial < proposals:
+                    t, tx, ty = _proposal(planes, cost, x, y, trial)
+                    change = abs(t - w) + np.float32(4) * (abs(tx - wx) + abs(ty - wy))
+                    if change < SAME_PX * search[0]:
+                        continue
+                else:
+                    t, tx, ty = _random_plane(w, wx, wy, search, x, y, turn, trial - proposals)
+                steepest = MAX_TILT * t / search[5]
+                if t < search[3] or t > search[4] or abs(tx) > steepest or abs(ty) > steepest:
+                    continue
+                if everywhere:
+                    c = _best_views_cost(images, x, y, t, tx, ty)
+                else:
+                    c = _chosen_views_cost(images, chosen, x, y, t, tx, ty, best)
+                if c < best:
+                    w, wx, wy, best = t, tx, ty, c
+            planes[y, x, 0], planes[y, x, 1], planes[y, x, 2], cost[y, x] = w, wx, wy, best
+
+
+@uncounted
+def polish(planes: Float32, cost: Float32, chosen: Int8, images: Images, steps: Float32) -> None:
+    """Moves every inverse depth to the minimum of the parabola through the costs at -step, 0 and +step.
+
+    It does so for one of `steps` (N,) after the other. `cost` (H, W) is that of the planes as they come, and
+    then that before the last move.
+    """
+    any_limit = np.float32(9)
+    for y in prange(cost.shape[0]):
+        for x in range(cost.shape[1]):
+            w, wx, wy, here = planes[y, x, 0], planes[y, x, 1], planes[y, x, 2], cost[y, x]
+            for n in range(len(steps)):
+                step = steps[n]
+                if n > 0:
+                    here = _chosen_views_cost(images, chosen, x, y, w, wx, wy, any_limit)
+                if here >= np.float32(1):
+                    break
+                less = _chosen_views_cost(images, chosen, x, y, w - step, wx, wy, any_limit)
+                more = _chosen_views_cost(images, chosen, x, y, w + step, wx, wy, any_limit)
+                bend = less + more - np.float32(2) * here
+                if bend > np.float32(1e-6):
+                    shift = np.float32(0.5) * (less - more) / bend
+                    w += step * min(max(shift, np.float32(-1)), np.float32(1))
+            planes[y, x, 0], cost[y, x] = w, here
+
+
+@uncounted
+def enlarge(coarse: Float32, fine: Float32) -> None:
+    """Fills the planes of a finer level (H, W, 3) from those of the level below, extended to its pixels."""
+    scale_y = np.float32(coarse.shape[0]) / np.float32(fine.shape[0])
+    scale_x = np.float32(coarse.shape[1]) / np.float32(fine.shape[1])
+    half = np.float32(0.5)
+    for y in prange(fine.shape[0]):
+        cy = (np.float32(y) + half) * scale_y
+        j = min(int(cy), coarse.shape[0] - 1)
+        for x in range(fine.shape[1]):
+            cx = (np.float32(x) + half) * scale_x
+            i = min(int(cx), coarse.shape[1] - 1)
+            wx, wy = coarse[j, i, 1], coarse[j, i, 2]
+            w = coarse[j, i, 0] + wx * (cx - np.float32(i) - half) + wy * (cy - np.float32(j) - half)
+            fine[y, x, 0], fine[y, x, 1], fine[y, x, 2] = w, wx * scale_x, wy * scale_y

@@ -1,0 +1,52 @@
+"""Areas without texture that hold no surface, sky above all.
+
+Depth bleeds from outlines into what has no texture, over sky too, where nothing contradicts it. Of a plain
+wall nearly everything gets depth that way; of a sky, which runs on, only a seam along the roofs does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ds3d_pipeline.depth.stereo.matching_cost import RADIUS, STRIDE
+from ds3d_pipeline.scene import Float32
+
+
+@dataclass(frozen=True, kw_only=True)
+class HollowOptions:
+    """What is taken for empty."""
+
+    min_known: float = 0.5
+    """Share of a connected area without texture that has depth where it is a surface, matched or guessed,"""
+    min_matched: float = 0.25
+    """or the share of it that is matched: guesses span a sky between roofs, but only seams of it match."""
+    same_grey: float = 0.04
+    """Grey values in [0, 1] this near to an empty area's, beside it, belong to it."""
+
+
+def hollow_areas(
+    matched: NDArray[np.bool_],
+    guessed: NDArray[np.bool_],
+    textureless: NDArray[np.bool_],
+    grey: Float32,
+    options: HollowOptions,
+) -> NDArray[np.bool_]:
+    """(H, W) pixels of connected `textureless` areas that hardly have depth, with their rims.
+
+    The rim is as wide as a patch reaches: its pixels seem textured because of the outline nearby.
+    """
+    count, found = cv2.connectedComponents(textureless.astype(np.uint8), connectivity=4)
+    labels = np.asarray(found, np.int32)
+    total = np.bincount(labels.ravel())
+    unknown = np.bincount(labels[matched | guessed], minlength=count) < options.min_known * total
+    unmatched = np.bincount(labels[matched], minlength=count) < options.min_matched * total
+    hollow = textureless & (unknown & unmatched)[labels]
+    side = 2 * (RADIUS * STRIDE + 1) + 1
+    window = np.ones((side, side), np.uint8)
+    high = cv2.dilate(np.where(hollow, grey, -1).astype(np.float32), window)
+    low = cv2.erode(np.where(hollow, grey, 2).astype(np.float32), window)
+    return hollow | ((grey >= low - options.same_grey) & (grey <= high + options.same_grey))

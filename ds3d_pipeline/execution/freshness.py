@@ -1,0 +1,54 @@
+"""Which assets of a capture are up to date, by what they depend on: options, code and the bundles read."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from upath import UPath
+
+from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.folders import file_sha256
+from ds3d_pipeline.stages.code_versions import CODE_VERSIONS
+from ds3d_pipeline.stages.plan import READS, plan_ladder
+from ds3d_pipeline.storage.bundles import StageReport, current_report
+from ds3d_pipeline.storage.home import Home
+from ds3d_pipeline.storage.registrations import upload_files
+
+
+def find_fresh(
+    home: Home, capture: str, options: Mapping[str, Any], prefer: Mapping[str, str]
+) -> dict[str, StageReport]:
+    """The stages whose published files are what a run would make again; `metrics` is never among them."""
+    fresh: dict[str, StageReport] = {}
+    versions: dict[str, str] = {}
+    for stage in STAGES[:-1]:
+        if not all(name in fresh for name in READS[stage]):
+            continue
+        read = {name: versions[name] for name in READS[stage]}
+        if stage == "capture":
+            read = {name: file_sha256(path) for name, path in upload_files(home, capture).items()}
+        found = current_report(UPath(home.storage) / stage / capture)
+        mark = fingerprint(stage, options[stage], prefer.get(stage), read)
+        if found and found[1].fingerprint == mark and _is_best(found[1], options, prefer):
+            versions[stage], fresh[stage] = found
+    return fresh
+
+
+def _is_best(report: StageReport, options: Mapping[str, Any], prefer: Mapping[str, str]) -> bool:
+    """Whether the files are sound, and no better backend that could not run then can run now.
+
+    Where one could not be had even as a help (`not_filled`), every backend is better.
+    """
+    untried = {a.backend for a in report.attempts if a.outcome == "passed over"}
+    rungs = plan_ladder(report.stage, options[report.stage], prefer.get(report.stage)).rungs
+    better = rungs[: rungs.index(report.backend)] if report.backend in rungs else ()
+    better = rungs if "not_filled" in report.result else better
+    return not report.faults and not any(rung in untried for rung in better)
+
+
+def fingerprint(stage: str, options: Any, prefer: str | None, inputs: dict[str, str]) -> str:
+    """Hash of all that a stage's files depend on: code version, options and the data versions read."""
+    facts = [stage, CODE_VERSIONS[stage], dataclasses.asdict(options), prefer, inputs]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]

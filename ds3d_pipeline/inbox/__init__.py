@@ -1,1 +1,0 @@
-"""The watched folder: what lies in it, what of it is complete, and which runs that asks for."""

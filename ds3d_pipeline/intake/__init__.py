@@ -1,0 +1,1 @@
+"""The desk: how a request from any door is read, checked and accepted."""

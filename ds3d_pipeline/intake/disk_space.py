@@ -1,0 +1,67 @@
+"""How much disk a run will take, told before it starts."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ds3d_pipeline.capture.inputs import find_inputs
+from ds3d_pipeline.errors import InputError, StageError
+from ds3d_pipeline.storage.home import Home
+
+FIXED_BYTES = 300_000_000
+"""Points, mesh and splat in their formats, and the finished copies of them."""
+DEPTH_BYTES_PER_PIXEL = 20
+"""Depth, normals and confidence in COLMAP's format; measured on fox and the synthetic capture."""
+PHOTO_BYTES_PER_PIXEL = 0.6
+"""JPEG of quality 95; keyframes, undistorted and finished ones are three copies."""
+COPIES = 3
+ASPECT = 0.75
+"""Height over width of an ordinary photo; a wider one takes less."""
+
+
+def check_space(home: Home, output: Path, paths: Sequence[Path], options: Mapping[str, Any]) -> None:
+    """Raises StageError with the numbers where a run over `paths` will not fit on the disk.
+
+    `options` by stage. Only local folders are looked at: nobody knows how full a bucket is.
+    """
+    needed = needed_bytes(paths, options)
+    for folder in (home.root, output):
+        free = shutil.disk_usage(_existing(folder)).free
+        if free < needed:
+            cause = f"The run needs about {needed / 1e9:.1f} GB of disk and {free / 1e9:.1f} GB are free"
+            remedy = "Free some space (`ds3d clean` tells what can go), or choose a smaller mode."
+            raise StageError(f"{cause} at {folder}.", remedy)
+
+
+def needed_bytes(paths: Sequence[Path], options: Mapping[str, Any]) -> float:
+    """Bytes of all that a run over `paths` writes: the staged copy, every bundle, and the finished files."""
+    inputs = find_inputs(paths)
+    staged = sum(file.stat().st_size for file in inputs.files)
+    keyframes = options["keyframes"]
+    if inputs.kind == "video":
+        frames = keyframes.max_frames
+    else:
+        frames = min(keyframes.max_photos, _in_zip(inputs.files[0]) if inputs.is_zip else len(inputs.files))
+    photo = COPIES * PHOTO_BYTES_PER_PIXEL * _pixels(keyframes.max_side_px)
+    depth = DEPTH_BYTES_PER_PIXEL * _pixels(options["depth_maps"].max_side_px)
+    return staged + frames * (photo + depth) + FIXED_BYTES
+
+
+def _pixels(side_px: int) -> float:
+    return ASPECT * side_px**2
+
+
+def _in_zip(path: Path) -> int:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return len(archive.namelist())
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{path.name} is no readable zip ({error}).", "Pack the photos again.") from error
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())

@@ -1,0 +1,225 @@
+"""One look at the watched folder: what is new, what is complete by now, and which runs that asks for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ds3d_pipeline.capture.inputs import capture_id
+from ds3d_pipeline.capture.names import printable
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.intake.request import read_sidecar
+from ds3d_pipeline.intake.watched.entries import REJECTED, Entry, find_entries, stamp_of
+from ds3d_pipeline.intake.watched.ledger import Ledger, Order, Seen, read_ledger, write_ledger
+from ds3d_pipeline.intake.watched.reading import Content, Reader
+from ds3d_pipeline.names import DEFAULT_MODE
+from ds3d_pipeline.storage.home import Home
+from ds3d_pipeline.storage.registrations import check_readable, has_its_files, register_upload, registered_as
+
+
+def reject(folder: Path, entry: Entry, error: InputError, *, with_sidecar: bool) -> str:
+    """Moves an upload to `rejected/` of the watched `folder` and returns the sentence told about it."""
+    place = folder / REJECTED
+    try:
+        place.mkdir(exist_ok=True)
+        target = next(path for path in _places(place, entry.path) if not os.path.lexists(path))
+        # The text first: a stop between the two leaves an upload that is looked at again.
+        target.with_name(target.name + ".txt").write_text(f"{error}\n", encoding="utf-8")
+        shutil.move(entry.path, target)
+        if with_sidecar and entry.sidecar:
+            shutil.move(entry.sidecar, target.with_name(f"{target.name}.toml"))
+    except OSError as trouble:
+        return f"unusable, and could not be moved to {REJECTED}/ ({trouble.strerror}): {error}"
+    return f"moved to {REJECTED}/: {error}"
+
+
+def _places(place: Path, path: Path) -> Iterator[Path]:
+    yield place / path.name
+    for number in range(2, 1_000_000):
+        yield place / f"{path.stem}-{number}{path.suffix}"
+
+
+REJECTIONS_TOLD = 10
+"""A tick with runs to start shows no text, so that a rejection has to be told again later."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """`quiet_s`: so long an upload must not have changed. `work_s`: so long a look may take."""
+
+    quiet_s: float
+    work_s: float = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """`orders` to give to Dagster, `lines` on every upload, what just happened first, and the generation."""
+
+    orders: tuple[Order, ...]
+    lines: tuple[str, ...]
+    generation: int
+
+
+def look(home: Home, folder: Path, confirmed: int | None, patience: Patience, reader: Reader) -> Look:
+    """Looks once. `confirmed` is the generation of the last look whose orders Dagster has surely got.
+
+    None means that Dagster does not know: then the latest orders are given once more. Nothing is run
+    twice for that, because an order's run key stays the same.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    before = read_ledger(home)
+    # A ledger that was lost starts behind the generation that Dagster knows.
+    before = replace(before, generation=max(before.generation, confirmed or 0))
+    entries = find_entries(folder)
+    eye = _Eye(
+        home=home,
+        folder=folder,
+        before=before,
+        patience=patience,
+        reader=reader,
+        sidecars=[entry.sidecar for entry in entries if entry.sidecar],
+    )
+    for entry in entries:
+        eye.see(entry)
+    after = eye.ledger()
+    if after != before:
+        write_ledger(home, after)
+    known = after.generation - 1 if confirmed is None else confirmed
+    return Look(
+        orders=tuple(order for order in after.orders.values() if order.generation > known),
+        lines=(*eye.news, *eye.waiting, *eye.settled, *before.rejected),
+        generation=after.generation,
+    )
+
+
+@dataclass(kw_only=True)
+class _Eye:
+    """One look under way."""
+
+    home: Home
+    folder: Path
+    before: Ledger
+    patience: Patience
+    reader: Reader
+    sidecars: list[Path]
+    start: float = field(default_factory=time.monotonic)
+    seen: dict[str, Seen] = field(default_factory=dict)
+    ordered: dict[str, Order] = field(default_factory=dict)
+    news: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    settled: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+
+    def ledger(self) -> Ledger:
+        generation = self.before.generation + bool(self.ordered)
+        rejected = (*self.before.rejected, *self.rejected)[-REJECTIONS_TOLD:]
+        orders = self.before.orders | self.ordered
+        return Ledger(generation=generation, seen=self.seen, orders=orders, rejected=rejected)
+
+    def see(self, entry: Entry) -> None:
+        """Files the entry under news, waiting or settled."""
+        earlier = self.before.seen.get(entry.name)
+        if entry.stamp is None:
+            self.waiting.append(_line(entry, "is still being written"))
+        elif earlier is None or (earlier.stamp, earlier.settings) != (entry.stamp, entry.settings):
+            self._keep(entry, self._first_seen(entry, entry.stamp, earlier))
+        elif earlier.outcome:
+            self.seen[entry.name] = earlier
+            self.settled.append(_line(entry, earlier.outcome))
+        elif time.time() - earlier.since < self.patience.quiet_s:
+            self._keep(entry, earlier)
+        elif self._time_left() <= 0:
+            self.seen[entry.name] = earlier
+            self.waiting.append(_line(entry, "waits for its turn to be read"))
+        else:
+            self._take(entry, earlier)
+
+    def _keep(self, entry: Entry, seen: Seen) -> None:
+        self.seen[entry.name] = seen
+        self.waiting.append(_line(entry, f"waits until nothing changes for {self.patience.quiet_s:g} s"))
+
+    def _first_seen(self, entry: Entry, stamp: str, earlier: Seen | None) -> Seen:
+        """Other settings for the same content need no second reading of it."""
+        sha256 = earlier.sha256 if earlier and earlier.stamp == stamp else ""
+        return Seen(stamp=stamp, settings=entry.settings, since=time.time(), sha256=sha256)
+
+    def _time_left(self) -> float:
+        return self.patience.work_s - (time.monotonic() - self.start)
+
+    def _take(self, entry: Entry, seen: Seen) -> None:
+        try:
+            mode, config = _wish(entry)
+            content = self.reader.read(entry, seen.sha256, self._time_left())
+        except InputError as error:
+            self._refuse(entry, seen, error)
+            return
+        if content is None:
+            self.seen[entry.name] = seen
+            self.waiting.append(_line(entry, "is being read"))
+        elif stamp_of(entry.path) != entry.stamp:
+            self.waiting.append(_line(entry, "changed while it was read"))
+        else:
+            outcome = self._order(entry, mode, config, content)
+            self.seen[entry.name] = replace(seen, sha256=content.sha256, outcome=outcome)
+            self.news.append(_line(entry, outcome))
+
+    def _refuse(self, entry: Entry, seen: Seen, error: InputError) -> None:
+        if stamp_of(entry.path) != entry.stamp:
+            self.waiting.append(_line(entry, "changed while it was read"))
+            return
+        alone = entry.sidecar is not None and self.sidecars.count(entry.sidecar) == 1
+        outcome = reject(self.folder, entry, error, with_sidecar=alone)
+        if entry.path.exists():
+            self.seen[entry.name] = replace(seen, outcome=outcome)
+        else:
+            self.rejected.append(_line(entry, outcome))
+        self.news.append(_line(entry, outcome))
+
+    def _order(self, entry: Entry, mode: str, config: dict[str, Any], content: Content) -> str:
+        """Gives the order unless it was given before, and says what became of the upload."""
+        sha256 = content.sha256
+        run_key = _run_key(sha256, mode, config)
+        given = (self.before.orders | self.ordered).get(run_key)
+        if given is not None:
+            return f"has the content of {printable(given.upload)}, capture {given.capture}: not run again"
+        capture = registered_as(self.home, sha256) or capture_id(content.inputs, sha256)
+        if not has_its_files(self.home, capture):
+            register_upload(self.home, capture, [entry.path], sha256)
+        self.ordered[run_key] = Order(
+            run_key=run_key,
+            upload=printable(entry.name),
+            capture=capture,
+            mode=mode,
+            config=config,
+            generation=self.before.generation + 1,
+        )
+        return f"taken as capture {capture}, mode {mode}"
+
+
+def _wish(entry: Entry) -> tuple[str, dict[str, Any]]:
+    """Mode and options of an upload; raises InputError for what cannot be used by its name or settings."""
+    check_readable(entry.path)
+    if entry.is_loose_photo:
+        raise InputError(
+            f"{entry.path.name} is a single photo.",
+            "Put the photos of one capture into a folder of their own.",
+        )
+    told, config = read_sidecar(entry.sidecar) if entry.sidecar else (None, {})
+    return told or entry.mode or DEFAULT_MODE, config
+
+
+def _run_key(sha256: str, mode: str, config: dict[str, Any]) -> str:
+    """The same for the same content, mode and options."""
+    text = json.dumps(config, sort_keys=True)
+    return f"{sha256[:32]}-{mode}" + (f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}" if config else "")
+
+
+def _line(entry: Entry, outcome: str) -> str:
+    return f"{printable(entry.name)} {outcome}"

@@ -1,0 +1,192 @@
+"""Poses by COLMAP's incremental mapping (Schoenberger and Frahm, 2016) through pycolmap."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pycolmap
+
+from ds3d_pipeline.poses.colmap.intrinsics import given_K, refine
+from ds3d_pipeline.poses.colmap.mapping import map_images, match_pairs, pipeline_options, size_of
+from ds3d_pipeline.poses.colmap.undistortion import flatten
+from ds3d_pipeline.poses.diagnosis.colmap_evidence import gather_evidence
+from ds3d_pipeline.poses.diagnosis.diagnosis import judge
+from ds3d_pipeline.poses.diagnosis.evidence import summarize
+from ds3d_pipeline.poses.diagnosis.match_matrix import write_match_matrix
+from ds3d_pipeline.poses.diagnosis.placement import tell_placement
+from ds3d_pipeline.poses.matching.features import extract_all, fill_database
+from ds3d_pipeline.poses.matching.pairs import choose_pairs
+from ds3d_pipeline.poses.normalize import Scale, normalize
+from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.programs.contract import Work
+from ds3d_pipeline.programs.folders import clear_folder
+from ds3d_pipeline.programs.records import read_json
+from ds3d_pipeline.scene import Keyframes
+
+TRIES = ((False, 1), (True, 1), (True, 2))
+"""Whether thresholds are loose, and how many times the usual features are looked for."""
+ENOUGH = 0.85
+"""Share of the frames that ends the tries."""
+log = logging.getLogger(__name__)
+
+
+def map_with_pycolmap(work: Work[PosesOptions]) -> dict[str, Any]:
+    """Writes `sparse/` and undistorted `images/`. Raises StageError where too few frames can be placed."""
+    keyframes = read_json(work.input / "keyframes.json", Keyframes)
+    pycolmap.set_random_seed(work.options.seed)
+    scratch = clear_folder(work.output / "scratch")
+    watch = Stopwatch()
+    model, attempts = _map(work, keyframes, scratch, watch)
+    return conclude(work, keyframes, model, attempts, watch)
+
+
+def conclude(
+    work: Work[PosesOptions],
+    keyframes: Keyframes,
+    model: pycolmap.Reconstruction | None,
+    attempts: list[dict[str, Any]],
+    watch: Stopwatch,
+) -> dict[str, Any]:
+    """Judges, refines, measures and writes the model that the matches in `scratch/database.db` gave.
+
+    Raises StageError where too few frames are placed.
+    """
+    scratch = work.output / "scratch"
+    database = scratch / "database.db"
+    evidence = gather_evidence(database, keyframes, work.input / "images", model)
+    diagnosis = judge(evidence, work.options.min_registered)
+    write_match_matrix(work.output / "matches.jpg", evidence)
+    assert model is not None, "judge raises where there is no model"
+    watch.lap("diagnosis")
+    model, estimated = refine(model, fixed=work.options.K is not None)
+    watch.lap("mapping")
+    result = _measure(model, keyframes, database) | {"intrinsics": estimated, "attempts": attempts}
+    result |= {"diagnosis": asdict(diagnosis) if diagnosis else None, "evidence": summarize(evidence)}
+    work.progress(0.9, "undistorting")
+    scale = _write(model, work, scratch, keyframes)
+    watch.lap("undistortion")
+    work.progress(1.0, "done")
+    result |= {"scale": scale, "pairs": attempts[-1]["pairs"], "retries": len(attempts) - 1}
+    return result | {"seed": work.options.seed, "phase_seconds": watch.seconds}
+
+
+class Stopwatch:
+    """Wall time by phase; phases that come again add up."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    def lap(self, phase: str) -> None:
+        """What passed since the last lap belongs to `phase`."""
+        now = time.monotonic()
+        self.seconds[phase] = round(self.seconds.get(phase, 0.0) + now - self._last, 2)
+        self._last = now
+
+
+def _map(
+    work: Work[PosesOptions], keyframes: Keyframes, scratch: Path, watch: Stopwatch
+) -> tuple[pycolmap.Reconstruction | None, list[dict[str, Any]]]:
+    """The best model of up to three tries, which end where enough frames are placed; tells each try.
+
+    The second try maps the same matches with looser thresholds, the third those of twice the features. The
+    first try's matches stay in `database.db`.
+    """
+    total, best, attempts = len(keyframes.frames), None, []
+    database, how = scratch / "database.db", ""
+    for loose, more in TRIES:
+        if not attempts or more > 1:
+            database = scratch / ("database.db" if more == 1 else "more.db")
+            how = _match(work, keyframes, database, watch, more=more)
+        model = map_once(work, database, total, loose=loose)
+        watch.lap("mapping")
+        placed, points = size_of(model)
+        attempts.append({"loose": loose, "more": more, "pairs": how, "registered": placed, "points": points})
+        best = max(best, model, key=size_of)
+        if placed >= ENOUGH * total:
+            break
+        log.warning("%d of %d frames placed at try %d", placed, total, len(attempts))
+    return best, attempts
+
+
+def _match(
+    work: Work[PosesOptions], keyframes: Keyframes, database: Path, watch: Stopwatch, *, more: int
+) -> str:
+    """Fills a new database with features and matches; tells how the pairs were chosen."""
+    options = work.options
+    frames = sorted(keyframes.frames, key=lambda frame: frame.image)
+    features = extract_all(
+        [work.input / "images" / frame.image for frame in frames],
+        max_side_px=more * options.max_side_px,
+        max_features=more * options.max_features,
+        report=work.progress.part(0.0, 0.3),
+    )
+    fill_database(database, frames, features, given_K(options, frames))
+    watch.lap("features")
+    pairs, how = choose_pairs(keyframes.kind, frames, features, options, more=more)
+    named = [(frames[a].image, frames[b].image) for a, b in pairs]
+    match_pairs(database, named, seed=options.seed, report=work.progress.part(0.3, 0.5))
+    watch.lap("matching")
+    return how
+
+
+def map_once(
+    work: Work[PosesOptions], database: Path, total: int, *, loose: bool
+) -> pycolmap.Reconstruction | None:
+    """One try at the matches of a database; None where nothing can be placed."""
+
+    def report(placed: int) -> None:
+        work.progress(0.5 + 0.4 * min(placed / total, 1.0), f"{placed} frames placed")
+
+    options = pipeline_options(
+        seed=work.options.seed, loose=loose, fixed_intrinsics=work.options.K is not None
+    )
+    return map_images(database, work.input / "images", database.parent / "sparse", options, report)
+
+
+def _measure(model: pycolmap.Reconstruction, keyframes: Keyframes, database: Path) -> dict[str, Any]:
+    placed = {image.name for image in model.images.values() if image.has_pose}
+    cameras = [
+        {"model": camera.model.name, "params": [round(float(p), 4) for p in camera.params]}
+        for camera in model.cameras.values()
+    ]
+    return {
+        "registered": len(placed),
+        "total": len(keyframes.frames),
+        "mean_reprojection_error_px": float(model.compute_mean_reprojection_error()),
+        "points": int(model.num_points3D()),
+        "mean_track_length": float(model.compute_mean_track_length()),
+        "unregistered": [frame.image for frame in keyframes.frames if frame.image not in placed],
+        **tell_placement(keyframes, placed),
+        "cameras": cameras,
+        "matches": _describe_matches(database),
+    }
+
+
+def _describe_matches(database: Path) -> str:
+    """How well the pairs matched, in words with numbers."""
+    with pycolmap.Database.open(database) as opened:
+        _, geometries = opened.read_two_view_geometries()
+    inliers = np.array([len(geometry.inlier_matches) for geometry in geometries])
+    if not inliers.any():
+        return "no pair of frames matched"
+    return f"{np.count_nonzero(inliers)} matched pairs, median {np.median(inliers[inliers > 0]):.0f} matches"
+
+
+def _write(
+    model: pycolmap.Reconstruction, work: Work[PosesOptions], scratch: Path, keyframes: Keyframes
+) -> Scale:
+    """Undistorted PINHOLE images and the model in our world frame, whole or not at all; tells the unit."""
+    flat = flatten(model, work.input / "images", scratch / "images")
+    scale = normalize(flat, keyframes.frames)
+    flat.write(clear_folder(work.output / "sparse"))
+    shutil.rmtree(work.output / "images", ignore_errors=True)
+    shutil.move(scratch / "images", work.output / "images")
+    shutil.rmtree(scratch)
+    return scale

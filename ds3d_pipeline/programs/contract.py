@@ -1,0 +1,123 @@
+"""The contract of heavy work: a program with an input folder, an output folder and an exit code.
+
+    python -m ds3d_pipeline.STAGE INPUT OUTPUT [--backend NAME] [--options FILE]
+
+It writes its files and `result.json` into OUTPUT, appends to OUTPUT/`progress.jsonl` while it works and
+logs to stderr. Exit 0: done. Exit 3: a StageError, whose cause and remedy stand in OUTPUT/`error.json`.
+Anything else is a crash. The program ends by itself when the process that started it disappears.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from ds3d_pipeline.errors import InputError, StageError
+from ds3d_pipeline.programs.records import read_json, write_json
+
+OptionsT = TypeVar("OptionsT")
+STAGE_ERROR_EXIT = 3
+log = logging.getLogger(__name__)
+
+
+class Progress:
+    """Appends `{"time", "fraction", "message"}` lines; cheap enough to call from inner loops."""
+
+    def __init__(self, path: Path | None, *, min_interval_s: float = 0.2) -> None:
+        self._path = path
+        self._min_interval_s = min_interval_s
+        self._last = 0.0
+
+    def __call__(self, fraction: float, message: str = "", **fields: Any) -> None:
+        """Reports that `fraction` (0 to 1) of the work is done; extra fields go into the line."""
+        now = time.time()
+        if self._path is None or (now - self._last < self._min_interval_s and fraction < 1):
+            return
+        self._last = now
+        line = {"time": now, "fraction": min(max(fraction, 0.0), 1.0), "message": message, **fields}
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def part(self, start: float, end: float) -> Callable[..., None]:
+        """A reporter for one part of the work, from `start` to `end` of the whole."""
+
+        def report(fraction: float, message: str = "", **fields: Any) -> None:
+            self(start + (end - start) * fraction, message, **fields)
+
+        return report
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work(Generic[OptionsT]):
+    """What a program's body gets."""
+
+    input: Path
+    output: Path
+    backend: str
+    options: OptionsT
+    progress: Progress
+
+
+Body = Callable[[Work[OptionsT]], Mapping[str, Any]]
+
+
+def program_main(
+    options_type: type[OptionsT], backends: Mapping[str, Body[OptionsT]], argv: list[str] | None = None
+) -> int:
+    """Runs the body that `--backend` names (the first by default) and returns the exit code.
+
+    What the body returns becomes `result.json`.
+    """
+    args = _parse(options_type, list(backends), argv)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
+    _exit_with_parent()
+    args.output.mkdir(parents=True, exist_ok=True)
+    options = read_json(args.options, options_type) if args.options else options_type()
+    progress = Progress(args.output / "progress.jsonl")
+    work = Work(
+        input=args.input, output=args.output, backend=args.backend, options=options, progress=progress
+    )
+    try:
+        write_json(args.output / "result.json", dict(backends[args.backend](work)))
+    except StageError as error:
+        kind = "input" if isinstance(error, InputError) else "stage"
+        write_json(args.output / "error.json", {"kind": kind, "cause": error.cause, "remedy": error.remedy})
+        log.error("%s", error)
+        return STAGE_ERROR_EXIT
+    return 0
+
+
+def _parse(options_type: type, backends: list[str], argv: list[str] | None) -> argparse.Namespace:
+    about = getattr(sys.modules["__main__"], "__doc__", None)
+    defaults = "\n".join(f"  {name}: {json.dumps(value)}" for name, value in vars(options_type()).items())
+    parser = argparse.ArgumentParser(
+        description=about,
+        epilog=f"options and their defaults:\n{defaults}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("input", type=Path, metavar="INPUT", help="folder")
+    parser.add_argument("output", type=Path, metavar="OUTPUT", help="folder, made where it is missing")
+    parser.add_argument("--backend", choices=backends, default=backends[0])
+    parser.add_argument("--options", type=Path, metavar="FILE", help="JSON of the options to change")
+    return parser.parse_args(argv)
+
+
+def _exit_with_parent() -> None:
+    """Ends this process group's leader when its parent is gone, so that `kill -9` leaves no worker behind."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="exit-with-parent", daemon=True).start()

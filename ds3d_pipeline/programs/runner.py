@@ -1,0 +1,174 @@
+"""The child-process runner: a program in its own process group, watched and killed as a group."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from ds3d_pipeline.programs.contract import STAGE_ERROR_EXIT
+
+POLL_S = 0.1
+TERM_GRACE_S = 2.0
+LOG_TAIL_LINES = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgramRun:
+    """A program that finished well."""
+
+    result: dict[str, Any]
+    seconds: float
+    peak_memory_mb: float
+
+
+class ProgramFailed(Exception):
+    """`outcome` is failed (the program said why), crashed (it did not) or input (nothing can help)."""
+
+    def __init__(self, outcome: str, reason: str, *, log_tail: str, exit_code: int, run: ProgramRun) -> None:
+        super().__init__(reason if outcome != "crashed" or not log_tail else f"{reason}\n{log_tail}")
+        self.outcome = outcome
+        self.reason = reason
+        self.log_tail = log_tail
+        self.exit_code = exit_code
+        self.run = run
+
+
+def run_program(
+    argv: Sequence[str],
+    output: Path,
+    *,
+    log_path: Path,
+    on_line: Callable[[str], None] = lambda line: None,
+    on_tick: Callable[[], None] = lambda: None,
+    env: dict[str, str] | None = None,
+) -> ProgramRun:
+    """Runs `argv`, streams its log to `on_line`, and reads `result.json` from `output`.
+
+    Raises ProgramFailed with a reason and the tail of the log. Any interrupt in this process kills the
+    whole process group first and is then passed on.
+    """
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            list(argv), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, env=env
+        )
+    memory = _PeakMemory(process.pid)
+    tail = LogTail(log_path, on_line)
+    try:
+        while process.poll() is None:
+            memory.sample()
+            tail.read()
+            on_tick()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(POLL_S)
+    finally:
+        kill_group(process)
+        tail.read(last=True)
+    run = ProgramRun(result={}, seconds=time.monotonic() - start, peak_memory_mb=memory.peak_mb)
+    return finish_program(process.returncode, output, log_path, run)
+
+
+def finish_program(
+    exit_code: int, output: Path, log_path: Path, run: ProgramRun, *, crash: str | None = None
+) -> ProgramRun:
+    """`run` with the result of a program that has ended; `crash` is why, where the runner knows better.
+
+    Raises ProgramFailed where the program ended with another exit code than 0.
+    """
+    if exit_code != 0:
+        raise _failure(exit_code, output, log_path, run, crash)
+    result = json.loads((output / "result.json").read_text(encoding="utf-8"))
+    return replace(run, result=result)
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Ends every process of the group: SIGTERM, then SIGKILL after two seconds. Quiet where none is left."""
+    if not _signal_group(process.pid, signal.SIGTERM):
+        return
+    deadline = time.monotonic() + TERM_GRACE_S
+    while time.monotonic() < deadline:
+        process.poll()
+        if not _signal_group(process.pid, 0):
+            return
+        time.sleep(0.05)
+    _signal_group(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _signal_group(group: int, number: int) -> bool:
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _failure(
+    exit_code: int, output: Path, log_path: Path, run: ProgramRun, crash: str | None
+) -> ProgramFailed:
+    tail = "\n".join(log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:])
+    error = output / "error.json"
+    if exit_code == STAGE_ERROR_EXIT and error.exists():
+        told = json.loads(error.read_text(encoding="utf-8"))
+        outcome = "input" if told["kind"] == "input" else "failed"
+        reason = f"{told['cause']} {told['remedy']}"
+    elif crash:
+        outcome, reason = "crashed", crash
+    else:
+        outcome, reason = "crashed", _crash_reason(exit_code, run.peak_memory_mb)
+        if exit_code > 0 and tail:
+            reason = f"{reason} {tail.splitlines()[-1].strip()}"
+    return ProgramFailed(outcome, reason, log_tail=tail, exit_code=exit_code, run=run)
+
+
+def _crash_reason(exit_code: int, peak_memory_mb: float) -> str:
+    if exit_code in (-signal.SIGKILL, 128 + signal.SIGKILL):
+        return f"The program was killed (signal 9) at {peak_memory_mb:.0f} MB: most likely memory ran out."
+    if exit_code < 0:
+        return f"The program crashed with {signal.Signals(-exit_code).name}."
+    return f"The program ended with exit code {exit_code}."
+
+
+class _PeakMemory:
+    """Highest sum of resident memory over the program's processes."""
+
+    def __init__(self, pid: int) -> None:
+        self._process = psutil.Process(pid)
+        self.peak_mb = 0.0
+
+    def sample(self) -> None:
+        with contextlib.suppress(psutil.Error):
+            family = [self._process, *self._process.children(recursive=True)]
+            self.peak_mb = max(self.peak_mb, sum(p.memory_info().rss for p in family) / 1e6)
+
+
+class LogTail:
+    """Hands each new whole line of a growing file on."""
+
+    def __init__(self, path: Path, on_line: Callable[[str], None]) -> None:
+        self._path = path
+        self._on_line = on_line
+        self._position = 0
+        self._rest = ""
+
+    def read(self, *, last: bool = False) -> None:
+        with self._path.open("rb") as file:
+            file.seek(self._position)
+            data = file.read()
+        self._position += len(data)
+        *lines, self._rest = (self._rest + data.decode("utf-8", errors="replace")).split("\n")
+        if last and self._rest:
+            lines.append(self._rest)
+        for line in lines:
+            self._on_line(line.rstrip())

@@ -1,0 +1,62 @@
+"""Looks at held-out photos while training goes on: to end it when it helps no more, and to show it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ds3d_pipeline.scene import Float32
+from ds3d_pipeline.splats.training.photos import Photo
+from ds3d_pipeline.splats.training.scores import score
+from ds3d_pipeline.splats.training.trainer import Trainer
+
+_MOST_PHOTOS = 4
+
+
+@dataclass(kw_only=True)
+class Watch:
+    """A hook of `train` that scores a few held-out photos, `every` so much of the training.
+
+    Says stop when, from `begin` on, `patience` scores in a row were not `least_db` above the best before
+    them. That choice looks at held-out photos, so `result.json` says when it was made.
+    """
+
+    photos: Sequence[Photo]
+    degree: int
+    stop: bool = True
+    begin: float = 0.7
+    every: float = 0.05
+    patience: int = 3
+    least_db: float = 0.01
+    show: Callable[[float, Float32], None] = lambda done, rows: None
+    """Called with each look: how much is done, and the rows as they would be published."""
+    curve: list[dict[str, float]] = field(default_factory=list)
+    _next: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._next = self.every
+
+    def __call__(self, trainer: Trainer) -> bool:
+        """Whether training should end."""
+        done = min(trainer.clock.done, 1.0)
+        if done < self._next:
+            return False
+        self._next = self.every * (round(done / self.every - 0.5 + 1e-6) + 1)
+        rows = trainer.shown_rows()
+        told = {
+            "seconds": trainer.clock.seconds,
+            "iteration": trainer.clock.iteration,
+            "gaussians": len(rows),
+        }
+        if self.photos:
+            chosen = self.photos[:: -(-len(self.photos) // _MOST_PHOTOS)]
+            told["psnr_db"] = score(rows, chosen, self.degree).psnr_db
+        self.curve.append({"done": done, **told})
+        self.show(done, rows)
+        return self.stop and self._stalls()
+
+    def _stalls(self) -> bool:
+        late = [look["psnr_db"] for look in self.curve if look["done"] >= self.begin and "psnr_db" in look]
+        if len(late) <= self.patience:
+            return False
+        return max(late[-self.patience :]) < max(late[: -self.patience]) + self.least_db

@@ -1,0 +1,157 @@
+"""When what happens in training, as functions of how much of it is done (0 to 1)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ds3d_pipeline.scene import Float32
+from ds3d_pipeline.splats.kernels.parameters import LOG_SCALE, LOGIT, QUAT, SH
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Choices made by measurement; see `benchmarks/splats.py`."""
+
+    dssim_weight: float = 0.2
+    mean_rate_px: float = 0.6
+    """First step of a mean, in pixels of the training size at the typical depth."""
+    mean_rate_last: float = 0.02
+    """Last step of a mean as a fraction of the first; the decay between is exponential."""
+    quat_rate: float = 3e-3
+    scale_rate: float = 4e-2
+    opacity_rate: float = 6e-2
+    dc_rate: float = 5e-3
+    rest_rate: float = 1e-3
+    late_decay: float = 0.2
+    """Fraction to which the other rates fall over the last part of training."""
+    late_from: float = 0.6
+    shrinks: tuple[tuple[float, int], ...] = ((0.0, 4), (0.12, 2), (0.35, 1))
+    """From which share of the work on photos are shrunk by how much."""
+    densify_from: float = 0.03
+    densify_until: float = 0.6
+    densify_times: int = 24
+    sh_from: float = 0.12
+    sh_every: float = 0.06
+    """Harmonics of degree 1 join at `sh_from`, each further degree so much later."""
+    dead_opacity: float = 0.01
+    opacity_pull: float = 3e-3
+    scale_pull: float = 1e-2
+    """Weights of the mean opacity and the mean scale (in typical depths' pixels over 100) in the loss."""
+    most_scale: float = 0.3
+    """Largest standard deviation of a Gaussian, as a share of its distance to the nearest camera."""
+    start_opacity: float = 0.5
+    random_background: bool = True
+    """Draws every step on another colour, so that what all photos show must become opaque."""
+    exposure_rate: float = 2e-3
+    """First step of a photo's log gain."""
+
+
+_FEWEST_FOR_EARLY_HARMONICS = 16
+
+
+def recipe_for(photos: int) -> Recipe:
+    """The recipe for so many training photos.
+
+    With many of them, harmonics that join early and learn fast tell photos in between better; with few they
+    explain noise: measured on fox, thinned to 43, 21 and 11 photos, and on fountain-P11.
+    """
+    if photos >= _FEWEST_FOR_EARLY_HARMONICS:
+        return Recipe()
+    return replace(Recipe(), sh_from=0.3, sh_every=0.1, rest_rate=5e-4)
+
+
+def polish(recipe: Recipe) -> Recipe:
+    """The recipe of a last phase at full size: it begins where `recipe` ended and adds no Gaussians."""
+    return replace(
+        recipe,
+        mean_rate_px=recipe.mean_rate_px * recipe.mean_rate_last,
+        quat_rate=recipe.quat_rate * recipe.late_decay,
+        scale_rate=recipe.scale_rate * recipe.late_decay,
+        opacity_rate=recipe.opacity_rate * recipe.late_decay,
+        dc_rate=recipe.dc_rate * recipe.late_decay,
+        rest_rate=recipe.rest_rate * recipe.late_decay,
+        exposure_rate=recipe.exposure_rate * recipe.late_decay,
+        shrinks=((0.0, 1),),
+        densify_from=2.0,
+        sh_from=0.0,
+        sh_every=1e-9,
+    )
+
+
+class Clock:
+    """Share of the training that is done: of its iterations or of its seconds, whichever is further."""
+
+    def __init__(
+        self, iterations: int, max_seconds: float, now: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._iterations, self._max_seconds, self._now = iterations, max_seconds, now
+        self.set(0, 0.0)
+
+    def set(self, iteration: int, seconds: float) -> None:
+        """Goes on from here, as after a break that does not count."""
+        self.iteration = iteration
+        self._start = self._now() - seconds
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return self._now() - self._start
+
+    @property
+    def limit(self) -> str:
+        """Which of the two limits is the nearer: iterations or seconds."""
+        nearer = self.iteration / self._iterations >= self.seconds / self._max_seconds
+        return "iterations" if nearer else "seconds"
+
+    @property
+    def seconds_left(self) -> float:
+        """At most; the iterations may end earlier at the pace so far."""
+        pace = self.seconds / max(self.iteration, 1)
+        return max(min(self._max_seconds - self.seconds, pace * (self._iterations - self.iteration)), 0.0)
+
+    @property
+    def done(self) -> float:
+        """0 to 1; from 1 on training is over. Exactly 0 before the first iteration, whatever the clock."""
+        if self.iteration == 0 and self.seconds < self._max_seconds:
+            return 0.0
+        return max(self.iteration / self._iterations, self.seconds / self._max_seconds)
+
+
+def shrink_at(recipe: Recipe, done: float) -> int:
+    """How many times smaller than the training size photos are now."""
+    return [shrink for start, shrink in recipe.shrinks if done >= start][-1]
+
+
+def sh_degree_at(recipe: Recipe, done: float, sh_degree: int) -> int:
+    """The degree of harmonics that is trained now."""
+    if done < recipe.sh_from:
+        return 0
+    return min(sh_degree, 1 + int((done - recipe.sh_from) / recipe.sh_every))
+
+
+def wanted_at(recipe: Recipe, done: float, start: int, budget: int) -> int:
+    """The number of Gaussians that training should have now: linear from `start` to `budget`."""
+    share = (done - recipe.densify_from) / (recipe.densify_until - recipe.densify_from)
+    return round(start + (budget - start) * min(max(share, 0.0), 1.0))
+
+
+def fade_at(recipe: Recipe, done: float) -> float:
+    """What the rates other than the means' are multiplied by."""
+    late = max(done - recipe.late_from, 0) / (1 - recipe.late_from)
+    return recipe.late_decay ** min(late, 1.0)
+
+
+def rates_at(recipe: Recipe, done: float, pixel: float, columns: int) -> Float32:
+    """(columns,) learning rates; `pixel` is the size of one pixel at the typical depth, scene units."""
+    fade = fade_at(recipe, done)
+    rates = np.full(columns, recipe.rest_rate * fade, np.float32)
+    rates[:QUAT] = recipe.mean_rate_px * pixel * recipe.mean_rate_last ** min(done, 1.0)
+    rates[QUAT:LOG_SCALE] = recipe.quat_rate * fade
+    rates[LOG_SCALE:LOGIT] = recipe.scale_rate * fade
+    rates[LOGIT] = recipe.opacity_rate * fade
+    rates[SH : SH + 3] = recipe.dc_rate * fade
+    return rates

@@ -1,0 +1,52 @@
+"""The table of modes. A mode is data: every stage reads its column, no code asks which mode it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ds3d_pipeline.capture.options import CaptureOptions
+from ds3d_pipeline.depth.options import DepthOptions
+from ds3d_pipeline.keyframes.options import KeyframesOptions
+from ds3d_pipeline.mesh.options import MeshOptions
+from ds3d_pipeline.metrics.options import MetricsOptions
+from ds3d_pipeline.pointcloud.options import PointcloudOptions
+from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.splats.options import SplatOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mode:
+    """The options of every stage, by the stage's asset name."""
+
+    capture: CaptureOptions = CaptureOptions()
+    keyframes: KeyframesOptions = KeyframesOptions()
+    poses: PosesOptions = PosesOptions()
+    depth_maps: DepthOptions = DepthOptions()
+    pointcloud: PointcloudOptions = PointcloudOptions()
+    mesh: MeshOptions = MeshOptions()
+    splat: SplatOptions = SplatOptions()
+    metrics: MetricsOptions = MetricsOptions()
+
+    def options(self, stage: str) -> Any:
+        """The options record of one stage."""
+        return getattr(self, stage)
+
+
+MODES: dict[str, Mode] = {
+    "fastest": Mode(
+        keyframes=KeyframesOptions(max_frames=40, max_side_px=1024),
+        poses=PosesOptions(max_side_px=1024, max_features=3072),
+        depth_maps=DepthOptions(max_side_px=448, source_views=4),
+        mesh=MeshOptions(poisson_depth=8, max_faces=50_000, texture_px=0, max_megabytes=10.0),
+        splat=SplatOptions(train=False, max_gaussians=100_000),
+    ),
+    "balanced": Mode(),
+    "quality": Mode(
+        keyframes=KeyframesOptions(max_frames=200, max_side_px=2400),
+        poses=PosesOptions(max_side_px=2000, max_features=8192, sequential_overlap=10, similar_frames=6),
+        depth_maps=DepthOptions(max_side_px=1280, source_views=8),
+        mesh=MeshOptions(poisson_depth=10, max_faces=500_000, texture_px=8192, max_megabytes=60.0),
+        splat=SplatOptions(max_gaussians=500_000, max_side_px=1280, iterations=15_000, max_seconds=900.0),
+    ),
+}

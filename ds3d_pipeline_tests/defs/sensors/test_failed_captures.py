@@ -1,0 +1,103 @@
+"""Runs that fail away from the command line: their reports, and the way on from there."""
+
+import dagster as dg
+import pytest
+
+from ds3d_pipeline.capture.inputs import capture_sha256, check_upload
+from ds3d_pipeline.definitions import defs
+from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG
+from ds3d_pipeline.defs.sensors.failed_captures import failed_captures, wish_of
+from ds3d_pipeline.programs.records import read_json
+from ds3d_pipeline.stages.plan import LADDERS, Rung
+from ds3d_pipeline.storage.home import prepare_home
+from ds3d_pipeline.storage.registrations import register_upload
+
+CAPTURE = "taken-up"
+REFUSING = (Rung(name="refuses", module="ds3d_pipeline_tests.defs.rungs"),)
+
+
+def quick_job() -> dg.JobDefinition:
+    """The fastest job in one process."""
+    job = dg.define_asset_job(
+        "quick",
+        selection=dg.AssetSelection.groups("reconstruction"),
+        tags={"ds3d/mode": "fastest"},
+        executor_def=dg.in_process_executor,
+    )
+    return dg.Definitions.merge(defs, dg.Definitions(jobs=[job])).resolve_job_def("quick")
+
+
+def materialized(instance: dg.DagsterInstance, run_id: str) -> set[str]:
+    """The assets that a run materialised."""
+    logs = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    return {entry.dagster_event.asset_key.to_user_string() for entry in logs}
+
+
+@pytest.fixture
+def instance(tmp_path, monkeypatch, small_photos):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    files = check_upload([small_photos]).files
+    register_upload(prepare_home(), CAPTURE, [small_photos], capture_sha256(files))
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions("captures", [CAPTURE])
+        yield instance
+
+
+def tell(instance: dg.DagsterInstance, run_id: str, **tags: str):
+    """Has the sensor look at a failed run."""
+    run = instance.get_run_by_id(run_id)
+    event = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE)[-1].dagster_event
+    context = dg.build_run_status_sensor_context(
+        sensor_name="failed_captures",
+        dagster_event=event,
+        dagster_instance=instance,
+        dagster_run=run.with_tags({**run.tags, **tags}),
+    )
+    return failed_captures(context.for_run_failure())
+
+
+def test_a_run_that_failed_at_mesh_is_told_and_goes_on_from_there(instance, tmp_path, monkeypatch):
+    job, tags = dg.reconstructable(quick_job), {"dagster/partition": CAPTURE}
+    config = {"ops": {"metrics": {"config": {"output": str(tmp_path / "out")}}}}
+    with monkeypatch.context() as broken:
+        broken.setitem(LADDERS, "mesh", REFUSING)
+        failed = dg.execute_job(job, instance, run_config=config, tags=tags)
+    assert not failed.success
+    made = materialized(instance, failed.run_id)
+    assert made >= {"capture", "keyframes", "poses", "depth_maps", "pointcloud"}
+    assert not made & {"mesh", "metrics"}
+
+    assert "command line" in tell(instance, failed.run_id, **{COMMAND_LINE_TAG: failed.run_id}).skip_message
+    assert not (tmp_path / "out").exists()
+    assert tell(instance, failed.run_id) is None
+    told = read_json(tmp_path / "out" / CAPTURE / "metrics.json", dict)
+    assert (told["status"], told["mode"]) == ("failed", "fastest")
+    assert told["reasons"][0] == "mesh failed: Only 2 of 9 pixels match. Film more slowly."
+    assert "Film more slowly" in (tmp_path / "out" / CAPTURE / "report.html").read_text()
+
+    again = dg.execute_job(
+        job,
+        instance,
+        run_config=config,
+        tags=tags,
+        reexecution_options=dg.ReexecutionOptions.from_failure(failed.run_id, instance),
+    )
+    assert again.success
+    assert materialized(instance, again.run_id) == {"mesh", "metrics"} | (
+        {"splat"} - materialized(instance, failed.run_id)
+    )
+    assert "later run" in tell(instance, failed.run_id).skip_message
+    told = read_json(tmp_path / "out" / CAPTURE / "metrics.json", dict)
+    assert (told["status"], told["stages"]["mesh"]["backend"]) == ("ok", "poisson")
+
+
+def test_the_wish_of_a_run_is_read_from_its_config_and_tags():
+    ops = {"mesh": {"config": {"max_faces": 900, "prefer": "relief", "texture_px": None}}}
+    wish = wish_of({"ops": ops}, {"ds3d/mode": "fastest"})
+    assert (wish.mode, str(wish.output)) == ("fastest", "outputs")
+    assert wish.prefer == {"mesh": "relief"}
+    assert wish.options("mesh").max_faces == 900
+    ops = {"metrics": {"config": {"output": "/there"}}, "capture": {"config": {"inputs": ["a.mp4"]}}}
+    named = wish_of({"ops": ops, "resources": {"mode": {"config": {"name": "quality"}}}}, {})
+    assert (named.mode, str(named.output)) == ("quality", "/there")
+    assert named.options("capture") == wish.options("capture")

@@ -1,0 +1,146 @@
+"""The watched folder as Dagster sees it: what a tick asks for, and that Dagster could do it."""
+
+import json
+import shutil
+
+import dagster as dg
+import pytest
+
+from ds3d_pipeline.definitions import defs
+from ds3d_pipeline.defs.sensors import watched_folder as sensors
+from ds3d_pipeline.execution.freshness import fingerprint
+from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.folders import file_sha256
+from ds3d_pipeline.stages.modes import MODES
+from ds3d_pipeline.storage.home import prepare_home
+from ds3d_pipeline.storage.registrations import upload_files
+from ds3d_pipeline_tests.homes import put_bundle
+from ds3d_pipeline_tests.intake.watched.folder import EMOJI, put_photos, put_video, zip_of
+
+
+class Folder:
+    """The sensor with an instance of its own, ticked by hand."""
+
+    def __init__(self, instance) -> None:
+        self.home, self.instance, self.cursor = prepare_home(), instance, None
+        self.root = self.home.root / "uploads"
+
+    def tick(self, *, noted: bool = True) -> dg.SensorResult:
+        """One tick; not `noted` is a daemon that is killed before it stores the cursor."""
+        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, definitions=defs)
+        with context:
+            result = sensors.capture_uploads(context)
+        for request in result.dynamic_partitions_requests or ():
+            self.instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
+        if noted:
+            self.cursor = result.cursor
+        return result
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(sensors, "EVERY_S", 0)
+    prepare_home()
+    with dg.DagsterInstance.get() as instance:
+        yield Folder(instance)
+
+
+def test_it_runs_from_the_start_and_knows_every_mode():
+    sensor = defs.resolve_sensor_def("capture_uploads")
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+    assert {target.job_name for target in sensor.targets} == {f"reconstruct_{mode}" for mode in MODES}
+
+
+def test_an_empty_folder_is_told(folder):
+    result = folder.tick()
+    assert not result.run_requests
+    assert "Nothing lies in" in result.skip_reason.skip_message
+
+
+def test_one_result_holds_partition_run_and_cursor(folder):
+    put_video(folder.root / EMOJI)
+    assert "bär.mp4 waits" in folder.tick().skip_reason.skip_message
+    result = folder.tick()
+    (request,) = result.run_requests
+    (partitions,) = result.dynamic_partitions_requests
+    assert partitions.partition_keys == [request.partition_key]
+    assert result.cursor == "1"
+    assert request.job_name == "reconstruct_balanced"
+    assert request.tags["ds3d/upload"] == EMOJI
+    assert request.asset_selection is None
+    dg.validate_run_config(defs.resolve_job_def(request.job_name), request.run_config)
+    told = folder.tick().skip_reason.skip_message
+    assert f"taken as capture {request.partition_key}" in told
+
+
+def test_modes_options_and_duplicates(folder):
+    room = put_photos(folder.root / "fastest" / "room", seed=1)
+    zip_of(room, folder.root / "fastest" / "room.zip")
+    put_video(folder.root / "clip.mp4", seed=2)
+    (folder.root / "clip.toml").write_text('mode = "quality"\n[splat]\ntrain = false\n')
+    folder.tick()
+    requests = {request.tags["ds3d/upload"]: request for request in folder.tick().run_requests}
+    assert set(requests) == {"clip.mp4", "fastest/room"}
+    assert requests["fastest/room"].job_name == "reconstruct_fastest"
+    clip = requests["clip.mp4"]
+    assert clip.job_name == "reconstruct_quality"
+    assert clip.run_config["ops"]["splat"] == {"config": {"train": False}}
+    dg.validate_run_config(defs.resolve_job_def(clip.job_name), clip.run_config)
+
+
+def test_a_broken_file_is_rejected_and_stops_nothing(folder):
+    put_video(folder.root / "clip.mp4")
+    (folder.root / "broken.mp4").write_bytes(bytes(4000))
+    folder.tick()
+    (request,) = folder.tick().run_requests
+    assert request.tags["ds3d/upload"] == "clip.mp4"
+    assert (folder.root / "rejected" / "broken.mp4.txt").exists()
+
+
+def test_a_growing_folder_and_a_growing_file_wait(folder, tmp_path):
+    whole, room = put_video(tmp_path / "whole.mp4", 1), folder.root / "room"
+    data = whole.read_bytes()
+    for share in (0.3, 0.6, 1.0):
+        put_photos(room, count=round(10 * share), seed=2)
+        (folder.root / "clip.mp4").write_bytes(data[: round(share * len(data))])
+        assert not folder.tick().run_requests
+    assert {request.tags["ds3d/upload"] for request in folder.tick().run_requests} == {"room", "clip.mp4"}
+
+
+def test_a_daemon_that_dies_before_the_cursor_is_stored_asks_again_with_the_same_key(folder):
+    put_video(folder.root / "clip.mp4")
+    folder.tick()
+    (lost,) = folder.tick(noted=False).run_requests
+    (again,) = folder.tick().run_requests
+    assert again == lost
+    assert not folder.tick().run_requests
+
+
+def test_a_path_of_ones_own(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("DS3D_UPLOADS", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("DS3D_OUTPUTS", str(tmp_path / "made"))
+    put_video(tmp_path / "elsewhere" / "clip.mp4")
+    folder.tick()
+    (request,) = folder.tick().run_requests
+    assert request.run_config["ops"]["metrics"]["config"]["output"] == str(tmp_path / "made")
+
+
+def test_another_mode_runs_only_what_depends_on_it(folder):
+    """The staged upload of the first run is what the second would stage again."""
+    clip = put_video(folder.root / "clip.mp4")
+    folder.tick()
+    (first,) = folder.tick().run_requests
+    files = upload_files(folder.home, first.partition_key)
+    mark = fingerprint(
+        "capture", MODES["quality"].capture, None, {name: file_sha256(path) for name, path in files.items()}
+    )
+    put_bundle(folder.home, "capture", first.partition_key, mark)
+    (folder.root / "quality").mkdir()
+    shutil.copyfile(clip, folder.root / "quality" / "clip.mp4")
+    folder.tick()
+    (second,) = folder.tick().run_requests
+    assert second.partition_key == first.partition_key
+    assert second.run_key != first.run_key
+    assert [key.path[0] for key in second.asset_selection] == list(STAGES[1:])
+    assert json.dumps(second.run_config)

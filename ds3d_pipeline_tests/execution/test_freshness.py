@@ -1,0 +1,46 @@
+"""Which published files count as made, and which are made again."""
+
+import pytest
+
+from ds3d_pipeline.depth.options import DepthOptions
+from ds3d_pipeline.execution.freshness import find_fresh, fingerprint
+from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.folders import file_sha256
+from ds3d_pipeline.stages.plan import plan_ladder
+from ds3d_pipeline.storage.bundles import Attempt
+from ds3d_pipeline.storage.registrations import upload_files
+from ds3d_pipeline_tests.homes import make_home, put_bundle
+
+CAPTURE = "wall-00000000"
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Stereo maps that a missing model could not fill, and all that they depend on."""
+    options = {stage: DepthOptions() for stage in STAGES}
+    options["depth_maps"] = DepthOptions(fill_holes=True, model=str(tmp_path / "model.onnx"))
+    home = make_home(tmp_path / "home")
+    for name in ("request.json", "upload.json"):
+        path = home.registered / CAPTURE / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("{}")
+    read = {name: file_sha256(path) for name, path in upload_files(home, CAPTURE).items()}
+    for stage in ("capture", "keyframes", "poses"):
+        mark = fingerprint(stage, options[stage], None, read)
+        read = {stage: put_bundle(home, stage, CAPTURE, mark).data_version}
+    stereo = (
+        *plan_ladder("depth_maps", options["depth_maps"]).passed_over,
+        Attempt(backend="patchmatch", outcome="ok"),
+    )
+    mark = fingerprint("depth_maps", options["depth_maps"], None, read)
+    put_bundle(
+        home, "depth_maps", CAPTURE, mark, attempts=stereo, result={"not_filled": "There is no model."}
+    )
+    return home, options, tmp_path / "model.onnx"
+
+
+def test_maps_that_could_not_be_filled_are_made_again_once_there_is_a_model(made):
+    home, options, model = made
+    assert "depth_maps" in find_fresh(home, CAPTURE, options, {})
+    model.write_bytes(b"a model")
+    assert list(find_fresh(home, CAPTURE, options, {})) == ["capture", "keyframes", "poses"]

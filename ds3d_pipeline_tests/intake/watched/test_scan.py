@@ -1,0 +1,348 @@
+"""Looks at a watched folder: what becomes a run, when, and how often."""
+
+import json
+import os
+import shutil
+import threading
+
+import pytest
+
+from ds3d_pipeline.intake.watched import reading
+from ds3d_pipeline.intake.watched import scan as looking
+from ds3d_pipeline.intake.watched.ledger import read_ledger
+from ds3d_pipeline.intake.watched.reading import Reader
+from ds3d_pipeline.intake.watched.scan import Patience, look
+from ds3d_pipeline.storage.home import Home
+from ds3d_pipeline.storage.registrations import upload_files
+from ds3d_pipeline_tests.intake.watched.folder import (
+    EMOJI,
+    QUIET_S,
+    copy_half,
+    move_out,
+    put_photo,
+    put_photos,
+    put_video,
+    zip_of,
+)
+
+
+class Watch:
+    """A home whose folder is looked at every `QUIET_S` seconds of a clock that the test moves."""
+
+    def __init__(self, root, monkeypatch) -> None:
+        self.home = Home(root=root, storage=str(root / "storage"))
+        self.folder = root / "uploads"
+        self.folder.mkdir(parents=True)
+        self.now, self.confirmed, self.lines, self.reader = 1000.0, None, (), Reader()
+        monkeypatch.setattr(looking.time, "time", lambda: self.now)
+
+    def tick(self, *, delivered: bool = True, work_s: float = 1000.0):
+        """Orders of one look; not `delivered` is a daemon that dies before it has noted them."""
+        self.now += QUIET_S
+        patience = Patience(quiet_s=QUIET_S, work_s=work_s)
+        found = look(self.home, self.folder, self.confirmed, patience, self.reader)
+        self.lines = found.lines
+        if delivered:
+            self.confirmed = found.generation
+        return [(order.upload, order.mode) for order in found.orders]
+
+    def told(self, name: str) -> str:
+        (line,) = [line for line in self.lines if line.startswith(name)]
+        return line
+
+    def rejected(self) -> set[str]:
+        return {path.name for path in (self.folder / "rejected").glob("*")}
+
+
+@pytest.fixture
+def watch(tmp_path, monkeypatch):
+    return Watch(tmp_path / "home", monkeypatch)
+
+
+def test_a_video_is_taken_once_it_did_not_change_for_a_tick(watch):
+    put_video(watch.folder / "clip.mp4")
+    assert watch.tick() == []
+    assert "waits until nothing changes" in watch.told("clip.mp4")
+    assert watch.tick() == [("clip.mp4", "balanced")]
+    assert watch.tick() == []
+    assert "taken as capture clip-" in watch.told("clip.mp4")
+
+
+def test_what_is_taken_is_registered_for_every_route(watch):
+    clip = put_video(watch.folder / "clip.mp4")
+    watch.tick()
+    watch.tick()
+    (order,) = read_ledger(watch.home).orders.values()
+    request = json.loads(upload_files(watch.home, order.capture)["request.json"].read_text())
+    assert request["inputs"] == [str(clip)]
+
+
+def test_a_growing_file_waits(watch, tmp_path):
+    whole, clip = put_video(tmp_path / "whole.mp4"), watch.folder / "clip.mp4"
+    copy_half(whole, clip)
+    assert watch.tick() == []
+    shutil.copyfile(whole, clip)
+    assert watch.tick() == []
+    assert watch.tick() == [("clip.mp4", "balanced")]
+    assert watch.rejected() == set()
+
+
+def test_the_same_size_with_another_time_is_a_change(watch):
+    clip = put_video(watch.folder / "clip.mp4")
+    watch.tick()
+    os.utime(clip, (5, 5))
+    assert watch.tick() == []
+    assert watch.tick() == [("clip.mp4", "balanced")]
+
+
+@pytest.mark.parametrize("mark", ["clip.mp4.part", "clip.mp4.crdownload"])
+def test_a_part_file_is_left_alone_however_long(watch, tmp_path, mark):
+    copy_half(put_video(tmp_path / "whole.mp4"), watch.folder / mark)
+    assert [watch.tick() for _ in range(4)] == [[]] * 4
+    assert "is still being written" in watch.told(mark)
+    assert (watch.folder / mark).exists()
+
+
+def test_a_folder_is_complete_when_its_last_photo_is(watch, tmp_path):
+    photos, room = sorted(put_photos(tmp_path / "room", 4).iterdir()), watch.folder / "room"
+    room.mkdir()
+    for photo in photos:
+        assert watch.tick() == []
+        shutil.copyfile(photo, room / photo.name)
+    (room / "IMG_9.png.part").touch()
+    assert [watch.tick(), watch.tick()] == [[], []]
+    (room / "IMG_9.png.part").unlink()
+    assert watch.tick() == []
+    assert watch.tick() == [("room", "balanced")]
+
+
+def test_a_zip_and_the_folder_it_was_made_of_are_one_capture(watch):
+    room = put_photos(watch.folder / "room")
+    zip_of(room, watch.folder / "room.zip")
+    watch.tick()
+    assert watch.tick() == [("room", "balanced")]
+    assert "has the content of room" in watch.told("room.zip")
+    assert "not run again" in watch.told("room.zip")
+
+
+def test_the_same_content_after_the_first_was_removed(watch):
+    put_video(watch.folder / "clip.mp4")
+    watch.tick()
+    assert len(watch.tick()) == 1
+    (watch.folder / "clip.mp4").rename(watch.folder / "other.mp4")
+    assert [watch.tick(), watch.tick(), watch.tick()] == [[], [], []]
+    assert "has the content of clip.mp4" in watch.told("other.mp4")
+
+
+def test_subfolder_and_sidecar_set_the_mode_and_the_options(watch):
+    put_video(watch.folder / "fastest" / "a.mp4", 1)
+    put_video(watch.folder / "quality" / "b.mp4", 2)
+    put_video(watch.folder / "c.mp4", 3)
+    (watch.folder / "c.toml").write_text('mode = "fastest"\n[mesh]\nmax_faces = 1000\n')
+    put_photos(watch.folder / "quality" / "room")
+    (watch.folder / "quality" / "room.toml").write_text("[splat]\ntrain = false\n")
+    watch.tick()
+    assert sorted(watch.tick()) == [
+        ("c.mp4", "fastest"),
+        ("fastest/a.mp4", "fastest"),
+        ("quality/b.mp4", "quality"),
+        ("quality/room", "quality"),
+    ]
+    configs = {order.upload: order.config for order in read_ledger(watch.home).orders.values()}
+    assert configs["c.mp4"] == {"mesh": {"max_faces": 1000}}
+    assert configs["quality/room"] == {"splat": {"train": False}}
+
+
+def test_another_mode_for_the_same_content_is_another_run_of_the_same_capture(watch):
+    clip = put_video(watch.folder / "clip.mp4")
+    watch.tick()
+    watch.tick()
+    (watch.folder / "quality").mkdir()
+    shutil.copyfile(clip, watch.folder / "quality" / "copy.mp4")
+    watch.tick()
+    assert watch.tick() == [("quality/copy.mp4", "quality")]
+    assert len({order.capture for order in read_ledger(watch.home).orders.values()}) == 1
+
+
+def test_a_later_sidecar_asks_for_a_run_without_reading_the_content_again(watch, monkeypatch):
+    put_video(watch.folder / "clip.mp4")
+    watch.tick()
+    watch.tick()
+    monkeypatch.setattr(reading, "capture_sha256", None)
+    (watch.folder / "clip.toml").write_text('mode = "fastest"\n')
+    assert watch.tick() == []
+    assert watch.tick() == [("clip.mp4", "fastest")]
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "cause", "remedy"),
+    [
+        ("broken.mp4", lambda p: p.write_bytes(bytes(5000)), "broken.mp4", "."),
+        ("empty.zip", lambda p: p.write_bytes(b""), "empty.zip", "zip"),
+        ("notes.txt", lambda p: p.write_text("hello"), "neither a video nor a photo", "mp4"),
+        ("one.png", put_photo, "single", "folder"),
+        ("texts", lambda p: (p.mkdir(), (p / "a.txt").write_text("x")), "no photos", "photos"),
+    ],
+)
+def test_what_cannot_be_used_is_moved_and_told(watch, name, make, cause, remedy):
+    make(watch.folder / name)
+    assert [watch.tick(), watch.tick()] == [[], []]
+    assert watch.rejected() == {name, f"{name}.txt"}
+    assert not (watch.folder / name).exists()
+    text = (watch.folder / "rejected" / f"{name}.txt").read_text()
+    assert cause in text
+    assert remedy in text
+    assert len(text.splitlines()) == 1
+    assert "moved to rejected/" in watch.told(name)
+    assert watch.tick() == []
+    assert "moved to rejected/" in watch.told(name)
+
+
+def test_an_empty_folder_waits_for_its_photos(watch):
+    (watch.folder / "room").mkdir()
+    assert [watch.tick() for _ in range(3)] == [[], [], []]
+    assert watch.rejected() == set()
+
+
+def test_a_sidecar_that_does_not_fit_is_rejected_with_its_video(watch):
+    put_video(watch.folder / "clip.mp4")
+    (watch.folder / "clip.toml").write_text('mode = "best"\n')
+    watch.tick()
+    assert watch.tick() == []
+    assert watch.rejected() == {"clip.mp4", "clip.mp4.txt", "clip.mp4.toml"}
+    assert "'best' is not a mode" in (watch.folder / "rejected" / "clip.mp4.txt").read_text()
+
+
+def test_a_second_bad_file_of_a_name_replaces_nothing(watch):
+    for text in ("one", "two"):
+        (watch.folder / "notes.txt").write_text(text)
+        watch.tick()
+        watch.tick()
+    place = watch.folder / "rejected"
+    assert (place / "notes.txt").read_text() == "one"
+    assert (place / "notes-2.txt").read_text() == "two"
+
+
+def test_odd_names_become_safe_keys(watch):
+    put_video(watch.folder / EMOJI, 1)
+    put_video(watch.folder / "\N{TEDDY BEAR}.mp4", 2)
+    put_video(watch.folder / "-rf ..mp4", 3)
+    watch.tick()
+    assert len(watch.tick()) == 3
+    keys = sorted(order.capture.rsplit("-", 1)[0] for order in read_ledger(watch.home).orders.values())
+    assert keys == ["bar", "capture", "rf"]
+
+
+def test_a_name_that_is_no_text_is_rejected(watch):
+    put_video(watch.folder / "a.mp4").rename(os.fsdecode(os.fsencode(watch.folder) + b"/\xff.mp4"))
+    watch.tick()
+    assert watch.tick() == []
+    assert any("Rename" in path.read_text() for path in (watch.folder / "rejected").glob("*.txt"))
+
+
+def test_orders_that_were_lost_are_given_again_with_the_same_key(watch):
+    put_video(watch.folder / "a.mp4", 1)
+    watch.tick()
+    assert watch.tick(delivered=False) == [("a.mp4", "balanced")]
+    put_video(watch.folder / "b.mp4", 2)
+    assert watch.tick(delivered=False) == [("a.mp4", "balanced")]
+    assert sorted(watch.tick()) == [("a.mp4", "balanced"), ("b.mp4", "balanced")]
+    assert watch.tick() == []
+    assert len(read_ledger(watch.home).orders) == 2
+
+
+def test_an_order_is_given_again_though_its_upload_is_gone(watch):
+    clip = put_video(watch.folder / "clip.mp4")
+    watch.tick()
+    watch.tick(delivered=False)
+    move_out(clip)
+    assert watch.tick() == [("clip.mp4", "balanced")]
+
+
+def test_without_a_cursor_only_the_latest_orders_are_given_again(watch):
+    for number in (1, 2):
+        put_video(watch.folder / f"{number}.mp4", number)
+        watch.tick()
+        watch.tick()
+    watch.confirmed = None
+    assert watch.tick() == [("2.mp4", "balanced")]
+    assert watch.tick() == []
+
+
+def test_a_ledger_that_was_lost_loses_no_upload(watch):
+    for number in (1, 2):
+        put_video(watch.folder / f"{number}.mp4", number)
+        watch.tick()
+        watch.tick()
+    (watch.home.root / "uploads.json").unlink()
+    put_video(watch.folder / "3.mp4", 3)
+    watch.tick()
+    assert sorted(watch.tick()) == [(f"{number}.mp4", "balanced") for number in (1, 2, 3)]
+    assert watch.tick() == []
+
+
+def test_a_burst_is_read_over_several_ticks(watch):
+    for number in range(4):
+        put_video(watch.folder / f"{number}.mp4", number)
+    watch.tick()
+    ticks = 0
+    taken: list = []
+    while len(taken) < 4:
+        found = watch.tick(work_s=0.0 if ticks == 0 else 1000.0)
+        assert "waits for its turn" in watch.told("3.mp4") or ticks
+        taken += found
+        ticks += 1
+        assert ticks < 4
+    assert sorted(taken) == [(f"{number}.mp4", "balanced") for number in range(4)]
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_taken(watch, monkeypatch):
+    clip = put_video(watch.folder / "clip.mp4")
+    watch.tick()
+    read = reading.check_upload
+
+    def grow(paths):
+        found = read(paths)
+        with clip.open("ab") as file:
+            file.write(b"more")
+        return found
+
+    monkeypatch.setattr(reading, "check_upload", grow)
+    assert watch.tick() == []
+    assert "changed while it was read" in watch.told("clip.mp4")
+
+
+def test_what_takes_longer_than_a_tick_is_read_once_and_taken_later(watch, monkeypatch):
+    put_video(watch.folder / "big.mp4", 1)
+    put_video(watch.folder / "small.mp4", 2)
+    read, may_end, calls = reading.check_upload, threading.Event(), []
+
+    def slow(paths):
+        calls.append(paths[0].name)
+        may_end.wait(60)
+        return read(paths)
+
+    monkeypatch.setattr(reading, "check_upload", slow)
+    watch.tick()
+    assert [watch.tick(work_s=0.2), watch.tick(work_s=0.2)] == [[], []]
+    assert "is being read" in watch.told("big.mp4")
+    assert "waits for its turn" in watch.told("small.mp4")
+    may_end.set()
+    assert watch.tick() == [("big.mp4", "balanced"), ("small.mp4", "balanced")]
+    assert calls == ["big.mp4", "small.mp4"]
+
+
+def test_a_file_that_may_not_be_read_is_rejected_and_stops_nothing(watch, monkeypatch):
+    put_video(watch.folder / "a.mp4", 1)
+    put_video(watch.folder / "b.mp4", 2)
+    digest = reading.capture_sha256
+
+    def forbidden(files):
+        if files[0].name == "a.mp4":
+            raise PermissionError(13, "Permission denied")
+        return digest(files)
+
+    monkeypatch.setattr(reading, "capture_sha256", forbidden)
+    watch.tick()
+    assert watch.tick() == [("b.mp4", "balanced")]
+    assert "Permission denied" in (watch.folder / "rejected" / "a.mp4.txt").read_text()

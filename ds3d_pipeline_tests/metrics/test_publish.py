@@ -1,0 +1,44 @@
+"""Why a capture is not ok: the reasons in `metrics.json`."""
+
+import pytest
+
+from ds3d_pipeline.metrics.build import Story, find_reasons
+from ds3d_pipeline.storage.bundles import Attempt, StageReport
+
+STORY = Story(capture="a", mode="balanced")
+PLACED = {
+    "registered": 12,
+    "total": 12,
+    "mean_reprojection_error_px": 0.5,
+    "unplaced_text": "",
+    "diagnosis": None,
+}
+
+
+def reasons(**result):
+    report = StageReport(
+        stage="poses",
+        backend="pycolmap",
+        attempts=(Attempt(backend="pycolmap", outcome="ok"),),
+        seconds=1.0,
+        peak_memory_mb=1.0,
+        fingerprint="",
+        result=PLACED | result,
+    )
+    return find_reasons(STORY, {"poses": report})
+
+
+def test_a_placed_capture_has_none():
+    assert reasons() == []
+
+
+@pytest.mark.parametrize(("registered", "count"), [(11, 0), (10, 0), (9, 1)])
+def test_many_lost_frames_are_a_reason_that_names_them(registered, count):
+    text = "Not placed: b.jpg, between a.jpg and c.jpg."
+    found = reasons(registered=registered, unplaced_text=text)
+    assert found == [f"Only {registered} of 12 frames could be placed. {text}"] * count
+
+
+def test_a_diagnosis_is_one_reason_with_its_remedy():
+    diagnosis = {"kind": "blur", "cause": "The pictures are blurred.", "remedy": "Hold still."}
+    assert reasons(diagnosis=diagnosis) == ["The pictures are blurred. Hold still."]

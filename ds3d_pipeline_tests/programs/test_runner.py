@@ -1,0 +1,145 @@
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ds3d_pipeline.programs.runner import ProgramFailed, run_program
+
+PROGRAM = """
+import sys
+from collections.abc import Mapping
+from ds3d_pipeline.errors import InputError, StageError
+from ds3d_pipeline.options import DepthOptions
+from ds3d_pipeline.programs.contract import program_main
+def body(work):
+    {body}
+    return {{"answer": 42}}
+sys.exit(program_main(DepthOptions, {{"one": body}}))
+"""
+
+
+def run(tmp_path: Path, body: str, **options):
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM.format(body=body))
+    output = tmp_path / "out"
+    argv = [sys.executable, str(script), str(tmp_path), str(output)]
+    return run_program(argv, output, log_path=tmp_path / "logs" / "one.log", **options)
+
+
+def test_result_log_and_memory_come_back(tmp_path):
+    lines: list[str] = []
+    body = "import logging, time; x = bytearray(150_000_000); logging.info('working'); time.sleep(0.5)"
+    done = run(tmp_path, body, on_line=lines.append)
+    assert done.result == {"answer": 42}
+    assert lines == ["INFO working"]
+    assert done.peak_memory_mb > 150
+    assert done.seconds >= 0.5
+
+
+def test_a_stage_error_is_told_by_cause_and_remedy(tmp_path):
+    with pytest.raises(ProgramFailed) as caught:
+        run(tmp_path, "raise StageError('The lens is covered.', 'Take it off.')")
+    assert caught.value.outcome == "failed"
+    assert caught.value.reason == "The lens is covered. Take it off."
+
+
+def test_unusable_input_is_told_apart(tmp_path):
+    with pytest.raises(ProgramFailed) as caught:
+        run(tmp_path, "raise InputError('a.jpg is text.', 'Give photos.')")
+    assert caught.value.outcome == "input"
+
+
+def test_an_exception_gives_its_last_line_and_the_tail(tmp_path):
+    with pytest.raises(ProgramFailed) as caught:
+        run(tmp_path, "raise RuntimeError('matrix is singular')")
+    assert caught.value.outcome == "crashed"
+    assert "matrix is singular" in caught.value.reason
+    assert "Traceback" in caught.value.log_tail
+    assert caught.value.exit_code == 1
+
+
+def test_a_native_crash_names_the_signal(tmp_path):
+    with pytest.raises(ProgramFailed, match="SIGSEGV"):
+        run(tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+
+
+def test_memory_beyond_the_limit_is_a_failure_with_a_reason(tmp_path):
+    body = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)); x = bytearray(2**31)"
+    with pytest.raises(ProgramFailed, match="MemoryError"):
+        run(tmp_path, body)
+
+
+def test_a_kill_says_that_memory_is_likely(tmp_path):
+    with pytest.raises(ProgramFailed, match="memory ran out"):
+        run(tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+
+
+def test_an_interrupt_kills_the_whole_group(tmp_path):
+    child = "import subprocess, sys, time; p = subprocess.Popen(['sleep', '60']); "
+    body = child + f"open({str(tmp_path / 'pid')!r}, 'w').write(str(p.pid)); time.sleep(60)"
+
+    def interrupt_once_started() -> None:
+        if (tmp_path / "pid").exists() and (tmp_path / "pid").read_text():
+            raise KeyboardInterrupt
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, body, on_tick=interrupt_once_started)
+    assert time.monotonic() - start < 10
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+
+
+def test_a_program_that_ignores_sigterm_is_killed(tmp_path):
+    body = "import signal, time, pathlib; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    body += f"pathlib.Path({str(tmp_path / 'ready')!r}).touch(); time.sleep(60)"
+
+    def interrupt_once_ready() -> None:
+        if (tmp_path / "ready").exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, body, on_tick=interrupt_once_ready)
+    assert not [
+        p for p in psutil.Process().children(recursive=True) if p.is_running() and p.status() != "zombie"
+    ]
+
+
+def test_a_program_ends_with_its_parent(tmp_path):
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM.format(body="import time; time.sleep(60)"))
+    starter = (
+        "import subprocess, sys, time; "
+        f"p = subprocess.Popen([sys.executable, {str(script)!r}, '.', {str(tmp_path / 'o')!r}]); "
+        "print(p.pid, flush=True); time.sleep(60)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "o").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(parent.pid, 9)
+    parent.wait()
+    parent.stdout.close()
+    assert not psutil.wait_procs([child], timeout=20)[1]
+
+
+def test_progress_lines_are_whole(tmp_path):
+    seen: list[dict] = []
+    lock = threading.Lock()
+
+    def tick() -> None:
+        path = tmp_path / "out" / "progress.jsonl"
+        if path.exists():
+            with lock:
+                seen[:] = [json.loads(line) for line in path.read_text().splitlines()]
+
+    run(tmp_path, "import time; work.progress(0.5, 'half', step=3); time.sleep(0.5)", on_tick=tick)
+    assert seen[-1]["fraction"] == 0.5
+    assert seen[-1]["step"] == 3

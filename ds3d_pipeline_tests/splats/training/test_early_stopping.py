@@ -1,0 +1,40 @@
+"""Looks at held-out photos while training goes on."""
+
+import numpy as np
+
+from ds3d_pipeline.splats.training.early_stopping import Watch
+from ds3d_pipeline.splats.training.trainer import train
+from ds3d_pipeline_tests.splats.training.test_trainer import OPTIONS, orbit, rough, truth
+
+__all__ = ["truth"]
+
+
+def test_the_curve_rises_and_is_told(truth):
+    photos, shown = orbit(12, truth), []
+    watch = Watch(photos=photos[1::5], degree=1, show=lambda done, rows: shown.append((done, len(rows))))
+    trained = train(rough(truth), photos, OPTIONS, hooks=(watch,))
+    assert trained.stopped == "iterations"
+    assert [look["done"] for look in watch.curve] == [done for done, _ in shown]
+    np.testing.assert_allclose([look["done"] for look in watch.curve], np.arange(1, 21) / 20, atol=0.01)
+    assert watch.curve[-1]["psnr_db"] > watch.curve[2]["psnr_db"] + 2
+    assert shown[-1][1] == len(trained.rows)
+
+
+def test_a_score_that_rises_no_more_ends_training(truth):
+    photos = orbit(12, truth)
+    watch = Watch(photos=photos[1::5], degree=1, begin=0.2, every=0.02, least_db=3.0)
+    trained = train(rough(truth), photos, OPTIONS, hooks=(watch,))
+    assert trained.stopped == "stalled"
+    assert trained.iterations < OPTIONS.iterations
+    scores = [look["psnr_db"] for look in watch.curve if look["done"] >= 0.2]
+    assert max(scores[-3:]) < max(scores[:-3]) + 3.0
+
+
+def test_without_held_out_photos_or_without_leave_it_never_stops(truth):
+    photos = orbit(4, truth)
+    for watch in (
+        Watch(photos=[], degree=1, every=0.02, least_db=100),
+        Watch(photos=photos[:1], degree=1, stop=False, every=0.02, least_db=100),
+    ):
+        trained = train(rough(truth), photos, OPTIONS, hooks=(watch,))
+        assert trained.iterations == OPTIONS.iterations

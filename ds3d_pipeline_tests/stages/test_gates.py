@@ -1,0 +1,87 @@
+"""The gates: what passes, what is missed, and what is told of it."""
+
+import pytest
+
+from ds3d_pipeline.stages.gates import GATES, judge, missed_gates
+from ds3d_pipeline.storage.bundles import Attempt, StageReport
+
+GOOD = {
+    "poses": {
+        "registered": 29,
+        "total": 30,
+        "mean_reprojection_error_px": 0.6,
+        "largest_gap": 1,
+        "unplaced_text": "Not placed: b.jpg, between a.jpg and c.jpg.",
+    },
+    "depth_maps": {"coverage": 0.7},
+    "pointcloud": {"points": 9},
+    "mesh": {"faces": 5000, "largest_piece": 0.9, "texture": {"shown": 0.95}},
+    "splat": {"heldout": {"psnr_db": 24.0}, "initial_heldout": {"psnr_db": 18.0}},
+}
+
+
+def report_of(stage, *, shortfall=None, faults=(), **changes):
+    return StageReport(
+        stage=stage,
+        backend="best",
+        attempts=(Attempt(backend="best", outcome="ok"),),
+        seconds=1.0,
+        peak_memory_mb=1.0,
+        fingerprint="",
+        result=GOOD[stage] | changes,
+        shortfall=shortfall,
+        faults=faults,
+    )
+
+
+def missed(report) -> set[str]:
+    return {gate.name for gate, verdict in judge(report) if not verdict.passed}
+
+
+@pytest.mark.parametrize("stage", GATES)
+def test_good_numbers_pass_every_gate(stage):
+    assert missed(report_of(stage)) == set()
+    assert missed_gates(report_of(stage)) == []
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes", "name", "word"),
+    [
+        ("poses", {"registered": 20}, "registered_fraction", "Only 20 of 30 frames could be placed."),
+        ("poses", {"mean_reprojection_error_px": 2.1}, "mean_reprojection_error", "2.10 px"),
+        ("poses", {"largest_gap": 8}, "largest_gap", "missing in a row: 8"),
+        ("depth_maps", {"coverage": 0.2}, "depth_coverage", "20% of all pixels"),
+        ("mesh", {"faces": 12}, "mesh_sanity", "only 12 triangles"),
+        ("mesh", {"largest_piece": 0.3}, "mesh_sanity", "30% of the surface"),
+        ("mesh", {"texture": {"shown": 0.2}}, "mesh_sanity", "20% of its surface"),
+        ("splat", {"heldout": {"psnr_db": 18.2}}, "heldout_psnr", "18.2 dB"),
+        ("splat", {"faults": ("splat.ply ends early.",)}, "valid_files", "ends early"),
+    ],
+)
+def test_each_gate_is_missed_by_its_own_numbers_and_says_them(stage, changes, name, word):
+    report = report_of(stage, **changes)
+    assert missed(report) == {name}
+    (reason,) = missed_gates(report)
+    assert word in reason
+
+
+def test_only_unsound_files_stop_a_run():
+    for gates in GATES.values():
+        assert [gate.name for gate in gates if gate.blocking] == ["valid_files"]
+
+
+def test_a_splat_that_held_nothing_out_has_nothing_to_miss():
+    assert missed(report_of("splat", heldout=None, initial_heldout=None)) == set()
+
+
+def test_lost_frames_are_told_once_and_not_as_a_gap_too():
+    report = report_of("poses", registered=20, largest_gap=10)
+    assert missed(report) == {"registered_fraction", "largest_gap"}
+    (reason,) = missed_gates(report)
+    assert reason == "Only 20 of 30 frames could be placed. Not placed: b.jpg, between a.jpg and c.jpg."
+
+
+def test_a_shortfall_says_it_alone():
+    report = report_of("poses", registered=1, mean_reprojection_error_px=None, shortfall="One photo only.")
+    assert missed(report) == {"registered_fraction", "mean_reprojection_error"}
+    assert missed_gates(report) == []
