@@ -1,5 +1,6 @@
 """The command line as a user runs it."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -9,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ds3d_pipeline.cli.main import MODE_NAMES, STAGE_NAMES, main
+from ds3d_pipeline import names
+from ds3d_pipeline.cli.main import main
 from ds3d_pipeline.containers.engine import read_settings
 from ds3d_pipeline.metrics.build import check_metrics
-from ds3d_pipeline.names import STAGES
-from ds3d_pipeline.stages.modes import MODES
+from ds3d_pipeline.stages.modes import MODES, Mode
 from ds3d_pipeline_tests.captures import run_ds3d
 
 UNUSABLE = 2
@@ -32,8 +33,9 @@ def test_unusable_input_names_the_file_and_writes_nothing(tmp_path, make):
     assert not output.exists()
 
 
-def test_the_words_for_modes_and_stages_are_those_of_the_tables():
-    assert (tuple(MODES), STAGES) == (MODE_NAMES, STAGE_NAMES)
+def test_the_names_of_modes_and_stages_are_those_of_the_tables():
+    assert tuple(MODES) == names.MODES
+    assert tuple(field.name for field in dataclasses.fields(Mode)) == names.STAGES
 
 
 @pytest.mark.parametrize(

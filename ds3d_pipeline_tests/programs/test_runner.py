@@ -15,7 +15,7 @@ PROGRAM = """
 import sys
 from collections.abc import Mapping
 from ds3d_pipeline.errors import InputError, StageError
-from ds3d_pipeline.options import DepthOptions
+from ds3d_pipeline.depth.options import DepthOptions
 from ds3d_pipeline.programs.contract import program_main
 def body(work):
     {body}
