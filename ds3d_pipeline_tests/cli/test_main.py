@@ -120,6 +120,7 @@ def test_help_and_usage_errors_import_nothing_heavy(tmp_path):
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_demo_is_close_to_its_truth_and_then_reused(tmp_path):
     words = ["demo", "--mode", "fastest", "--frames", "12", "--json", "--output", str(tmp_path / "out")]
     done = run_ds3d(tmp_path / "home", *words)

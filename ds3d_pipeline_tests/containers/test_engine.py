@@ -96,6 +96,7 @@ def test_a_context_chooses_the_engine(docker_context):
     assert "No Docker engine runs here" in str(look_at_engine().why_not)
 
 
+@pytest.mark.docker
 def test_the_engine_of_this_machine(docker_context, monkeypatch):
     if look_at_engine().why_not:
         pytest.skip(str(look_at_engine().why_not))

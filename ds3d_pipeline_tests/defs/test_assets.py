@@ -58,6 +58,7 @@ def test_a_capture_that_nobody_registered_fails_with_the_remedy(home):
     assert "ds3d reconstruct" in event.step_failure_data.user_failure_data.description
 
 
+@pytest.mark.slow
 def test_the_multiprocess_executor_makes_the_whole_graph(home, tmp_path):
     config = tmp_path / "run.json"
     ops = {"metrics": {"config": {"output": str(tmp_path / "out")}}}

@@ -17,6 +17,8 @@ from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.stages.code_versions import CODE_VERSIONS
 from ds3d_pipeline.storage.home import prepare_home
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"splat": {"train": False}, "mesh": {"texture_px": 0, "poisson_depth": 6}}
 
 

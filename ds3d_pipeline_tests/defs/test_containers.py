@@ -150,7 +150,7 @@ def test_an_engine_that_is_gone_when_the_container_is_to_start(own_home, monkeyp
 
 def test_a_gpu_where_there_is_none(own_home, engine):
     if "nvidia" in engine.info()["Runtimes"]:
-        pytest.skip("there is one")
+        pytest.skip("does not apply: there is a GPU here")
     reason = reason_of(climb("box.no_gpu", "works"), own_home, "box.no_gpu")
     assert "NVIDIA Container Toolkit" in reason
 

@@ -16,6 +16,8 @@ import pytest
 from ds3d_pipeline.stages.gates import GATES
 from ds3d_pipeline_tests.captures import environment, run_ds3d
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CAPTURE = "dev-run"
 RUNS = "query { runsOrError { ... on Runs { results { runId status tags { key value } } } } }"

@@ -11,6 +11,8 @@ import pytest
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline_tests.captures import run_ds3d, start_ds3d
 
+pytestmark = pytest.mark.slow
+
 CANCELLED = 130
 HEAVY = STAGES[:-1]
 

@@ -19,6 +19,8 @@ from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline_tests.captures import run_ds3d
 from ds3d_pipeline_tests.depth.onnx_models import flattened, weighted_colors
 
+pytestmark = pytest.mark.slow
+
 FLAT = "There is no depth: the geometry is a flat card with the photo on it."
 ONE_SIDED = "No cameras could be placed, so the result is made of one photo and shows what that one sees."
 

@@ -13,6 +13,8 @@ from ds3d_pipeline_tests.captures import make_photos, run_ds3d
 from ds3d_pipeline_tests.defs.test_dev import Dev
 from ds3d_pipeline_tests.intake.watched.folder import EMOJI, zip_of
 
+pytestmark = pytest.mark.slow
+
 RUNS = "query { runsOrError { ... on Runs { results { runId status parentRunId tags { key value } } } } }"
 TICKS = """query ($s: SensorSelector!) { sensorOrError(sensorSelector: $s) { ... on Sensor { sensorState {
   status ticks(limit: 500) { status skipReason } } } } }"""

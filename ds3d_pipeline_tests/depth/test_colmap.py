@@ -116,7 +116,7 @@ def test_views_that_share_nothing_are_refused(tmp_path):
 
 def test_the_rung_is_passed_over_without_a_gpu():
     if look_at_engine().gpus:
-        pytest.skip("there is one")
+        pytest.skip("does not apply: there is a GPU here")
     passed = {
         attempt.backend: attempt.reason for attempt in plan_ladder("depth_maps", DepthOptions()).passed_over
     }

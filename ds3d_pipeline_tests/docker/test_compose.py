@@ -10,6 +10,7 @@ from ds3d_pipeline_tests.docker.engine import build_image, labelled, run, why_no
 from ds3d_pipeline_tests.docker.stack import Stack
 
 pytestmark = [
+    pytest.mark.docker,
     pytest.mark.skipif(why_no_compose() is not None, reason=f"no stack here: {why_no_compose()}"),
     pytest.mark.timeout(1800),
 ]

@@ -19,6 +19,7 @@ from ds3d_pipeline.synthetic.options import CameraOptions, PathOptions, Syntheti
 from ds3d_pipeline_tests.docker.engine import build_image, run, why_no_engine
 
 pytestmark = [
+    pytest.mark.docker,
     pytest.mark.skipif(why_no_engine() is not None, reason=f"no container here: {why_no_engine()}"),
     pytest.mark.timeout(1800),
 ]

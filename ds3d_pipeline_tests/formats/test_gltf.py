@@ -146,6 +146,7 @@ def validate(tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [colored, textured, tetrahedron])
 def test_khronos_validator_finds_nothing(tmp_path, validate, make):
     issues = validate(written(tmp_path, make())[0])
@@ -153,6 +154,7 @@ def test_khronos_validator_finds_nothing(tmp_path, validate, make):
     assert issues["numWarnings"] == 0, issues["messages"]
 
 
+@pytest.mark.slow
 def test_khronos_validator_finds_a_cut_file(tmp_path, validate):
     path, _ = written(tmp_path, colored())
     path.write_bytes(path.read_bytes()[:-8])

@@ -141,6 +141,7 @@ def test_the_page_stays_small_whatever_the_pictures_weigh(tmp_path):
     assert page.read_text().count("<img") == 17
 
 
+@pytest.mark.browser
 @pytest.mark.parametrize("kind", ["ok", "degraded", "failed"])
 def test_in_a_browser_in_both_themes_and_on_a_phone(kind, request, tmp_path):
     folder = request.getfixturevalue(kind)

@@ -23,6 +23,7 @@ def test_the_ladder_says_why_gsplat_is_passed_over_and_goes_on_to_the_cpu():
     assert untrained.rungs == ("light",)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(why_no_gsplat() is not None, reason=f"no gsplat here: {why_no_gsplat()}")
 @pytest.mark.parametrize("seed", range(4))
 def test_pictures_and_gradients_agree_with_our_kernels(seed):

@@ -62,6 +62,7 @@ def pixel_of(client, point_in_world):
     return uv
 
 
+@pytest.mark.browser
 def test_layers_cameras_and_the_way_back_in_a_browser(shown, tmp_path):
     exhibit, server = shown
     with open_browser(tmp_path / "profile") as browser:

@@ -21,6 +21,8 @@ from ds3d_pipeline.synthetic.capture import make_capture
 from ds3d_pipeline.synthetic.options import CameraOptions, PathOptions, SyntheticOptions
 from ds3d_pipeline_tests.captures import run_ds3d
 
+pytestmark = pytest.mark.slow
+
 METRES_PER_M = 60
 """The scene stands for one this much larger, so that GPS can measure it."""
 HOME = (47.37, 8.54, 430.0)
