@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from ds3d_pipeline import __version__
 from ds3d_pipeline.names import DEFAULT_MODE, MODES, STAGES
 
 OK, FAILED, UNUSABLE, CANCELLED = 0, 1, 2, 130
@@ -23,6 +24,7 @@ class _Parser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
     """All commands and options."""
     parser = _Parser(prog="ds3d", description="One phone video or photos into mesh, splat and point cloud.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     run = commands.add_parser("reconstruct", help="turn one video, or photos / a folder / a zip, into 3D")
     run.add_argument("inputs", nargs="+", metavar="INPUT")
