@@ -1,0 +1,44 @@
+# `make fast` while you work, `make all` before you hand something in. CONTRIBUTING.md says more.
+PYTHON ?= .venv/bin/python
+BIN := $(dir $(PYTHON))
+COVERAGE := --cov=ds3d_pipeline --cov-report=term:skip-covered
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
+
+.PHONY: help install fast test slow data browser docker all lint types demo lock
+
+help:  ## show this list
+	@grep -hE '^[a-z%*-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install:  ## a virtual environment with exactly the locked dependencies
+	python3 -m venv .venv
+	.venv/bin/pip install -q -r requirements-test.lock
+	.venv/bin/pip install -q --no-deps -e .
+
+fast:  ## the fast tier: a few minutes on two cores, no network, no Docker
+	$(PYTHON) -m pytest
+
+test:  ## the fast tier with coverage
+	$(PYTHON) -m pytest $(COVERAGE)
+
+slow data browser docker:  ## one other tier; a skipped test in it is a failure
+	DS3D_REQUIRE=$@ $(PYTHON) -m pytest -m $@
+
+all: lint types test slow data browser docker  ## everything that a merge needs
+
+lint:  ## style and formatting
+	$(BIN)ruff check .
+	$(BIN)ruff format --check .
+
+types:  ## static types
+	$(BIN)pyright
+
+demo:  ## reconstruct a synthetic capture and compare it with its exact truth
+	$(BIN)ds3d demo
+
+bench-%:  ## measure one part: bench-dense, bench-mesh, bench-poses, bench-splats, ... (ARGS="...")
+	$(PYTHON) benchmarks/$*.py $(ARGS)
+
+lock:  ## write the lock files anew, with the newest versions that fit
+	$(LOCK) --upgrade pyproject.toml --extra cpu --extra server -o requirements.lock
+	$(LOCK) --upgrade pyproject.toml --extra cpu --extra server --extra test -c requirements.lock -o requirements-test.lock
+	$(LOCK) --upgrade docker/trainer/requirements.txt -c requirements.lock -o docker/trainer/requirements.lock
