@@ -14,8 +14,10 @@ SLUG_LENGTH = 48
 def natural_key(name: str) -> tuple[tuple[int, str], ...]:
     """Sort key that puts `frame9` before `frame10`, whatever the case; folders before what follows them."""
     key: list[tuple[int, str]] = []
-    for digits, text in re.findall(r"([0-9]+)|([^0-9]+)", name.casefold()):
-        key.append((int(digits), "") if digits else (-1, text))
+    for zeros, digits, text in re.findall(r"(0*)([0-9]*)([^0-9]*)", name.casefold()):
+        # Of two numbers the one with more digits is the larger; thousands of digits are too many for an int.
+        key += [(len(digits), digits)] if zeros or digits else []
+        key += [(-1, text)] if text else []
     return (*key, (-2, name))
 
 
