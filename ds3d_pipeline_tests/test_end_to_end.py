@@ -1,0 +1,29 @@
+"""One tiny capture from photos to the report, as a user makes it: the whole graph in a minute."""
+
+import json
+
+from ds3d_pipeline.export import check_metrics
+from ds3d_pipeline_tests.captures import run_ds3d
+
+ARTIFACTS = {
+    "model.glb",
+    "model.splat.ply",
+    "model.splat.ply.gz",
+    "model.spz",
+    "model.splat.glb",
+    "pointcloud.ply",
+    "sparse/cameras.bin",
+    "report.html",
+}
+
+
+def test_a_tiny_capture_from_photos_to_report(tmp_path, small_photos):
+    words = ("reconstruct", small_photos, "--mode", "fastest", "--name", "tiny", "--output", tmp_path / "out")
+    done = run_ds3d(tmp_path / "home", *words)
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads((tmp_path / "out" / "tiny" / "metrics.json").read_text())
+    check_metrics(told)
+    assert told["status"] == "ok", told["reasons"]
+    assert told["poses"]["registered"] == told["poses"]["total"] == 8
+    assert told["files"].keys() >= ARTIFACTS
+    assert all((tmp_path / "out" / "tiny" / name).stat().st_size > 0 for name in ARTIFACTS)
