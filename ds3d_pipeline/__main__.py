@@ -2,7 +2,7 @@
 
 import sys
 
-from ds3d_pipeline.cli import main
+from ds3d_pipeline.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds3d_pipeline.capture.archive import unpack_zip
+from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.errors import InputError
-from ds3d_pipeline.options import CaptureOptions
 
 OPTIONS = CaptureOptions(max_files=20, max_bytes=10_000)
 parts = st.sampled_from(["..", ".", "", "a", "Ä", "b c", ".hidden", "__MACOSX", "C:", "\\", "..\\..", "~"])

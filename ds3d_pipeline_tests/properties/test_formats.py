@@ -9,12 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
 from ds3d_pipeline.errors import InputError, StageError
-from ds3d_pipeline.formats.colmap import (
-    read_array,
-    read_reconstruction,
-    write_array,
-    write_reconstruction,
-)
+from ds3d_pipeline.formats.colmap import read_array, read_reconstruction, write_array, write_reconstruction
 from ds3d_pipeline.formats.gltf import read_glb, write_glb
 from ds3d_pipeline.formats.ply import read_pointcloud, write_pointcloud
 from ds3d_pipeline.formats.splat_ply import read_splat_ply, write_splat_ply

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from ds3d_pipeline.home import Home
-from ds3d_pipeline.inbox import look as looking
-from ds3d_pipeline.inbox.ledger import Ledger, Order, Seen, read_ledger, write_ledger
-from ds3d_pipeline.inbox.look import Patience, look
-from ds3d_pipeline.inbox.reading import Reader
-from ds3d_pipeline.modes import MODES
-from ds3d_pipeline_tests.inbox.folder import QUIET_S, put_photos
+from ds3d_pipeline.intake.watched import scan as looking
+from ds3d_pipeline.intake.watched.ledger import Ledger, Order, Seen, read_ledger, write_ledger
+from ds3d_pipeline.intake.watched.reading import Reader
+from ds3d_pipeline.intake.watched.scan import Patience, look
+from ds3d_pipeline.stages.modes import MODES
+from ds3d_pipeline.storage.home import Home
+from ds3d_pipeline_tests.intake.watched.folder import QUIET_S, put_photos
 
 NAMES = ("room", "fastest/room", "quality/hall", "cup")
 texts = st.text(max_size=20)

@@ -7,8 +7,8 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ds3d_pipeline.capture.inputs import Inputs, capture_id, combined_sha256
 from ds3d_pipeline.capture.names import is_hidden, natural_key, printable, slug
-from ds3d_pipeline.capture.uploads import Inputs, capture_id, combined_sha256
 
 names = st.text(max_size=80) | st.from_regex(r"[A-Za-z]{0,3}[0-9]{0,6}[._ -]?[a-z0-9]{0,4}", fullmatch=True)
 digests = st.binary(min_size=32, max_size=32).map(bytes.hex)

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ds3d_pipeline.errors import InputError
-from ds3d_pipeline.modes import MODES, STAGES
-from ds3d_pipeline.records import read_json, write_json
-from ds3d_pipeline.terminal.wishes import read_config, read_sidecar
+from ds3d_pipeline.intake.request import read_config, read_sidecar
+from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.records import read_json, write_json
+from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline_tests.properties.strategies import floats
 
 matrices = st.lists(st.lists(floats(-1e4, 1e4), min_size=3, max_size=3), min_size=3, max_size=3)
