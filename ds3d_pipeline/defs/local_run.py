@@ -31,9 +31,8 @@ from ds3d_pipeline.programs.records import read_json
 from ds3d_pipeline.stages.plan import depending_on
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport, fetch
 from ds3d_pipeline.storage.home import Home, prepare_home
-from ds3d_pipeline.storage.registrations import (
-    registered_inputs,
-)
+from ds3d_pipeline.storage.ownership import check_output
+from ds3d_pipeline.storage.registrations import registered_inputs
 
 MAX_RETRIES_TAG = "dagster/max_retries"
 STOP_GRACE_S = 4.0
@@ -51,6 +50,7 @@ def reconstruct(capture: str, wish: Wish, display: Display) -> Outcome:
     """Makes what is stale of a capture and publishes its files."""
     home = prepare_home()
     options = {stage: wish.options(stage) for stage in STAGES}
+    check_output(wish.output, capture, registered_inputs(home, capture))
     with _interruptible(), dg.DagsterInstance.get() as instance:
         end_dead_runs(instance, home)
         instance.add_dynamic_partitions(captures.name or "", [capture])

@@ -14,6 +14,7 @@ from ds3d_pipeline.programs.records import read_json
 from ds3d_pipeline.scene import Capture, Keyframes
 from ds3d_pipeline.stages.gates import missed_gates
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport
+from ds3d_pipeline.storage.ownership import MARKER
 
 SCHEMA_VERSION = 1
 
@@ -126,7 +127,7 @@ def _list_files(folder: Path) -> dict[str, Any]:
     return {
         path.relative_to(folder).as_posix(): _describe_file(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != MARKER
     }
 
 

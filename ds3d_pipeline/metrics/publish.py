@@ -9,9 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from ds3d_pipeline.metrics.build import Story, _describe_file, build_metrics
+from ds3d_pipeline.programs.folders import sync_folder
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.report.page import write_report
 from ds3d_pipeline.storage.bundles import Bundle
+from ds3d_pipeline.storage.ownership import (
+    FAILED,
+    check_output,
+    finish_replacing,
+    mark_finished,
+    mark_staging,
+    read_marker,
+    replace_folder,
+)
 
 FILES: tuple[tuple[str, str, str], ...] = (
     ("mesh", "model.glb", "model.glb"),
@@ -29,11 +39,13 @@ FILES: tuple[tuple[str, str, str], ...] = (
 def publish_capture(story: Story, bundles: dict[str, Bundle], output: Path) -> dict[str, Any]:
     """Puts the finished folder at `output`/<capture> in one step and returns its metrics.
 
-    `bundles` by stage; a stage that did not finish is left out and told in `story.failures`.
+    `bundles` by stage; a stage that did not finish is left out and told in `story.failures`. Files of the
+    user's that are in the folder stay. Raises InputError where the folder is not ours.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    _tidy_after_kill(output / story.capture)
-    return _publish(story, bundles, output / story.capture)
+    check_output(output, story.capture)
+    folder = (output / story.capture).resolve()
+    _tidy_after_kill(folder)
+    return _publish(story, bundles, folder)
 
 
 def publish_failure(story: Story, bundles: dict[str, Bundle], output: Path) -> tuple[dict[str, Any], Path]:
@@ -41,39 +53,56 @@ def publish_failure(story: Story, bundles: dict[str, Bundle], output: Path) -> t
 
     Finished files of an earlier run are worth more: they stay, and the failure is told in `failed/` there.
     """
-    folder = output / story.capture
-    output.mkdir(parents=True, exist_ok=True)
+    check_output(output, story.capture)
+    folder = (output / story.capture).resolve()
     _tidy_after_kill(folder)
-    earlier = folder / "metrics.json"
-    if earlier.exists() and read_json(earlier, dict[str, Any])["status"] != "failed":
-        folder = folder / "failed"
+    if _has_result(folder):
+        folder = folder / FAILED
+        _tidy_after_kill(folder)
     return _publish(story, bundles, folder), folder
 
 
+def _has_result(folder: Path) -> bool:
+    try:
+        return read_json(folder / "metrics.json", dict[str, Any])["status"] != "failed"
+    except FileNotFoundError:
+        return False
+    except (ValueError, KeyError):
+        # What cannot be read may still be a result: it stays.
+        return True
+
+
 def _publish(story: Story, bundles: dict[str, Bundle], folder: Path) -> dict[str, Any]:
-    staged = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}.part")
+    number = uuid.uuid4().hex[:8]
+    staged = folder.with_name(f".{folder.name}.{number}.part")
     try:
         staged.mkdir()
+        mark_staging(staged, story.capture)
         _copy_files(bundles, staged)
         told = build_metrics(story, bundles, staged)
         write_report(staged / "report.html", told, bundles)
         told["files"]["report.html"] = _describe_file(staged / "report.html")
         write_json(staged / "metrics.json", told)
-        _swap(staged, folder)
+        mark_finished(staged, story.capture, {name: entry["sha256"] for name, entry in told["files"].items()})
+        sync_folder(staged)
+        replace_folder(staged, folder, folder.with_name(f".{folder.name}.{number}.old"))
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     return told
 
 
 def _tidy_after_kill(folder: Path) -> None:
-    """After a killed publication: its half is dropped, and the folder it moved aside returns."""
-    for earlier in folder.parent.glob(f".{folder.name}.????????.old"):
+    """After a killed publication: its half is dropped, and what it had moved aside returns."""
+    left = [
+        path for path in folder.parent.glob(f".{folder.name}.????????.*") if read_marker(path) is not None
+    ]
+    for half in (path for path in left if path.suffix == ".part"):
+        shutil.rmtree(half, ignore_errors=True)
+    for earlier in (path for path in left if path.suffix == ".old"):
         if folder.exists():
-            shutil.rmtree(earlier, ignore_errors=True)
+            finish_replacing(folder, earlier)
         else:
             os.rename(earlier, folder)
-    for half in folder.parent.glob(f".{folder.name}.????????.part"):
-        shutil.rmtree(half, ignore_errors=True)
 
 
 def _copy_files(bundles: dict[str, Bundle], folder: Path) -> None:
@@ -85,12 +114,3 @@ def _copy_files(bundles: dict[str, Bundle], folder: Path) -> None:
             shutil.copytree(path, folder / target)
         elif path.exists():
             shutil.copyfile(path, folder / target)
-
-
-def _swap(staged: Path, target: Path) -> None:
-    """Two renames: the earlier folder is gone only when the new one stands."""
-    earlier = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old")
-    if target.exists():
-        os.rename(target, earlier)
-    os.rename(staged, target)
-    shutil.rmtree(earlier, ignore_errors=True)

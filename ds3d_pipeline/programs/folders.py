@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -21,3 +22,21 @@ def clear_folder(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
+
+
+def sync_folder(folder: Path) -> None:
+    """Returns once every file and folder below has reached the disk, so that a power cut leaves no holes."""
+    for parent, _, names in os.walk(folder):
+        for path in (*(Path(parent) / name for name in names), Path(parent)):
+            _sync(path)
+
+
+def _sync(path: Path) -> None:
+    """Folders cannot be opened on Windows, where their entries need no call of their own."""
+    if path.is_symlink() or (os.name == "nt" and path.is_dir()):
+        return
+    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
