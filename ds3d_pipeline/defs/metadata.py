@@ -14,7 +14,8 @@ from ds3d_pipeline.formats.images import small_jpeg
 from ds3d_pipeline.report.camera_path import draw_path
 from ds3d_pipeline.report.curve import draw_curve
 from ds3d_pipeline.report.drawings import svg_of_curve, svg_of_path
-from ds3d_pipeline.storage.bundles import Attempt, Bundle, list_files
+from ds3d_pipeline.storage.bundles import Attempt, Bundle
+from ds3d_pipeline.storage.manifest import list_files
 
 MAX_THUMBNAIL_BYTES = 36_000
 """Of a picture in the instance database; base64 makes it a third longer, still under 50 kB."""

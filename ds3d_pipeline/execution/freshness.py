@@ -12,7 +12,7 @@ from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.stages.code_versions import CODE_VERSIONS
 from ds3d_pipeline.stages.plan import READS, plan_ladder
-from ds3d_pipeline.storage.bundles import StageReport, current_report
+from ds3d_pipeline.storage.bundles import StageReport, usable_report
 from ds3d_pipeline.storage.home import Home
 from ds3d_pipeline.storage.registrations import upload_files
 
@@ -29,7 +29,7 @@ def find_fresh(
         read = {name: versions[name] for name in READS[stage]}
         if stage == "capture":
             read = {name: file_sha256(path) for name, path in upload_files(home, capture).items()}
-        found = current_report(UPath(home.storage) / stage / capture)
+        found = usable_report(UPath(home.storage) / stage / capture)
         mark = fingerprint(stage, options[stage], prefer.get(stage), read)
         if found and found[1].fingerprint == mark and _is_best(found[1], options, prefer):
             versions[stage], fresh[stage] = found

@@ -13,6 +13,7 @@ from ds3d_pipeline.programs.folders import sync_folder
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.report.page import write_report
 from ds3d_pipeline.storage.bundles import Bundle
+from ds3d_pipeline.storage.manifest import read_manifest, set_aside
 from ds3d_pipeline.storage.ownership import (
     FAILED,
     check_output,
@@ -80,6 +81,7 @@ def _publish(story: Story, bundles: dict[str, Bundle], folder: Path) -> dict[str
         mark_staging(staged, story.capture)
         _copy_files(bundles, staged)
         told = build_metrics(story, bundles, staged)
+        _refuse_damage(bundles, {name: entry["sha256"] for name, entry in told["files"].items()})
         write_report(staged / "report.html", told, bundles)
         told["files"]["report.html"] = _describe_file(staged / "report.html")
         write_json(staged / "metrics.json", told)
@@ -89,6 +91,19 @@ def _publish(story: Story, bundles: dict[str, Bundle], folder: Path) -> dict[str
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     return told
+
+
+def _refuse_damage(bundles: dict[str, Bundle], digests: dict[str, str]) -> None:
+    """Raises BundleDamaged where what was copied is not what was sealed."""
+    for stage, source, target in FILES:
+        if stage not in bundles:
+            continue
+        folder = bundles[stage].folder
+        for name, entry in read_manifest(folder).items():
+            if name == source or name.startswith(f"{source}/"):
+                copy = target + name.removeprefix(source)
+                if digests.get(copy) != entry.sha256:
+                    raise set_aside(folder, name)
 
 
 def _tidy_after_kill(folder: Path) -> None:

@@ -9,23 +9,32 @@ The manifest is written last and the pointer flips after it, so a reader never s
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from upath import UPath
 
-from ds3d_pipeline.programs.folders import file_sha256
+from ds3d_pipeline.programs.folders import file_sha256, sync_folder
 from ds3d_pipeline.programs.records import read_json, write_json
+from ds3d_pipeline.storage.manifest import (
+    MANIFEST,
+    REPORT,
+    VERIFIED,
+    VERSION,
+    BundleDamaged,
+    FileEntry,
+    content_version,
+    find_damage,
+    list_files,
+    quarantine,
+    read_manifest,
+    set_aside,
+)
 
-REPORT = "report.json"
-MANIFEST = "manifest.json"
 CURRENT = "CURRENT"
 
 
@@ -70,29 +79,15 @@ class Bundle:
     report: StageReport
 
 
-@dataclass(frozen=True, kw_only=True)
-class FileEntry:
-    bytes: int
-    sha256: str
-
-
-def list_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Every file below `folder` with its POSIX name, in a fixed order, without report and manifest."""
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and name not in (REPORT, MANIFEST):
-            yield name, path
-
-
 def seal(folder: Path, report: StageReport) -> Bundle:
     """Makes a bundle of a finished folder: hashes its files, writes the report and then the manifest."""
-    entries = {
-        name: FileEntry(bytes=p.stat().st_size, sha256=file_sha256(p)) for name, p in list_files(folder)
-    }
-    text = json.dumps({name: entry.sha256 for name, entry in entries.items()}, sort_keys=True)
-    version = hashlib.sha256(text.encode()).hexdigest()[:32]
+    (folder / VERIFIED).unlink(missing_ok=True)
+    entries = {name: FileEntry.of(path) for name, path in list_files(folder)}
     write_json(folder / REPORT, report)
-    write_json(folder / MANIFEST, entries)
+    # A power cut after this must find every file that the manifest names, whole.
+    sync_folder(folder)
+    write_json(folder / MANIFEST, entries | {REPORT: FileEntry.of(folder / REPORT)})
+    version = content_version(entries)
     return Bundle(folder=folder, data_version=version, report=report)
 
 
@@ -112,10 +107,11 @@ def publish(bundle: Bundle, place: UPath) -> None:
 
 def _publish_locally(bundle: Bundle, place: Path, target: Path) -> None:
     place.mkdir(parents=True, exist_ok=True)
-    if target.exists():
+    if target.exists() and not find_damage(target, thorough=True):
         for name in (REPORT, MANIFEST):
             _replace_file(bundle.folder / name, target / name)
     else:
+        quarantine(target)
         _move_folder(bundle.folder, target)
     pointer = place / f".{CURRENT}.{uuid.uuid4().hex}"
     pointer.write_text(bundle.data_version)
@@ -147,46 +143,84 @@ def _upload(folder: Path, target: UPath) -> None:
 
 
 def current_version(place: UPath) -> str | None:
-    """The data version that counts at `place`, None where nothing is published."""
+    """The data version that counts at `place`; None where nothing is published, or the pointer is damaged."""
     pointer = place / CURRENT
-    return pointer.read_text().strip() if pointer.exists() else None
+    text = pointer.read_bytes().decode(errors="replace").strip() if pointer.exists() else ""
+    return text if VERSION.fullmatch(text) else None
 
 
 def current_report(place: UPath) -> tuple[str, StageReport] | None:
-    """Data version and report of the current bundle, without fetching its files."""
-    from pydantic import TypeAdapter
-
+    """Data version and report of the current bundle, without fetching its files; None where it is damaged."""
     version = current_version(place)
     if version is None or not (place / version / MANIFEST).exists():
         return None
-    return version, TypeAdapter(StageReport).validate_json((place / version / REPORT).read_bytes())
+    try:
+        return version, _read_report(place / version)
+    except (OSError, ValueError):
+        return None
 
 
-def fetch(place: UPath, cache: Path) -> Bundle:
-    """The current bundle as a local folder; a remote one is downloaded into `cache` once.
+def _read_report(folder: UPath) -> StageReport:
+    from pydantic import TypeAdapter
 
-    Raises FileNotFoundError where nothing is published.
+    return TypeAdapter(StageReport).validate_json((folder / REPORT).read_bytes())
+
+
+def usable_report(place: UPath) -> tuple[str, StageReport] | None:
+    """`current_report` of files that are still as they were sealed; a damaged bundle is set aside."""
+    found = current_report(place)
+    version = found[0] if found else current_version(place)
+    if version is None or not _is_local(place):
+        return found
+    folder = Path(str(place / version))
+    if found and not find_damage(folder):
+        return found
+    quarantine(folder)
+    return None
+
+
+def fetch(place: UPath, cache: Path, version: str | None = None) -> Bundle:
+    """A bundle, the current one by default, as a local folder; a remote one is downloaded into `cache` once.
+
+    Raises FileNotFoundError where nothing is published, and BundleDamaged where the files are no longer what
+    was sealed; those are set aside, so that the same run makes them again.
     """
-    version = current_version(place)
+    version = version or current_version(place)
     if version is None:
         raise FileNotFoundError(f"nothing is published at {place}: materialise that asset first")
     folder = Path(str(place / version)) if _is_local(place) else _download(place / version, cache)
-    report = read_json(folder / REPORT, StageReport)
-    return Bundle(folder=folder, data_version=version, report=report)
+    if fault := find_damage(folder):
+        raise set_aside(folder, fault)
+    try:
+        return Bundle(folder=folder, data_version=version, report=read_json(folder / REPORT, StageReport))
+    except (OSError, ValueError) as error:
+        raise set_aside(folder, REPORT) from error
 
 
 def _download(source: UPath, cache: Path) -> Path:
     folder = cache / source.parent.parent.name / source.parent.name / source.name
     if not (folder / MANIFEST).exists():
         partial = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-        entries = json.loads((source / MANIFEST).read_text())
-        for name in [*entries, REPORT, MANIFEST]:
+        entries = read_manifest(source)
+        for name in {*entries, REPORT, MANIFEST}:
             path = partial / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes((source / name).read_bytes())
+        for name, entry in entries.items():
+            _settle(partial / name, entry, source)
         shutil.rmtree(folder, ignore_errors=True)
         os.rename(partial, folder)
     return folder
+
+
+def _settle(path: Path, entry: FileEntry, source: UPath) -> None:
+    """Gives a downloaded file the manifest's time; raises BundleDamaged where its content differs."""
+    if file_sha256(path) != entry.sha256:
+        (source.parent / CURRENT).unlink()
+        cause = f"The stored file {source / path.name} is damaged and is not used any more."
+        raise BundleDamaged(cause, "Run the same command again: it makes the file anew.")
+    if entry.mtime_ns:
+        os.utime(path, ns=(entry.mtime_ns, entry.mtime_ns))
 
 
 def link_tree(source: Path, target: Path) -> None:

@@ -11,8 +11,9 @@ from upath import UPath
 
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.names import STAGES
-from ds3d_pipeline.storage.bundles import CURRENT, MANIFEST, StageReport, current_report, current_version
+from ds3d_pipeline.storage.bundles import CURRENT, StageReport, current_report, current_version
 from ds3d_pipeline.storage.home import Home
+from ds3d_pipeline.storage.manifest import REPORT, read_manifest
 
 UNFINISHED = "unfinished"
 
@@ -80,17 +81,21 @@ def summarise(home: Home, name: str, word: str = UNFINISHED) -> CaptureSummary:
 def bundle_bytes(place: UPath) -> int | None:
     """Bytes of the files of the bundle that counts at `<storage>/<asset>/<capture>`; None without one."""
     version = current_version(place)
-    if version is None or not (place / version / MANIFEST).exists():
+    try:
+        entries = read_manifest(place / version) if version else None
+    except (OSError, ValueError):
         return None
-    entries = json.loads((place / version / MANIFEST).read_text())
-    return sum(entry["bytes"] for entry in entries.values())
+    return sum(e.bytes for name, e in entries.items() if name != REPORT) if entries is not None else None
 
 
 def _read_metrics(home: Home, name: str) -> dict[str, Any] | None:
     place = UPath(home.storage) / "metrics" / name
     version = current_version(place)
-    path = place / version / "metrics.json" if version else None
-    return json.loads(path.read_text()) if path is not None and path.exists() else None
+    try:
+        told = json.loads((place / version / "metrics.json").read_bytes()) if version else None
+    except (OSError, ValueError):
+        return None
+    return told if isinstance(told, dict) and {"status", "mode", "reasons"} <= told.keys() else None
 
 
 def read_status(home: Home, name: str) -> CaptureStatus:

@@ -1,0 +1,115 @@
+"""The manifest of a bundle: which files it has, and whether they are still what was sealed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from upath import UPath
+
+from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.programs.folders import file_sha256
+
+REPORT = "report.json"
+MANIFEST = "manifest.json"
+VERSION = re.compile(r"[0-9a-f]{32}")
+VERIFIED = ".verified"
+"""Its time says when all files of a bundle were last compared with the manifest's hashes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileEntry:
+    """A file as it was sealed; `mtime_ns` is 0 in manifests of earlier versions."""
+
+    bytes: int
+    sha256: str
+    mtime_ns: int = 0
+
+    @classmethod
+    def of(cls, path: Path) -> FileEntry:
+        """The entry of a file that is there now."""
+        found = path.stat()
+        return cls(bytes=found.st_size, sha256=file_sha256(path), mtime_ns=found.st_mtime_ns)
+
+
+def list_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Every file below `folder` with its POSIX name, in a fixed order, without report and manifest."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in (REPORT, MANIFEST, VERIFIED):
+            yield name, path
+
+
+def content_version(entries: Mapping[str, FileEntry]) -> str:
+    """The data version of these files: a hash of names and contents. The report is no content."""
+    text = json.dumps({name: e.sha256 for name, e in entries.items() if name != REPORT}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def read_manifest(folder: UPath | Path) -> dict[str, FileEntry]:
+    """The files of a bundle by POSIX name. Raises OSError or ValueError where it cannot be read."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(dict[str, FileEntry]).validate_json((folder / MANIFEST).read_bytes())
+
+
+class BundleDamaged(StageError):
+    """Stored files are no longer what was sealed."""
+
+
+def set_aside(folder: Path, fault: str) -> BundleDamaged:
+    """Quarantines a bundle; returns the error that says so."""
+    quarantine(folder)
+    cause = f"A stored file of the stage {folder.parent.parent.name} was damaged ({fault}) and is set aside."
+    return BundleDamaged(cause, "Run the same command again: it makes the file anew.")
+
+
+def find_damage(folder: Path, *, thorough: bool = False) -> str | None:
+    """Why the files of a sealed bundle are not what was sealed; None where they are.
+
+    Size and time are compared always; hashes where a time differs, where the bundle was not verified since
+    this machine started, and where `thorough` asks for it.
+    """
+    thorough = thorough or not _is_verified(folder)
+    try:
+        manifest = read_manifest(folder)
+    except (OSError, ValueError):
+        return MANIFEST
+    if VERSION.fullmatch(folder.name) and content_version(manifest) != folder.name:
+        return MANIFEST
+    for name, entry in manifest.items():
+        if not _is_sound(folder / name, entry, thorough):
+            return name
+    if thorough:
+        (folder / VERIFIED).touch()
+    return None
+
+
+def _is_sound(path: Path, entry: FileEntry, thorough: bool) -> bool:
+    try:
+        found = path.stat()
+        if found.st_size != entry.bytes:
+            return False
+        return (found.st_mtime_ns == entry.mtime_ns and not thorough) or file_sha256(path) == entry.sha256
+    except OSError:
+        return False
+
+
+def _is_verified(folder: Path) -> bool:
+    """Whether it was sealed or verified since the machine started: a power cut may have changed anything."""
+    import psutil
+
+    times = [path.stat().st_mtime for name in (MANIFEST, VERIFIED) if (path := folder / name).exists()]
+    return bool(times) and max(times) > psutil.boot_time()
+
+
+def quarantine(folder: Path) -> None:
+    """Moves a bundle out of the way, quiet where there is none; `ds3d clean` removes it."""
+    if folder.exists():
+        os.rename(folder, folder.with_name(f".damaged.{folder.name}.{uuid.uuid4().hex[:8]}"))
