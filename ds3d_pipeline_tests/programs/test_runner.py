@@ -143,3 +143,26 @@ def test_progress_lines_are_whole(tmp_path):
     run(tmp_path, "import time; work.progress(0.5, 'half', step=3); time.sleep(0.5)", on_tick=tick)
     assert seen[-1]["fraction"] == 0.5
     assert seen[-1]["step"] == 3
+
+
+STARTER = """
+import sys
+from pathlib import Path
+from ds3d_pipeline.programs.runner import run_program
+script, folder = sys.argv[1], Path(sys.argv[2])
+run_program([sys.executable, script], folder, log_path=folder / "log")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties processes together")
+def test_a_program_that_has_not_even_loaded_us_dies_with_its_starter(tmp_path):
+    script = tmp_path / "sleeps.py"
+    script.write_text("import os, time; print(os.getpid(), flush=True); time.sleep(300)")
+    starter = subprocess.Popen([sys.executable, "-c", STARTER, str(script), str(tmp_path)])
+    while not (tmp_path / "log").exists() or not (tmp_path / "log").read_text().endswith("\n"):
+        time.sleep(0.05)
+    program = psutil.Process(int((tmp_path / "log").read_text()))
+    starter.kill()
+    starter.wait()
+    _, alive = psutil.wait_procs([program], timeout=5)
+    assert not alive
