@@ -6,6 +6,8 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
+from ds3d_pipeline.programs.runner import out_of_memory
+
 REMOVED = "The container was removed from outside while it ran."
 KNOWN: tuple[tuple[str, str], ...] = (
     ("no such container", REMOVED),
@@ -70,9 +72,10 @@ def explain(said: str) -> str | None:
 def explain_exit(state: Mapping[str, Any], *, limit_bytes: int, peak_memory_mb: float) -> str | None:
     """The sentence for the final state of a container; None where the program itself has the word."""
     if state.get("OOMKilled"):
+        limit_mb = limit_bytes / 1e6
         return (
-            f"The container ran out of memory: it reached its limit of {limit_bytes / 1e6:.0f} MB. Give it "
-            "more with DS3D_CONTAINER_MEMORY_GB, or choose a smaller mode."
+            f"{out_of_memory(limit_mb)} {limit_mb:.0f} MB is the container's limit: "
+            "DS3D_CONTAINER_MEMORY_GB raises it."
         )
     if state.get("ExitCode") in NOT_FOUND:
         return "The image lacks the program that it should run: check its name with `ds3d doctor`."

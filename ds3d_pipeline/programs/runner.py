@@ -146,10 +146,18 @@ def _failure(
 
 def _crash_reason(exit_code: int, peak_memory_mb: float) -> str:
     if exit_code in (-signal.SIGKILL, 128 + signal.SIGKILL):
-        return f"The program was killed (signal 9) at {peak_memory_mb:.0f} MB: most likely memory ran out."
+        return out_of_memory(peak_memory_mb)
     if exit_code < 0:
         return f"The program crashed with {signal.Signals(-exit_code).name}."
     return f"The program ended with exit code {exit_code}."
+
+
+def out_of_memory(at_mb: float) -> str:
+    """Cause and remedy of a program that was killed for its memory, whatever it ran in."""
+    return (
+        f"The program was killed (signal 9) at {at_mb:.0f} MB: most likely memory ran out. "
+        "Close other programs, or choose a smaller mode."
+    )
 
 
 class _PeakMemory:
