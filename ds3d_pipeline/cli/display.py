@@ -8,28 +8,16 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from ds3d_pipeline.execution.progress import Reader, StageState
+from ds3d_pipeline.execution.progress import Display, Reader, StageState
 
 TICK_S = 0.5
 LINE_EVERY_TICKS = 20
-
-
-class Display(Protocol):
-    """Shows the stages while a run goes on, and its end."""
-
-    def following(self, read: Reader) -> contextlib.AbstractContextManager[None]:
-        """Follows a run until the context ends."""
-        ...
-
-    def finish(self, metrics: dict[str, Any], folder: str) -> None:
-        """The artifacts and the quality statement."""
-        ...
 
 
 def make_display(capture: str, *, as_json: bool) -> Display:

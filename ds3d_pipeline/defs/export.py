@@ -10,6 +10,7 @@ from ds3d_pipeline.defs.metadata import describe
 from ds3d_pipeline.defs.mode import ModeResource
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.execution.freshness import fingerprint
+from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.metrics.build import Story
 from ds3d_pipeline.metrics.publish import publish_capture
 from ds3d_pipeline.programs.folders import clear_folder
@@ -46,7 +47,8 @@ def metrics(
         told = publish_capture(story, bundles, Path(options.output))
     except (OSError, StageError) as error:
         raise dg.Failure(f"The files could not be published: {error}", allow_retries=False) from error
-    folder = clear_folder(prepare_home().work / context.run.run_id / "metrics" / "output")
+    home = prepare_home()
+    folder = clear_folder(home.work / context.run.run_id / "metrics" / "output")
     write_json(folder / "metrics.json", told)
     report = StageReport(
         stage="metrics",
@@ -60,7 +62,7 @@ def metrics(
         result={"status": told["status"], "reasons": " ".join(told["reasons"])},
     )
     bundle = seal(folder, report)
-    (folder.parent / "finished").touch()
+    run_journal(home, context.run.run_id).finish()
     metadata = describe(bundle) | {"metrics": dg.MetadataValue.json(told)}
     published = Path(options.output).absolute() / story.capture
     metadata |= {

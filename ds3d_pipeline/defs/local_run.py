@@ -8,28 +8,24 @@ import threading
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import dagster as dg
-from upath import UPath
 
-from ds3d_pipeline.cli.display import Display
-from ds3d_pipeline.defs.climb import is_cancelled, mark_cancelled
 from ds3d_pipeline.defs.jobs import captures
 from ds3d_pipeline.defs.mode import MODE_TAG
 from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, PID_TAG, end_dead_runs, own_mark
+from ds3d_pipeline.execution.failed_run import publish_failed_run
 from ds3d_pipeline.execution.freshness import find_fresh
-from ds3d_pipeline.execution.progress import StageState, stage_state
+from ds3d_pipeline.execution.journal import Journal, run_journal
+from ds3d_pipeline.execution.progress import Display, StageState, stage_state
 from ds3d_pipeline.intake.disk_space import check_space
 from ds3d_pipeline.intake.request import Wish
-from ds3d_pipeline.metrics.build import Story
-from ds3d_pipeline.metrics.publish import publish_failure
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.records import read_json
 from ds3d_pipeline.stages.plan import depending_on
-from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport, fetch
+from ds3d_pipeline.storage.bundles import StageReport
 from ds3d_pipeline.storage.home import Home, prepare_home
 from ds3d_pipeline.storage.ownership import check_output
 from ds3d_pipeline.storage.registrations import registered_inputs
@@ -59,9 +55,10 @@ def reconstruct(capture: str, wish: Wish, display: Display) -> Outcome:
             check_space(home, wish.output, registered_inputs(home, capture), options)
         run_id = str(uuid.uuid4())
         try:
-            with display.following(lambda: _read_states(home, run_id, fresh)):
+            journal = run_journal(home, run_id)
+            with display.following(lambda: _read_states(journal, fresh)):
                 stale = [stage for stage in STAGES if stage not in fresh]
-                _beside(lambda: _execute(instance, run_id, capture, wish, stale), home.work / run_id)
+                _beside(lambda: _execute(instance, run_id, capture, wish, stale), journal)
             return _conclude(home, run_id, capture, wish, display)
         except KeyboardInterrupt:
             _report_cancelled(instance, run_id)
@@ -75,11 +72,11 @@ def _reusable(fresh: Mapping[str, StageReport], start: str | None) -> dict[str, 
     return {stage: report for stage, report in fresh.items() if stage not in again}
 
 
-def _beside(body: Callable[[], None], work: Path) -> None:
+def _beside(body: Callable[[], None], journal: Journal) -> None:
     """Runs `body` beside the main thread, which alone receives signals.
 
-    So no library on the way can take Ctrl-C for a failure that wants a retry: it becomes a mark in `work`
-    that every stage looks at while its program runs. Raises what `body` raised.
+    So no library on the way can take Ctrl-C for a failure that wants a retry: it becomes a mark in the
+    journal that every stage looks at while its program runs. Raises what `body` raised.
     """
     raised: list[BaseException] = []
     # Not Thread.join: an interrupt inside it leaves the thread marked as ended while it still runs.
@@ -98,7 +95,7 @@ def _beside(body: Callable[[], None], work: Path) -> None:
         while not done.wait(0.1):
             continue
     except KeyboardInterrupt:
-        mark_cancelled(work)
+        journal.cancel()
         done.wait(STOP_GRACE_S)
         raise
     if raised:
@@ -155,49 +152,26 @@ def _run_config(wish: Wish, stages: list[str]) -> dict[str, Any]:
     }
 
 
-def _read_states(home: Home, run_id: str, fresh: Mapping[str, StageReport]) -> list[StageState]:
+def _read_states(journal: Journal, fresh: Mapping[str, StageReport]) -> list[StageState]:
     return [
         StageState(stage=stage, state="reused", backend=fresh[stage].backend)
         if stage in fresh
-        else stage_state(home.work / run_id / stage)
+        else stage_state(journal, stage)
         for stage in STAGES[:-1]
     ]
 
 
 def _conclude(home: Home, run_id: str, capture: str, wish: Wish, display: Display) -> Outcome:
-    work = home.work / run_id
-    if is_cancelled(work):
+    journal = run_journal(home, run_id)
+    if journal.is_cancelled():
         raise KeyboardInterrupt
     folder = wish.output / capture
-    if (work / "metrics" / "finished").exists():
+    if journal.is_finished():
         told = read_json(folder / "metrics.json", dict[str, Any])
     else:
         told, folder = publish_failed_run(home, run_id, capture, wish)
     display.finish(told, str(folder))
     return Outcome(cancelled=False, metrics=told)
-
-
-def publish_failed_run(home: Home, run_id: str, capture: str, wish: Wish) -> tuple[dict[str, Any], Path]:
-    """Publishes what did get finished, and why the rest did not; returns its metrics and where they stand."""
-    work = home.work / run_id
-    failures = tuple((stage, attempts) for stage in STAGES if (attempts := _failed_attempts(work / stage)))
-    story = Story(capture=capture, mode=wish.mode, failures=failures or (("metrics", (_UNTOLD,)),))
-    return publish_failure(story, _finished(home, capture, wish), wish.output)
-
-
-_UNTOLD = Attempt(backend="local", outcome="failed", reason="See the run's events in `dagster dev`.")
-
-
-def _failed_attempts(folder: Path) -> tuple[Attempt, ...]:
-    path = folder / "attempts.json"
-    attempts = read_json(path, tuple[Attempt, ...]) if path.exists() else ()
-    return attempts if attempts and attempts[-1].outcome != "ok" else ()
-
-
-def _finished(home: Home, capture: str, wish: Wish) -> dict[str, Bundle]:
-    options = {stage: wish.options(stage) for stage in STAGES}
-    fresh = find_fresh(home, capture, options, wish.prefer)
-    return {stage: fetch(UPath(home.storage) / stage / capture, home.root / "cache") for stage in fresh}
 
 
 def _report_cancelled(instance: dg.DagsterInstance, run_id: str) -> None:

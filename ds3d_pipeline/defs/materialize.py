@@ -1,7 +1,6 @@
-"""From a retry policy to a rung: attempt n of an op runs rung n of those whose probe passed."""
+"""From a Dagster step to an attempt of the ladder and back."""
 
 import dataclasses
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,23 +10,18 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from pydantic import Field
 
 from ds3d_pipeline.defs.checks import check_results, check_specs
-from ds3d_pipeline.defs.climb import Climb, mark_cancelled, note_lost_attempt, refuse_after_cancel, summary
+from ds3d_pipeline.defs.docker import container_runner
 from ds3d_pipeline.defs.jobs import captures
 from ds3d_pipeline.defs.metadata import attempts_table, describe
 from ds3d_pipeline.defs.mode import ModeResource
-from ds3d_pipeline.defs.programs import Places, run_rung
-from ds3d_pipeline.defs.runs import mark_process
-from ds3d_pipeline.errors import StageError
-from ds3d_pipeline.execution.freshness import fingerprint
-from ds3d_pipeline.execution.memory import available_mb, fit_memory, read_load
-from ds3d_pipeline.execution.progress import ProgressLog
-from ds3d_pipeline.execution.validity import find_faults
-from ds3d_pipeline.programs.folders import clear_folder, file_sha256
-from ds3d_pipeline.programs.records import read_json, write_json
-from ds3d_pipeline.programs.runner import ProgramFailed, ProgramRun
+from ds3d_pipeline.defs.runs import has_ended, mark_process
+from ds3d_pipeline.execution.journal import run_journal
+from ds3d_pipeline.execution.ladder import Inputs, make_bundle
+from ds3d_pipeline.execution.rung import Runners
+from ds3d_pipeline.execution.state import Cancelled, LadderExhausted, LadderState
 from ds3d_pipeline.stages.code_versions import CODE_VERSIONS
-from ds3d_pipeline.stages.plan import LADDERS, Plan, find_rung, plan_ladder
-from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport, link_file, link_tree, seal
+from ds3d_pipeline.stages.plan import LADDERS
+from ds3d_pipeline.storage.bundles import Bundle
 from ds3d_pipeline.storage.home import prepare_home
 
 _BUNDLE = dg.PythonObjectDagsterType(Bundle, name="StageBundle")
@@ -43,10 +37,6 @@ class StageConfig(dg.Config):
         known = {field.name for field in dataclasses.fields(options)}
         chosen = {k: v for k, v in self.model_dump().items() if v is not None and k in known}
         return dataclasses.replace(options, **chosen)
-
-
-class RungFailed(Exception):
-    """A rung did not make it; the ladder goes on."""
 
 
 def ladder_policy(stage: str) -> dg.RetryPolicy | None:
@@ -82,158 +72,50 @@ def materialize(
 ) -> dg.MaterializeResult:
     """Runs the rung that this attempt is due and returns its bundle, told in metadata.
 
-    The program's input folder holds the files of all `inputs`, and `files` under the given names.
+    The program's input folder holds the files of all `inputs`, and `files` under the given names. Raises
+    RungFailed, which Dagster retries with the next rung, and dg.Failure where no retry can help.
     """
     mark_process(context)
     options = config.apply(mode.resolve(context).options(stage))
-    climb = Climb(context=context, stage=stage, options=options, prefer=config.prefer, home=prepare_home())
+    state = _state(context, stage, options, config.prefer)
     try:
-        return _climb(climb, inputs, files or {})
-    except (KeyboardInterrupt, DagsterExecutionInterruptedError) as error:
+        bundle = make_bundle(state, Inputs(bundles=inputs, files=files or {}), _runners(context))
+        return _result(bundle)
+    except LadderExhausted as error:
+        raise _failure(error) from error
+    except (Cancelled, KeyboardInterrupt, DagsterExecutionInterruptedError) as error:
         # A retry policy would take an interrupt for a failure and run the next rung.
-        mark_cancelled(climb.work)
+        state.journal.cancel()
         raise dg.Failure("cancelled", allow_retries=False) from error
 
 
-def _climb(climb: Climb, inputs: dict[str, Bundle], files: dict[str, Path]) -> dg.MaterializeResult:
-    stage, options = climb.stage, climb.options
-    refuse_after_cancel(climb)
-    versions = {name: bundle.data_version for name, bundle in inputs.items()}
-    versions |= {name: file_sha256(path) for name, path in files.items()}
-    mark = fingerprint(stage, options, climb.prefer, versions)
-    made = _run_due_rung(climb, inputs, files)
-    report = StageReport(
+def _state(context: dg.AssetExecutionContext, stage: str, options: Any, prefer: str | None) -> LadderState:
+    home, run_id = prepare_home(), context.run.run_id
+    return LadderState(
+        home=home,
+        journal=run_journal(home, run_id),
+        run_id=run_id,
         stage=stage,
-        backend=made.rung,
-        attempts=made.attempts,
-        seconds=sum(a.seconds for a in made.attempts),
-        peak_memory_mb=made.run.peak_memory_mb,
-        fingerprint=mark,
-        result=made.run.result,
-        shortfall=find_rung(stage, made.rung).shortfall(options),
-        faults=made.faults,
+        attempt=context.retry_number,
+        options=options,
+        prefer=prefer,
+        log=context.log,
     )
-    bundle = seal(made.output, report)
+
+
+def _runners(context: dg.AssetExecutionContext) -> Runners:
+    return Runners(container=container_runner(context), has_ended=has_ended(context.instance))
+
+
+def _result(bundle: Bundle) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         value=bundle,
         data_version=dg.DataVersion(bundle.data_version),
         metadata=describe(bundle),
-        check_results=check_results(report),
+        check_results=check_results(bundle.report),
     )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Made:
-    """What a rung left in `output`. Only the last rung may have faults: the check of them stops the run."""
-
-    output: Path
-    rung: str
-    run: ProgramRun
-    faults: tuple[str, ...]
-    attempts: tuple[Attempt, ...]
-
-
-def _run_due_rung(climb: Climb, inputs: dict[str, Bundle], files: dict[str, Path]) -> _Made:
-    plan = _due_plan(climb)
-    number = climb.context.retry_number
-    if number >= len(plan.rungs):
-        raise dg.Failure(summary(climb), allow_retries=False)
-    rung, is_last = plan.rungs[number], number + 1 >= len(plan.rungs)
-    output = clear_folder(climb.folder / "output")
-    input_dir = clear_folder(climb.folder / "input")
-    for bundle in inputs.values():
-        link_tree(bundle.folder, input_dir)
-    for name, path in files.items():
-        link_file(path, input_dir / name)
-    try:
-        run = _run_rung(climb, rung, input_dir, output)
-    except ProgramFailed as error:
-        _pass_on(climb, rung, error, is_last=is_last)
-    _tidy(output, input_dir)
-    return _judged(climb, rung, run, output, is_last=is_last)
-
-
-def _judged(climb: Climb, rung: str, run: ProgramRun, output: Path, *, is_last: bool) -> _Made:
-    """Files that are no good are a failed attempt, though the program thought otherwise."""
-    faults = find_faults(climb.stage, output)
-    outcome = "failed" if faults else "ok"
-    attempts = climb.record(
-        Attempt(backend=rung, outcome=outcome, reason=" ".join(faults), seconds=run.seconds)
-    )
-    if faults and not is_last:
-        raise RungFailed(f"{climb.stage}: {rung} made files that are no good: {' '.join(faults)}")
-    return _Made(output=output, rung=rung, run=run, faults=faults, attempts=attempts)
-
-
-def _due_plan(climb: Climb) -> Plan:
-    """Probed once per run, so that attempt n means the same rung whatever has changed since."""
-    path = climb.folder / "plan.json"
-    if climb.context.retry_number > 0 and path.exists():
-        note_lost_attempt(climb)
-        return read_json(path, Plan)
-    clear_folder(climb.folder)
-    try:
-        plan = plan_ladder(climb.stage, climb.options, climb.prefer)
-    except ValueError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
-    write_json(path, plan)
-    write_json(climb.attempts_file, plan.passed_over)
-    for attempt in plan.passed_over:
-        climb.context.log.info(f"{climb.stage}: passed over {attempt.backend}: {attempt.reason}")
-    return plan
-
-
-def _run_rung(climb: Climb, rung: str, input_dir: Path, output: Path) -> ProgramRun:
-    log = climb.context.log
-    options_file = climb.folder / "options.json"
-    write_json(options_file, _fitting_options(climb, rung, input_dir))
-    climb.record(Attempt(backend=rung, outcome="started"))
-    log.info(f"{climb.stage}: running {rung}")
-    places = Places(input=input_dir, output=output, options_file=options_file, home=climb.home)
-    ticker = ProgressLog(climb.folder, log.info)
-
-    def tick() -> None:
-        refuse_after_cancel(climb)
-        ticker()
-
-    return run_rung(
-        climb.context,
-        climb.stage,
-        find_rung(climb.stage, rung),
-        places,
-        on_line=lambda line: log.debug(f"{rung}: {line}"),
-        on_tick=tick,
-    )
-
-
-def _fitting_options(climb: Climb, rung: str, input_dir: Path) -> Any:
-    """The options, made smaller where memory does not suffice; raises ProgramFailed where that is no help."""
-    try:
-        fit = fit_memory(climb.stage, rung, read_load(input_dir), climb.options, available_mb())
-    except StageError as error:
-        nothing = ProgramRun(result={}, seconds=0.0, peak_memory_mb=0.0)
-        raise ProgramFailed("failed", str(error), log_tail="", exit_code=0, run=nothing) from error
-    if fit.needed_mb is not None:
-        climb.context.log.info(f"{climb.stage}: {rung} will need about {fit.needed_mb:.0f} MB of memory")
-    if fit.note:
-        climb.record(Attempt(backend=rung, outcome="clamped", reason=fit.note))
-        climb.context.log.warning(fit.note)
-    return fit.options
-
-
-def _pass_on(climb: Climb, rung: str, error: ProgramFailed, *, is_last: bool) -> None:
-    climb.record(Attempt(backend=rung, outcome=error.outcome, reason=error.reason, seconds=error.run.seconds))
-    if is_last or error.outcome == "input":
-        raise dg.Failure(
-            summary(climb),
-            metadata={"log": error.log_tail, "attempts": attempts_table(climb.attempts())},
-            allow_retries=False,
-        ) from error
-    raise RungFailed(f"{climb.stage}: {rung} {error.outcome}: {error}") from error
-
-
-def _tidy(output: Path, input_dir: Path) -> None:
-    """The result lives on in the report; links to the input are needed no more."""
-    shutil.rmtree(input_dir)
-    for name in ("result.json", "progress.jsonl"):
-        (output / name).unlink(missing_ok=True)
+def _failure(error: LadderExhausted) -> dg.Failure:
+    metadata = {"log": error.log_tail, "attempts": attempts_table(error.attempts)}
+    return dg.Failure(str(error), metadata=metadata, allow_retries=False)

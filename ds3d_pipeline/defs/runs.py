@@ -7,11 +7,12 @@ instance; such a run would hold its place in the queue for ever.
 import multiprocessing
 import shutil
 import socket
+from collections.abc import Callable
 
 import dagster as dg
 import psutil
 
-from ds3d_pipeline.defs.strays import sweep
+from ds3d_pipeline.containers.cleanup import sweep
 from ds3d_pipeline.storage.home import Home
 
 CLEAN_JOB = "clean"
@@ -109,8 +110,18 @@ def end_dead_runs(instance: dg.DagsterInstance, home: Home) -> list[str]:
     return ended
 
 
+def has_ended(instance: dg.DagsterInstance) -> Callable[[str], bool]:
+    """Says of a run's id whether the run is over, or was never one of this instance."""
+
+    def ended(run_id: str) -> bool:
+        run = instance.get_run_by_id(run_id)
+        return run is None or run.is_finished
+
+    return ended
+
+
 def forget_work(instance: dg.DagsterInstance, home: Home, run_id: str) -> None:
     """Removes what a run that has ended left: containers, its places in the pools and its scratch folder."""
-    sweep(instance, home)
+    sweep(home, has_ended(instance))
     instance.event_log_storage.free_concurrency_slots_for_run(run_id)
     shutil.rmtree(home.work / run_id, ignore_errors=True)

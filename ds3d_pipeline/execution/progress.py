@@ -1,25 +1,24 @@
-"""What a run is doing, read from the files its stages leave behind: no channel, nothing to lose."""
+"""What a run is doing, read from its journal: no channel, nothing to lose."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from ds3d_pipeline.programs.records import read_json
-from ds3d_pipeline.storage.bundles import Attempt
+from ds3d_pipeline.execution.journal import Journal
 
 LOG_EVERY_S = 10.0
 
 
 class ProgressLog:
-    """Called often while a program runs; says what the stage's work folder tells of it."""
+    """Called often while a program runs; says what the journal holds of its stage."""
 
-    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
-        self._folder = folder
+    def __init__(self, journal: Journal, stage: str, say: Callable[[str], None]) -> None:
+        self._journal = journal
+        self._stage = stage
         self._say = say
         self._next = time.monotonic() + LOG_EVERY_S
 
@@ -28,7 +27,7 @@ class ProgressLog:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + LOG_EVERY_S
-        self._say(progress_line(stage_state(self._folder)))
+        self._say(progress_line(stage_state(self._journal, self._stage)))
 
 
 def progress_line(state: StageState) -> str:
@@ -51,46 +50,48 @@ class StageState:
     remaining_s: float | None = None
 
 
-def stage_state(folder: Path, now: float | None = None) -> StageState:
-    """The state of one stage of a run from its work folder `<work>/<run>/<stage>`."""
-    file = folder / "attempts.json"
-    if not file.exists():
-        return StageState(stage=folder.name, state="waiting")
-    attempts = read_json(file, tuple[Attempt, ...])
-    tried = [a for a in attempts if a.outcome != "passed over"]
+def stage_state(journal: Journal, stage: str, now: float | None = None) -> StageState:
+    """The state of one stage of a run; `now` is in seconds since the epoch."""
+    tried = [a for a in journal.attempts(stage) if a.outcome != "passed over"]
     if not tried:
-        return StageState(stage=folder.name, state="waiting")
+        return StageState(stage=stage, state="waiting")
     last = tried[-1]
     if last.outcome == "started":
-        elapsed = (time.time() if now is None else now) - file.stat().st_mtime
-        return _running(folder, last.backend, elapsed)
-    state = "done" if last.outcome == "ok" else "failed"
-    seconds = sum(a.seconds for a in tried)
+        elapsed_s = (time.time() if now is None else now) - journal.started_at(stage)
+        return _running(journal, stage, last.backend, elapsed_s)
     return StageState(
-        stage=folder.name, state=state, backend=last.backend, seconds=seconds, message=last.reason
+        stage=stage,
+        state="done" if last.outcome == "ok" else "failed",
+        backend=last.backend,
+        seconds=sum(a.seconds for a in tried),
+        message=last.reason,
     )
 
 
-def _running(folder: Path, backend: str, elapsed: float) -> StageState:
-    line = _last_line(folder / "output" / "progress.jsonl")
-    fraction = float(line.get("fraction", 0.0))
-    remaining = elapsed * (1 - fraction) / fraction if fraction > 0.02 else None
+def _running(journal: Journal, stage: str, backend: str, elapsed_s: float) -> StageState:
+    reached = journal.reached(stage)
+    fraction = reached.fraction
     return StageState(
-        stage=folder.name,
+        stage=stage,
         state="running",
         backend=backend,
         fraction=fraction,
-        message=str(line.get("message", "")),
-        seconds=elapsed,
-        remaining_s=remaining,
+        message=reached.message,
+        seconds=elapsed_s,
+        remaining_s=elapsed_s * (1 - fraction) / fraction if fraction > 0.02 else None,
     )
 
 
-def _last_line(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    lines = [line for line in path.read_text(encoding="utf-8").split("\n")[:-1] if line]
-    return json.loads(lines[-1]) if lines else {}
-
-
 Reader = Callable[[], list[StageState]]
+
+
+class Display(Protocol):
+    """Shows the stages while a run goes on, and its end."""
+
+    def following(self, read: Reader) -> contextlib.AbstractContextManager[None]:
+        """Follows a run until the context ends."""
+        ...
+
+    def finish(self, metrics: dict[str, Any], folder: str) -> None:
+        """The artifacts and the quality statement."""
+        ...

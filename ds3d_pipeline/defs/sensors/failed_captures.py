@@ -6,11 +6,11 @@ from typing import Any
 
 import dagster as dg
 
-from ds3d_pipeline.defs.climb import is_cancelled
 from ds3d_pipeline.defs.jobs import reconstruct_jobs
-from ds3d_pipeline.defs.local_run import publish_failed_run
 from ds3d_pipeline.defs.mode import MODE_TAG
 from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG
+from ds3d_pipeline.execution.failed_run import publish_failed_run
+from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.intake.request import Wish
 from ds3d_pipeline.names import DEFAULT_MODE
 from ds3d_pipeline.stages.modes import MODES
@@ -29,7 +29,7 @@ def failed_captures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None
     (latest,) = context.instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: capture}), limit=1)
     if latest.run_id != run.run_id:
         return dg.SkipReason("A later run of the capture has more to tell.")
-    if is_cancelled(home.work / run.run_id):
+    if run_journal(home, run.run_id).is_cancelled():
         return dg.SkipReason("The run was cancelled.")
     _, folder = publish_failed_run(home, run.run_id, capture, wish_of(run.run_config, run.tags))
     context.log.info(f"What became of {capture} stands in {folder}")

@@ -1,10 +1,10 @@
-"""The containers of a home on its engine: their labels, and those that a killed run left behind."""
+"""The containers of a home on its engine: their labels, and the orphaned ones that a killed run left."""
+
+from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
-
-import dagster as dg
 
 from ds3d_pipeline.containers.engine import connect, look_now, read_settings
 from ds3d_pipeline.storage.home import Home
@@ -26,7 +26,7 @@ def home_label(home: Home) -> str:
     return read_settings().home_volume or str(home.root)
 
 
-def find_containers(client: "DockerClient", labels: Mapping[str, str]) -> "list[Container]":
+def find_containers(client: DockerClient, labels: Mapping[str, str]) -> list[Container]:
     """All that have these labels, whether they run or not."""
     words: list[str] = [f"{name}={value}" for name, value in labels.items()]
     return client.containers.list(all=True, filters={"label": words}, ignore_removed=True)
@@ -42,11 +42,11 @@ def engine_may_be_gone() -> Iterator[None]:
         yield
 
 
-def sweep(instance: dg.DagsterInstance, home: Home, *, run_id: str = "", step: str = "") -> int:
+def sweep(home: Home, has_ended: Callable[[str], bool], *, run_id: str = "", step: str = "") -> int:
     """Removes this home's containers of runs that have ended, and of earlier attempts of this step.
 
-    They are left behind where a process was killed together with all that would have removed them. Returns
-    how many there were; none where no engine answers.
+    They are orphaned where a process was killed together with all that would have removed them. Returns how
+    many there were; none where no engine answers.
     """
     removed = 0
     if look_now().why_not:
@@ -54,13 +54,8 @@ def sweep(instance: dg.DagsterInstance, home: Home, *, run_id: str = "", step: s
     with engine_may_be_gone(), contextlib.closing(connect()) as client:
         for container in find_containers(client, {HOME: home_label(home)}):
             is_earlier = (container.labels.get(RUN), container.labels.get(STEP)) == (run_id, step)
-            if is_earlier or _has_ended(instance, container.labels.get(RUN, "")):
+            if is_earlier or has_ended(container.labels.get(RUN, "")):
                 with engine_may_be_gone():
                     container.remove(force=True, v=True)
                 removed += 1
     return removed
-
-
-def _has_ended(instance: dg.DagsterInstance, run_id: str) -> bool:
-    run = instance.get_run_by_id(run_id)
-    return run is None or run.is_finished

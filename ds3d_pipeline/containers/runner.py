@@ -1,11 +1,11 @@
 """Programs in containers: the contract of `ds3d_pipeline.programs.runner`, kept by a Docker engine.
 
-`execute_docker_container` of dagster-docker creates, starts and awaits the container, and pulls its image
-where that is allowed. It prints what the container writes, gives no reason for a failure, and removes
-nothing, not even on an interrupt. So it runs on a thread of its own, the program writes its log into the file
-that the child-process runner would write, and this module watches, explains and removes. A run launcher of
-dagster-docker that names networks of its own makes it fail, as these containers have none.
+What creates, starts and awaits a container is handed in: see `Execute`. It may be deaf to interrupts and
+remove nothing. So it runs on a thread of its own, the program writes its log into the file that the
+child-process runner would write, and this module watches, explains and removes.
 """
+
+from __future__ import annotations
 
 import os
 import threading
@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
-
+from ds3d_pipeline.containers.cleanup import engine_may_be_gone, find_containers, make_labels
 from ds3d_pipeline.containers.engine import (
     ContainerSettings,
     Engine,
@@ -28,13 +27,12 @@ from ds3d_pipeline.containers.engine import (
     why_no_image,
 )
 from ds3d_pipeline.containers.failures import REMOVED, explain, explain_exit
-from ds3d_pipeline.defs.strays import engine_may_be_gone, find_containers, make_labels
 from ds3d_pipeline.programs.rungs import Box
 from ds3d_pipeline.programs.runner import POLL_S, LogTail, ProgramFailed, ProgramRun, finish_program
 from ds3d_pipeline.storage.home import Home
 
 if TYPE_CHECKING:
-    from docker.models.containers import Container
+    from docker.models.containers import Container as RunningContainer
     from docker.types import Mount
 
 MEASURE_EVERY_S = 1.0
@@ -71,8 +69,25 @@ class Job:
         return self.home.root / "container-home"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """What an engine is to create and start. Its process is `entrypoint` followed by `command`."""
+
+    image: str
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+    env_vars: tuple[str, ...]
+    """`NAME=value` each."""
+    settings: Mapping[str, Any]
+    """Further arguments of `docker.models.containers.ContainerCollection.create`."""
+
+
+Execute = Callable[[Container], None]
+"""Creates and starts a container without network, and returns once it has ended; raises whatever it likes."""
+
+
 def run_container(
-    context: dg.OpExecutionContext,
+    execute: Execute,
     job: Job,
     *,
     on_line: Callable[[str], None] = lambda line: None,
@@ -86,7 +101,7 @@ def run_container(
     _refuse_hopeless(job)
     _prepare_files(job)
     watched, tail = _Watched(job), LogTail(job.log_path, on_line)
-    work = _Beside(lambda: _execute(context, job))
+    work = _Beside(lambda: execute(describe_container(job)))
     try:
         while not work.done.wait(POLL_S):
             watched.measure()
@@ -114,19 +129,16 @@ def _prepare_files(job: Job) -> None:
     job.log_path.touch()
 
 
-def _execute(context: dg.OpExecutionContext, job: Job) -> None:
-    from dagster_docker import execute_docker_container
-
+def describe_container(job: Job) -> Container:
+    """The container of a job on the engine that answers now."""
     engine, settings = look_at_engine(), read_settings()
     has_gpu = job.box.gpu == "must" or (job.box.gpu == "if there" and engine.gpus)
-    execute_docker_container(
-        context,
+    return Container(
         image=image_name(job.box.image),
-        entrypoint=["sh", "-c", REDIRECT, str(job.log_path)],
-        command=list(job.argv),
-        networks=["none"],
-        env_vars=[f"HOME={job.caches}", f"DS3D_GPU={int(has_gpu)}"],
-        container_kwargs={
+        entrypoint=("sh", "-c", REDIRECT, str(job.log_path)),
+        command=job.argv,
+        env_vars=(f"HOME={job.caches}", f"DS3D_GPU={int(has_gpu)}"),
+        settings={
             "init": True,
             "labels": job.labels,
             "working_dir": str(job.output),
@@ -138,7 +150,7 @@ def _execute(context: dg.OpExecutionContext, job: Job) -> None:
     )
 
 
-def _mounts(job: Job, settings: ContainerSettings) -> "list[Mount]":
+def _mounts(job: Job, settings: ContainerSettings) -> list[Mount]:
     """The folders of the job, the input read-only; or the volume that holds them all, where there is one."""
     from docker.types import Mount
 
@@ -221,7 +233,7 @@ class _Watched:
             for container in self._find():
                 container.remove(force=True, v=True)
 
-    def _find(self) -> "list[Container]":
+    def _find(self) -> list[RunningContainer]:
         return find_containers(self._client, self._labels)
 
 

@@ -1,0 +1,38 @@
+"""A run that failed gets its report all the same: what it did finish, and why the rest did not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from upath import UPath
+
+from ds3d_pipeline.execution.freshness import find_fresh
+from ds3d_pipeline.execution.journal import Journal, run_journal
+from ds3d_pipeline.intake.request import Wish
+from ds3d_pipeline.metrics.build import Story
+from ds3d_pipeline.metrics.publish import publish_failure
+from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.storage.bundles import Attempt, Bundle, fetch
+from ds3d_pipeline.storage.home import Home
+
+_UNKNOWN = Attempt(backend="local", outcome="failed", reason="See the run's events in `dagster dev`.")
+
+
+def publish_failed_run(home: Home, run_id: str, capture: str, wish: Wish) -> tuple[dict[str, Any], Path]:
+    """Publishes what did get finished, and why the rest did not; returns its metrics and their folder."""
+    failures = _failures(run_journal(home, run_id)) or (("metrics", (_UNKNOWN,)),)
+    story = Story(capture=capture, mode=wish.mode, failures=failures)
+    return publish_failure(story, _finished(home, capture, wish), wish.output)
+
+
+def _failures(journal: Journal) -> tuple[tuple[str, tuple[Attempt, ...]], ...]:
+    """The stages whose last attempt is not a good one, with all their attempts."""
+    found = ((stage, journal.attempts(stage)) for stage in STAGES)
+    return tuple((stage, tried) for stage, tried in found if tried and tried[-1].outcome != "ok")
+
+
+def _finished(home: Home, capture: str, wish: Wish) -> dict[str, Bundle]:
+    options = {stage: wish.options(stage) for stage in STAGES}
+    fresh = find_fresh(home, capture, options, wish.prefer)
+    return {stage: fetch(UPath(home.storage) / stage / capture, home.root / "cache") for stage in fresh}

@@ -1,0 +1,173 @@
+"""A run's journal: the plan and attempts of every stage, whether to stop, whether the run is finished.
+
+Whoever runs a stage writes it, whoever watches the run reads it, also in the middle of a write and from
+another process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from ds3d_pipeline.programs.records import read_json, write_json
+from ds3d_pipeline.stages.plan import Plan
+from ds3d_pipeline.storage.bundles import Attempt
+from ds3d_pipeline.storage.home import Home
+
+RecordT = TypeVar("RecordT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reached:
+    """How far a running program is: the fraction done (0 to 1), and what it does."""
+
+    fraction: float = 0.0
+    message: str = ""
+
+
+class Journal(Protocol):
+    """What one run remembers from attempt to attempt. One process at a time writes about a stage."""
+
+    def begin(self, stage: str, plan: Plan) -> None:
+        """Forgets what there was of the stage; its attempts are those that the plan passed over."""
+        ...
+
+    def plan(self, stage: str) -> Plan | None:
+        """None where the stage has not begun."""
+        ...
+
+    def attempts(self, stage: str) -> tuple[Attempt, ...]:
+        """In their order; the last one's outcome is `started` while it runs."""
+        ...
+
+    def record(self, stage: str, attempt: Attempt) -> tuple[Attempt, ...]:
+        """Adds an attempt, in the place of one that only started, and returns all."""
+        ...
+
+    def started_at(self, stage: str) -> float:
+        """When the running attempt started, in seconds since the epoch; 0 where there was none."""
+        ...
+
+    def reached(self, stage: str) -> Reached:
+        """How far the running attempt is."""
+        ...
+
+    def cancel(self) -> None:
+        """Asks every stage of the run to stop."""
+        ...
+
+    def is_cancelled(self) -> bool:
+        """Whether the run was asked to stop."""
+        ...
+
+    def finish(self) -> None:
+        """Notes that the run has published its files."""
+        ...
+
+    def is_finished(self) -> bool:
+        """Whether the run has published its files."""
+        ...
+
+
+def run_journal(home: Home, run_id: str) -> Journal:
+    """The journal of a run of this home."""
+    return FolderJournal(home.work / run_id)
+
+
+class FolderJournal:
+    """A journal in the scratch folder of its run.
+
+    <folder>/cancelled                        <folder>/metrics/finished
+    <folder>/<stage>/plan.json                <folder>/<stage>/attempts.json
+    <folder>/<stage>/output/progress.jsonl    written by the running program itself
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def begin(self, stage: str, plan: Plan) -> None:
+        """The plan comes last: a stage without one has not begun."""
+        (self._folder / stage).mkdir(parents=True, exist_ok=True)
+        self._plan(stage).unlink(missing_ok=True)
+        write_json(self._attempts(stage), plan.passed_over)
+        write_json(self._plan(stage), plan)
+
+    def plan(self, stage: str) -> Plan | None:
+        """None where the stage has not begun."""
+        return _read(self._plan(stage), Plan)
+
+    def attempts(self, stage: str) -> tuple[Attempt, ...]:
+        """In their order."""
+        return _read(self._attempts(stage), tuple[Attempt, ...]) or ()
+
+    def record(self, stage: str, attempt: Attempt) -> tuple[Attempt, ...]:
+        """Adds an attempt, in the place of one that only started, and returns all."""
+        attempts = (*(a for a in self.attempts(stage) if a.outcome != "started"), attempt)
+        write_json(self._attempts(stage), attempts)
+        return attempts
+
+    def started_at(self, stage: str) -> float:
+        """The last write: nothing is written while an attempt runs."""
+        with contextlib.suppress(FileNotFoundError):
+            return self._attempts(stage).stat().st_mtime
+        return 0.0
+
+    def reached(self, stage: str) -> Reached:
+        """The last whole line that the program wrote."""
+        path = self._folder / stage / "output" / "progress.jsonl"
+        lines: list[str] = []
+        with contextlib.suppress(FileNotFoundError):
+            lines = [line for line in path.read_text(encoding="utf-8").split("\n")[:-1] if line]
+        line = json.loads(lines[-1]) if lines else {}
+        return Reached(fraction=float(line.get("fraction", 0.0)), message=str(line.get("message", "")))
+
+    def cancel(self) -> None:
+        """A file, so that it is seen from every process."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._cancelled.touch()
+
+    def is_cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancelled.exists()
+
+    def finish(self) -> None:
+        """A file, so that it is seen from every process."""
+        self._finished.parent.mkdir(parents=True, exist_ok=True)
+        self._finished.touch()
+
+    def is_finished(self) -> bool:
+        """Whether `finish` was called."""
+        return self._finished.exists()
+
+    @property
+    def _cancelled(self) -> Path:
+        return self._folder / "cancelled"
+
+    @property
+    def _finished(self) -> Path:
+        return self._folder / "metrics" / "finished"
+
+    def _plan(self, stage: str) -> Path:
+        return self._folder / stage / "plan.json"
+
+    def _attempts(self, stage: str) -> Path:
+        return self._folder / stage / "attempts.json"
+
+
+def note_lost_attempt(journal: Journal, stage: str) -> None:
+    """An attempt that left only its start was killed together with the process that watched it."""
+    for attempt in journal.attempts(stage):
+        if attempt.outcome == "started":
+            reason = "The step's own process was killed."
+            journal.record(stage, dataclasses.replace(attempt, outcome="crashed", reason=reason))
+
+
+def _read(path: Path, record_type: type[RecordT]) -> RecordT | None:
+    """None where there is no such file; it may go at any moment."""
+    with contextlib.suppress(FileNotFoundError):
+        return read_json(path, record_type)
+    return None
