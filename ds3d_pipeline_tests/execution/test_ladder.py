@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from ds3d_pipeline.depth.options import DepthOptions
 from ds3d_pipeline.execution.ladder import Inputs, make_bundle
-from ds3d_pipeline.execution.memory import NEEDS
 from ds3d_pipeline.execution.state import Cancelled, LadderExhausted, RungFailed
 from ds3d_pipeline.storage.bundles import Attempt
 from ds3d_pipeline_tests.execution.ladders import RUNGS, STAGE, Ladder, fails, half_done, works
@@ -162,26 +163,31 @@ def test_the_last_rung_keeps_its_faulty_files(ladder_of):
     assert ladder.outcomes()[-1] == ("interpolation", "failed")
 
 
-def test_a_size_made_smaller_for_memory_is_noted_and_given_to_the_program(ladder_of, monkeypatch):
+@pytest.fixture
+def photo(tmp_path) -> Inputs:
+    """One photo of 0.75 megapixels, of which stereo needs about 0.7 GB at 768 pixels."""
+    Image.new("RGB", (1000, 750)).save(tmp_path / "a.png")
+    return Inputs(files={"images/a.png": tmp_path / "a.png"})
+
+
+def test_a_size_made_smaller_for_memory_is_noted_and_given_to_the_program(ladder_of, monkeypatch, photo):
     monkeypatch.setenv("DS3D_MEMORY_MB", "600")
-    monkeypatch.setitem(NEEDS, (STAGE, "patchmatch"), lambda load, options: float(options.max_side_px))
     ladder = ladder_of(works, options=DepthOptions(max_side_px=768))
-    made = ladder.climb(0)
+    made = ladder.climb(0, photo)
     assert ladder.outcomes() == [("patchmatch", "clamped"), ("patchmatch", "ok")]
-    options_file = ladder.program.argv[ladder.program.argv.index("--options") + 1]
-    with open(options_file, encoding="utf-8") as file:
-        side = json.load(file)["max_side_px"]
-    assert side < 600
+    options_file = Path(ladder.program.argv[ladder.program.argv.index("--options") + 1])
+    side = json.loads(options_file.read_text())["max_side_px"]
+    assert side < 768
     assert f"max_side_px is {side} instead of 768" in made.attempts[0].reason
 
 
-def test_what_cannot_fit_into_memory_is_not_started(ladder_of, monkeypatch):
-    monkeypatch.setenv("DS3D_MEMORY_MB", "600")
-    monkeypatch.setitem(NEEDS, (STAGE, "patchmatch"), lambda load, options: 9000.0)
+def test_what_cannot_fit_into_memory_is_not_started(ladder_of, monkeypatch, photo):
+    monkeypatch.setenv("DS3D_MEMORY_MB", "200")
     ladder = ladder_of(works, works)
-    with pytest.raises(RungFailed, match=r"needs about 10\.3 GB of memory"):
-        ladder.climb(0)
+    with pytest.raises(RungFailed, match=r"needs about 0\.\d GB of memory and 0\.2 GB can be used"):
+        ladder.climb(0, photo)
     assert ladder.program.ran == []
+    assert ladder.climb(1, photo).rung == "interpolation"
 
 
 def test_a_program_finds_its_inputs_and_they_are_not_kept(ladder_of, tmp_path):

@@ -1,0 +1,55 @@
+"""What is published of a run that failed, away from Dagster."""
+
+import json
+
+import pytest
+
+from ds3d_pipeline.execution.failed_run import publish_failed_run
+from ds3d_pipeline.execution.journal import run_journal
+from ds3d_pipeline.intake.request import Wish
+from ds3d_pipeline.stages.plan import Plan
+from ds3d_pipeline.storage.bundles import Attempt
+from ds3d_pipeline_tests.homes import make_home
+
+CAPTURE = "wall-00000000"
+
+
+@pytest.fixture
+def publish(tmp_path):
+    """A function that publishes the run `one` after these attempts of its mesh, and returns the metrics."""
+
+    def make(*attempts: Attempt):
+        home = make_home(tmp_path / "home")
+        for name in ("request.json", "upload.json"):
+            path = home.registered / CAPTURE / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("{}")
+        journal = run_journal(home, "one")
+        journal.begin("capture", Plan(rungs=("local",), passed_over=()))
+        journal.record("capture", Attempt(backend="local", outcome="ok"))
+        journal.begin("mesh", Plan(rungs=("poisson", "relief"), passed_over=()))
+        for attempt in attempts:
+            journal.record("mesh", attempt)
+        wish = Wish(mode="fastest", output=tmp_path / "out", config={}, prefer={})
+        metrics, folder = publish_failed_run(home, "one", CAPTURE, wish)
+        assert json.loads((folder / "metrics.json").read_text()) == metrics
+        assert (folder / "report.html").exists()
+        return metrics
+
+    return make
+
+
+def test_the_stage_that_failed_is_named_with_what_its_backends_said(publish):
+    told = publish(
+        Attempt(backend="poisson", outcome="crashed", reason="The program crashed with SIGSEGV."),
+        Attempt(backend="relief", outcome="failed", reason="No view is left."),
+    )
+    assert told["status"] == "failed"
+    assert "mesh" in told["reasons"][0]
+    assert "No view is left." in told["reasons"][0]
+
+
+def test_a_run_whose_stages_have_nothing_to_say_refers_to_its_events(publish):
+    told = publish(Attempt(backend="poisson", outcome="ok"))
+    assert told["status"] == "failed"
+    assert "See the run's events" in told["reasons"][0]
