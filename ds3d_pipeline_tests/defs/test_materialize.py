@@ -104,6 +104,13 @@ def test_when_no_rung_is_left_all_are_told(own_home):
     assert "SIGSEGV" in text
 
 
+def test_a_failure_shows_its_attempts_as_a_table_and_the_end_of_the_log(own_home):
+    (failed,) = [event for event in climb("refuses").all_events if event.is_step_failure]
+    shown = failed.step_failure_data.user_failure_data.metadata
+    assert [row.data["backend"] for row in shown["attempts"].records] == ["refuses"]
+    assert "Only 2 of 9 pixels match" in shown["log"].value
+
+
 def test_unusable_input_is_not_tried_again(own_home):
     result = climb("unusable", "works")
     assert not result.success

@@ -12,7 +12,7 @@ from ds3d_pipeline.depth.options import DepthOptions
 from ds3d_pipeline.execution.ladder import Inputs, make_bundle
 from ds3d_pipeline.execution.state import Cancelled, LadderExhausted, RungFailed
 from ds3d_pipeline.storage.bundles import Attempt
-from ds3d_pipeline_tests.execution.ladders import RUNGS, STAGE, Ladder, fails, half_done, works
+from ds3d_pipeline_tests.execution.ladders import RUNGS, STAGE, Body, Ladder, fails, half_done, works
 from ds3d_pipeline_tests.homes import make_home
 
 REFUSES = fails("failed", "Only 2 of 9 pixels match. Film more slowly.")
@@ -29,7 +29,7 @@ def no_engine(tmp_path, monkeypatch):
 def ladder_of(tmp_path):
     def make(*bodies, **settings) -> Ladder:
         rungs = RUNGS[: len(bodies)]
-        bodies_by_rung = dict(zip(rungs, bodies, strict=True))
+        bodies_by_rung: dict[str, Body] = dict(zip(rungs, bodies, strict=True))
         return Ladder(home=make_home(tmp_path / "home"), bodies=bodies_by_rung, rungs=rungs, **settings)
 
     return make
