@@ -36,7 +36,7 @@ from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.programs.runner import ProgramFailed, run_program
 from ds3d_pipeline.scene import Keyframes
 from ds3d_pipeline.stages.modes import MODES
-from ds3d_pipeline.stages.plan import find_rung
+from ds3d_pipeline.stages.table import find_rung
 from ds3d_pipeline.storage.registrations import Request
 from ds3d_pipeline.synthetic.capture import make_capture
 from ds3d_pipeline.synthetic.options import CameraOptions, PathOptions, SyntheticOptions

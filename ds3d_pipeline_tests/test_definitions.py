@@ -14,14 +14,14 @@ from ds3d_pipeline.defs import capture, depth, export, keyframes, mesh, poses, s
 from ds3d_pipeline.defs.mode import MODE_TAG
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.stages.modes import MODES
-from ds3d_pipeline.stages.plan import READS
+from ds3d_pipeline.stages.table import STAGE_CARDS
 
 
 def test_the_lineage_is_the_table_of_reads():
     graph = defs.resolve_asset_graph()
-    for stage, reads in READS.items():
+    for stage, card in STAGE_CARDS.items():
         node = next(node for node in graph.asset_nodes if node.key.path == [stage])
-        assert {key.path[0] for key in node.parent_keys} == set(reads)
+        assert {key.path[0] for key in node.parent_keys} == set(card.reads)
         assert node.group_name == "reconstruction"
 
 

@@ -13,7 +13,8 @@ from ds3d_pipeline.depth.learned.models import can_estimate
 from ds3d_pipeline.depth.learned.runtime import describe_runtime
 from ds3d_pipeline.names import DEFAULT_MODE
 from ds3d_pipeline.stages.modes import MODES
-from ds3d_pipeline.stages.plan import LADDERS, plan_ladder
+from ds3d_pipeline.stages.plan import plan_ladder
+from ds3d_pipeline.stages.table import ladders
 from ds3d_pipeline.storage.home import find_home
 
 
@@ -44,7 +45,7 @@ def tell_machine() -> None:
     plan = Table(box=None, pad_edge=False)
     for name in ("stage", "backend", "passed over"):
         plan.add_column(name)
-    for stage in LADDERS:
+    for stage in ladders():
         found = plan_ladder(stage, MODES[DEFAULT_MODE].options(stage))
         why = "; ".join(f"{a.backend}: {a.reason}" for a in found.passed_over)
         plan.add_row(stage, " then ".join(found.rungs), why)

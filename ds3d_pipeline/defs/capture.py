@@ -6,7 +6,7 @@ import dagster as dg
 from pydantic import Field
 
 from ds3d_pipeline.capture.inputs import capture_sha256, check_upload
-from ds3d_pipeline.defs.materialize import StageConfig, materialize, stage_asset
+from ds3d_pipeline.defs.materialize import StageConfig, materialize, prefer_field, stage_asset
 from ds3d_pipeline.defs.mode import ModeResource
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.intake.disk_space import check_space
@@ -18,6 +18,7 @@ from ds3d_pipeline.storage.registrations import register_upload, registered_inpu
 class CaptureConfig(StageConfig):
     """Which files, and how much is accepted."""
 
+    prefer: str | None = prefer_field("capture")
     inputs: list[str] | None = Field(
         default=None,
         description="Paths of one video, or of photos, a folder or a zip; empty takes the registered upload.",
@@ -27,7 +28,7 @@ class CaptureConfig(StageConfig):
     min_side_px: int | None = Field(default=None, description="Smaller pictures are refused.")
 
 
-@stage_asset("capture", kinds={"video", "photos"})
+@stage_asset("capture")
 def capture(
     context: dg.AssetExecutionContext, config: CaptureConfig, mode: ModeResource
 ) -> dg.MaterializeResult:

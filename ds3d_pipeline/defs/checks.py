@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from ds3d_pipeline.stages.gates import GATES, Gate, Verdict, judge
+from ds3d_pipeline.stages.stage import Gate, Verdict
+from ds3d_pipeline.stages.table import STAGE_CARDS, judge
 from ds3d_pipeline.storage.bundles import StageReport
 
 
@@ -10,7 +11,7 @@ def check_specs(stage: str) -> list[dg.AssetCheckSpec]:
     """The checks of a stage's asset; a blocking one stops what would read the asset."""
     return [
         dg.AssetCheckSpec(gate.name, asset=stage, description=gate.about, blocking=gate.blocking)
-        for gate in GATES.get(stage, ())
+        for gate in STAGE_CARDS[stage].gates
     ]
 
 

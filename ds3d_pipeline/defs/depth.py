@@ -3,7 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
-from ds3d_pipeline.defs.materialize import StageConfig, materialize, stage_asset
+from ds3d_pipeline.defs.materialize import StageConfig, materialize, prefer_field, stage_asset
 from ds3d_pipeline.defs.mode import ModeResource
 from ds3d_pipeline.storage.bundles import Bundle
 
@@ -11,6 +11,7 @@ from ds3d_pipeline.storage.bundles import Bundle
 class DepthConfig(StageConfig):
     """Dense depth."""
 
+    prefer: str | None = prefer_field("depth_maps")
     max_side_px: int | None = Field(default=None, description="Longer side of a depth map in pixels.")
     source_views: int | None = Field(
         default=None, description="Neighbouring views that each map is matched with."
@@ -39,10 +40,11 @@ class DepthConfig(StageConfig):
 class PointcloudConfig(StageConfig):
     """Fusion."""
 
+    prefer: str | None = prefer_field("pointcloud")
     max_points: int | None = Field(default=None, description="Most points kept.")
 
 
-@stage_asset("depth_maps", kinds={"numba"})
+@stage_asset("depth_maps")
 def depth_maps(
     context: dg.AssetExecutionContext, config: DepthConfig, mode: ModeResource, poses: Bundle
 ) -> dg.MaterializeResult:
@@ -50,7 +52,7 @@ def depth_maps(
     return materialize(context, "depth_maps", config, mode, {"poses": poses})
 
 
-@stage_asset("pointcloud", kinds={"numpy"})
+@stage_asset("pointcloud")
 def pointcloud(
     context: dg.AssetExecutionContext,
     config: PointcloudConfig,

@@ -25,7 +25,7 @@ class MetricsConfig(StageConfig):
     output: str | None = Field(default=None, description="Folder that receives `<capture>/`.")
 
 
-@stage_asset("metrics", kinds={"json"})
+@stage_asset("metrics")
 def metrics(
     context: dg.AssetExecutionContext,
     config: MetricsConfig,

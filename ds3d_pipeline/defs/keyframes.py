@@ -3,7 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
-from ds3d_pipeline.defs.materialize import StageConfig, materialize, stage_asset
+from ds3d_pipeline.defs.materialize import StageConfig, materialize, prefer_field, stage_asset
 from ds3d_pipeline.defs.mode import ModeResource
 from ds3d_pipeline.storage.bundles import Bundle
 
@@ -11,6 +11,7 @@ from ds3d_pipeline.storage.bundles import Bundle
 class KeyframesConfig(StageConfig):
     """How many frames are kept, and at what size."""
 
+    prefer: str | None = prefer_field("keyframes")
     max_frames: int | None = Field(default=None, description="Most keyframes of a video.")
     max_photos: int | None = Field(default=None, description="Most photos.")
     max_side_px: int | None = Field(default=None, description="Longer side of a keyframe in pixels.")
@@ -20,7 +21,7 @@ class KeyframesConfig(StageConfig):
     )
 
 
-@stage_asset("keyframes", kinds={"opencv"})
+@stage_asset("keyframes")
 def keyframes(
     context: dg.AssetExecutionContext, config: KeyframesConfig, mode: ModeResource, capture: Bundle
 ) -> dg.MaterializeResult:

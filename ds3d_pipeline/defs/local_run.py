@@ -24,7 +24,7 @@ from ds3d_pipeline.intake.disk_space import check_space
 from ds3d_pipeline.intake.request import Wish
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.records import read_json
-from ds3d_pipeline.stages.plan import depending_on
+from ds3d_pipeline.stages.table import depending_on
 from ds3d_pipeline.storage.bundles import StageReport
 from ds3d_pipeline.storage.home import Home, prepare_home
 from ds3d_pipeline.storage.ownership import check_output

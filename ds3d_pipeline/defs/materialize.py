@@ -19,12 +19,16 @@ from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.execution.ladder import Inputs, make_bundle
 from ds3d_pipeline.execution.rung import Runners
 from ds3d_pipeline.execution.state import Cancelled, LadderExhausted, LadderState
-from ds3d_pipeline.stages.code_versions import CODE_VERSIONS
-from ds3d_pipeline.stages.plan import LADDERS
+from ds3d_pipeline.stages.table import STAGE_CARDS
 from ds3d_pipeline.storage.bundles import Bundle
 from ds3d_pipeline.storage.home import prepare_home
 
 _BUNDLE = dg.PythonObjectDagsterType(Bundle, name="StageBundle")
+
+
+def prefer_field(stage: str) -> Any:
+    """The option that names a stage's backends."""
+    return Field(default=None, description=STAGE_CARDS[stage].prefer_help)
 
 
 class StageConfig(dg.Config):
@@ -41,21 +45,21 @@ class StageConfig(dg.Config):
 
 def ladder_policy(stage: str) -> dg.RetryPolicy | None:
     """One retry for every rung below the first."""
-    rungs = len(LADDERS.get(stage, ()))
+    rungs = len(STAGE_CARDS[stage].rungs)
     return dg.RetryPolicy(max_retries=rungs - 1, delay=0) if rungs > 1 else None
 
 
-def stage_asset(
-    stage: str, *, kinds: set[str], pool: str = "heavy"
-) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+def stage_asset(stage: str) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """The decorator of every stage: a capture a partition, one heavy step at a time, retries by ladder."""
+    card = STAGE_CARDS[stage]
     return dg.asset(
         partitions_def=captures,
         group_name="reconstruction",
-        code_version=CODE_VERSIONS[stage],
+        code_version=card.code_version,
         retry_policy=ladder_policy(stage),
-        pool=pool,
-        kinds=kinds,
+        pool=card.pool(),
+        description=card.about,
+        kinds=set(card.kinds),
         check_specs=check_specs(stage),
         # Without it Dagster takes an asset with checks for one without a value.
         dagster_type=_BUNDLE,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import dagster as dg
 from pydantic import Field
 
-from ds3d_pipeline.defs.materialize import StageConfig, materialize, stage_asset
+from ds3d_pipeline.defs.materialize import StageConfig, materialize, prefer_field, stage_asset
 from ds3d_pipeline.defs.mode import ModeResource
 from ds3d_pipeline.poses.options import PosesOptions
 from ds3d_pipeline.storage.bundles import Bundle
@@ -14,6 +14,7 @@ from ds3d_pipeline.storage.bundles import Bundle
 class PosesConfig(StageConfig):
     """Structure from motion."""
 
+    prefer: str | None = prefer_field("poses")
     max_side_px: int | None = Field(default=None, description="Image size at which features are found.")
     max_features: int | None = Field(default=None, description="Most features of an image.")
     sequential_overlap: int | None = Field(
@@ -36,7 +37,7 @@ class PosesConfig(StageConfig):
         return replace(applied, K=tuple(map(tuple, applied.K))) if applied.K else applied
 
 
-@stage_asset("poses", kinds={"colmap"})
+@stage_asset("poses")
 def poses(
     context: dg.AssetExecutionContext, config: PosesConfig, mode: ModeResource, keyframes: Bundle
 ) -> dg.MaterializeResult:

@@ -1,23 +1,17 @@
 """The Gaussian splat."""
 
-import shutil
-
 import dagster as dg
 from pydantic import Field
 
-from ds3d_pipeline.defs.materialize import StageConfig, materialize, stage_asset
+from ds3d_pipeline.defs.materialize import StageConfig, materialize, prefer_field, stage_asset
 from ds3d_pipeline.defs.mode import ModeResource
 from ds3d_pipeline.storage.bundles import Bundle
-
-
-def gpu_pool() -> str:
-    """The pool of a stage that may run on a GPU; with a driver it goes on beside other captures' CPU work."""
-    return "gpu" if shutil.which("nvidia-smi") else "heavy"
 
 
 class SplatConfig(StageConfig):
     """Size and training of the splat."""
 
+    prefer: str | None = prefer_field("splat")
     train: bool | None = Field(
         default=None, description="Whether to train; without it the light splat is made."
     )
@@ -43,7 +37,7 @@ class SplatConfig(StageConfig):
     seed: int | None = Field(default=None, description="Seed of all random choices.")
 
 
-@stage_asset("splat", kinds={"numba"}, pool=gpu_pool())
+@stage_asset("splat")
 def splat(
     context: dg.AssetExecutionContext,
     config: SplatConfig,

@@ -10,8 +10,8 @@ from upath import UPath
 
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.folders import file_sha256
-from ds3d_pipeline.stages.code_versions import CODE_VERSIONS
-from ds3d_pipeline.stages.plan import READS, plan_ladder
+from ds3d_pipeline.stages.plan import plan_ladder
+from ds3d_pipeline.stages.table import STAGE_CARDS
 from ds3d_pipeline.storage.bundles import StageReport, usable_report
 from ds3d_pipeline.storage.home import Home
 from ds3d_pipeline.storage.registrations import upload_files
@@ -24,9 +24,10 @@ def find_fresh(
     fresh: dict[str, StageReport] = {}
     versions: dict[str, str] = {}
     for stage in STAGES[:-1]:
-        if not all(name in fresh for name in READS[stage]):
+        reads = STAGE_CARDS[stage].reads
+        if not all(name in fresh for name in reads):
             continue
-        read = {name: versions[name] for name in READS[stage]}
+        read = {name: versions[name] for name in reads}
         if stage == "capture":
             read = {name: file_sha256(path) for name, path in upload_files(home, capture).items()}
         found = usable_report(UPath(home.storage) / stage / capture)
@@ -50,5 +51,5 @@ def _is_best(report: StageReport, options: Mapping[str, Any], prefer: Mapping[st
 
 def fingerprint(stage: str, options: Any, prefer: str | None, inputs: dict[str, str]) -> str:
     """Hash of all that a stage's files depend on: code version, options and the data versions read."""
-    facts = [stage, CODE_VERSIONS[stage], dataclasses.asdict(options), prefer, inputs]
+    facts = [stage, STAGE_CARDS[stage].code_version, dataclasses.asdict(options), prefer, inputs]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]

@@ -19,7 +19,8 @@ from ds3d_pipeline.execution.validity import find_faults
 from ds3d_pipeline.programs.folders import clear_folder, file_sha256
 from ds3d_pipeline.programs.records import write_json
 from ds3d_pipeline.programs.runner import ProgramFailed, ProgramRun
-from ds3d_pipeline.stages.plan import Plan, find_rung, plan_ladder
+from ds3d_pipeline.stages.plan import Plan, plan_ladder
+from ds3d_pipeline.stages.table import find_rung
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport, link_file, link_tree, seal
 
 FindPlan = Callable[[str, Any, str | None], Plan]

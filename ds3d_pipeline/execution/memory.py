@@ -1,20 +1,23 @@
-"""How much memory a stage will take, told before it starts, and smaller sizes where that is too much.
+"""How much memory a stage will take, known before it starts, and smaller sizes where that is too much.
 
-The model is a straight line per program, fitted to the peaks (`peak_memory_mb` of the reports) of the
-synthetic capture, fox, fountain-P11 and sceaux-castle in all modes: 0.08 to 6.3 megapixels, 1 to 49 images.
-`MARGIN` covers how far the peaks lay above the lines. Programs that were not measured are not judged.
+The model is a straight line per program (`Rung.memory_mb` of the stage's card), fitted to the peaks
+(`peak_memory_mb` of the reports) of the synthetic capture, fox, fountain-P11 and sceaux-castle in all modes:
+0.08 to 6.3 megapixels, 1 to 49 images. `MARGIN` covers how far the peaks lay above the lines. Programs that
+were not measured are not judged.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.programs.rungs import Load
+from ds3d_pipeline.stages.stage import Knob
+from ds3d_pipeline.stages.table import STAGE_CARDS, find_rung
 
 
 def read_load(input_dir: Path) -> Load:
@@ -69,22 +72,6 @@ STEP = 0.85
 
 
 @dataclass(frozen=True, kw_only=True)
-class Load:
-    """What a stage has to work on; all that is not known yet is 0."""
-
-    images: int = 0
-    size_wh: tuple[int, int] = (0, 0)
-    """Of the largest image, in pixels."""
-    is_video: bool = False
-    points: int = 0
-
-    def megapixels(self, max_side_px: float = math.inf) -> float:
-        """Of one image whose longer side is at most `max_side_px`."""
-        scale = min(1.0, max_side_px / max(*self.size_wh, 1))
-        return self.size_wh[0] * self.size_wh[1] * scale**2 / 1e6
-
-
-@dataclass(frozen=True, kw_only=True)
 class Fit:
     """Options that fit; `note` says what was made smaller and why, empty where nothing was."""
 
@@ -93,70 +80,10 @@ class Fit:
     note: str = ""
 
 
-def _threads() -> int:
-    return min(8, os.cpu_count() or 1)
-
-
-def _keyframes(load: Load, options: Any) -> float:
-    """Photos are read at full size, one a thread; a video keeps the frames of a stretch of motion."""
-    return 90 + load.megapixels() * (165 if load.is_video else 15 * _threads())
-
-
-def _poses(load: Load, options: Any) -> float:
-    """Scale-space pyramids, one a thread, which weigh more above a megapixel, and every image's features."""
-    size, threads = load.megapixels(options.max_side_px), _threads()
-    features_mb = load.images * options.max_features * 128 / 1e6
-    return max(500 + 80 * threads * size, 330 + 210 * threads * size) + features_mb
-
-
-def _opencv_poses(load: Load, options: Any) -> float:
-    """The same, with features of four bytes a number."""
-    return _poses(load, options) + 3 * load.images * options.max_features * 128 / 1e6
-
-
-def _depth_maps(load: Load, options: Any) -> float:
-    """A few photos and maps at a time; but what fusion will need of maps this large counts as well."""
-    size = load.megapixels(options.max_side_px)
-    return max(300 + 650 * size, 300 + 45 * size * load.images)
-
-
-def _mesh(load: Load, options: Any) -> float:
-    return 390 + 250 * load.points / 1e6 + 35 * options.texture_px**2 / 1e6
-
-
-def _relief(load: Load, options: Any) -> float:
-    """One photo and its map."""
-    return 280 + 30 * load.megapixels()
-
-
-def _splat(load: Load, options: Any) -> float:
-    """Gaussians with their gradients and moments; photos as bytes."""
-    photos_mb = 4 * load.images * load.megapixels(options.max_side_px)
-    return 250 + 2 * options.max_gaussians / 1e3 + photos_mb
-
-
-NEEDS: dict[tuple[str, str], Callable[[Load, Any], float]] = {
-    ("keyframes", "local"): _keyframes,
-    ("poses", "pycolmap"): _poses,
-    ("poses", "opencv"): _opencv_poses,
-    ("depth_maps", "patchmatch"): _depth_maps,
-    ("mesh", "poisson"): _mesh,
-    ("mesh", "relief"): _relief,
-    ("splat", "cpu"): _splat,
-}
-KNOBS: dict[str, tuple[tuple[str, int], ...]] = {
-    "poses": (("max_side_px", 640),),
-    "depth_maps": (("max_side_px", 256),),
-    "mesh": (("texture_px", 1024),),
-    "splat": (("max_gaussians", 20_000), ("max_side_px", 480)),
-}
-"""The options that make a stage smaller, in this order, and the least that is still worth having."""
-
-
 def needed_mb(stage: str, backend: str, load: Load, options: Any) -> float | None:
     """Peak memory of one program in MB; None where it was never measured."""
-    need = NEEDS.get((stage, backend))
-    return MARGIN * need(load, options) if need else None
+    model = find_rung(stage, backend).memory_mb
+    return MARGIN * model(load, options) if model else None
 
 
 def fit_memory(stage: str, backend: str, load: Load, options: Any, available_mb: float) -> Fit:
@@ -168,14 +95,19 @@ def fit_memory(stage: str, backend: str, load: Load, options: Any, available_mb:
     if needed is None or needed <= available_mb:
         return Fit(options=options, needed_mb=needed)
     smaller = options
-    for name, least in KNOBS.get(stage, ()):
-        while getattr(smaller, name) > least and _need(stage, backend, load, smaller) > available_mb:
-            smaller = replace(smaller, **{name: max(least, int(getattr(smaller, name) * STEP))})
+    for knob in STAGE_CARDS[stage].knobs:
+        while _is_larger(smaller, knob) and _need(stage, backend, load, smaller) > available_mb:
+            size = max(knob.least, int(getattr(smaller, knob.option) * STEP))
+            smaller = replace(smaller, **{knob.option: size})
     text = f"{stage} needs about {_gb(needed)} of memory and {_gb(available_mb)} can be used"
     if (left := _need(stage, backend, load, smaller)) > available_mb:
         least_text = "" if smaller == options else f" and {_gb(left)} at the smallest size"
         raise StageError(f"{text}{least_text}.", "Close other programs, or choose a smaller mode or images.")
     return Fit(options=smaller, needed_mb=left, note=f"{text}: {_changes(options, smaller)}.")
+
+
+def _is_larger(options: Any, knob: Knob) -> bool:
+    return getattr(options, knob.option) > knob.least
 
 
 def _need(stage: str, backend: str, load: Load, options: Any) -> float:

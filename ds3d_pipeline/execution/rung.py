@@ -12,7 +12,7 @@ from ds3d_pipeline.containers.runner import Job
 from ds3d_pipeline.execution.state import LadderState
 from ds3d_pipeline.programs.rungs import Rung
 from ds3d_pipeline.programs.runner import ProgramFailed, ProgramRun, run_program
-from ds3d_pipeline.stages.plan import LADDERS
+from ds3d_pipeline.stages.table import STAGE_CARDS
 
 Say = Callable[[str], None]
 Tick = Callable[[], None]
@@ -81,7 +81,7 @@ def run_rung(
 
 
 def _sweep(state: LadderState, runners: Runners) -> None:
-    if any(rung.is_boxed for rung in LADDERS[state.stage]):
+    if any(rung.is_boxed for rung in STAGE_CARDS[state.stage].rungs):
         count = sweep(state.home, runners.has_ended, run_id=state.run_id, step=state.stage)
         if count:
             state.log.warning(f"{state.stage}: removed {count} containers that a killed run left behind")

@@ -15,14 +15,15 @@ from ds3d_pipeline.stages.modes import MODES
 
 def read_prefer(words: Sequence[str]) -> dict[str, str]:
     """`STAGE=BACKEND` words as a table; raises InputError for what no ladder has."""
-    from ds3d_pipeline.stages.plan import LADDERS
+    from ds3d_pipeline.stages.table import ladders
 
     found: dict[str, str] = {}
+    cards = ladders()
     for word in words:
         stage, _, backend = word.partition("=")
-        if stage not in LADDERS:
-            raise InputError(f"--prefer {word}: there is no such stage.", f"Use one of {', '.join(LADDERS)}.")
-        names = [rung.name for rung in LADDERS[stage]]
+        if stage not in cards:
+            raise InputError(f"--prefer {word}: there is no such stage.", f"Use one of {', '.join(cards)}.")
+        names = cards[stage].backends
         if backend not in names:
             raise InputError(f"--prefer {word}: no such backend.", f"{stage} has {', '.join(names)}.")
         found[stage] = backend

@@ -12,7 +12,7 @@ from typing import Any
 from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.programs.records import read_json
 from ds3d_pipeline.scene import Capture, Keyframes
-from ds3d_pipeline.stages.gates import missed_gates
+from ds3d_pipeline.stages.table import missed_gates
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport
 from ds3d_pipeline.storage.ownership import MARKER
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,26 @@ from typing import Any, Literal
 
 Probe = Callable[[Any], str | None]
 """Takes the stage's options; None means the rung can run here, a sentence says why it cannot."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What a stage has to work on; all that is not known yet is 0."""
+
+    images: int = 0
+    size_wh: tuple[int, int] = (0, 0)
+    """Of the largest image, in pixels."""
+    is_video: bool = False
+    points: int = 0
+
+    def megapixels(self, max_side_px: float = math.inf) -> float:
+        """Of one image whose longer side is at most `max_side_px`."""
+        scale = min(1.0, max_side_px / max(*self.size_wh, 1))
+        return self.size_wh[0] * self.size_wh[1] * scale**2 / 1e6
+
+
+MemoryModel = Callable[[Load, Any], float]
+"""Takes the load and the stage's options and gives the peak of a rung's programs in MB, as fitted."""
 
 
 def always(_options: Any) -> None:
@@ -57,7 +78,11 @@ class Rung:
     module: str
     probe: Probe = always
     summary: str = ""
+    """What it is, in a few words without a full stop."""
     shortfall: Probe = complete
+    """Takes the stage's options; a sentence says what the artifact lacks when this rung made it."""
+    memory_mb: MemoryModel | None = None
+    """None where it was never measured, so that it is not judged."""
     programs: tuple[Program, ...] = (Program(),)
     leads: Callable[[], bool] = never
     """Whether this machine has what makes the rung the best one, so that it comes first."""

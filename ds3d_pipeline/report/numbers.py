@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ds3d_pipeline.report.words import count
-from ds3d_pipeline.stages.gates import MAX_REPROJECTION_ERROR_PX, MIN_COVERAGE, MIN_REGISTERED
+from ds3d_pipeline.stages.depth_maps import MIN_COVERAGE
+from ds3d_pipeline.stages.poses import MAX_REPROJECTION_ERROR_PX, MIN_REGISTERED
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,8 +14,9 @@ from ds3d_pipeline.execution.freshness import find_fresh
 from ds3d_pipeline.intake.accept import accept
 from ds3d_pipeline.intake.request import Wish
 from ds3d_pipeline.names import STAGES
-from ds3d_pipeline.stages.code_versions import CODE_VERSIONS
+from ds3d_pipeline.stages.table import STAGE_CARDS
 from ds3d_pipeline.storage.home import prepare_home
+from ds3d_pipeline_tests.stages.cards import change_card
 
 pytestmark = pytest.mark.slow
 
@@ -100,12 +101,13 @@ def test_a_run_makes_what_reads_the_change_and_nothing_else(finished):
 
 def test_every_asset_carries_the_version_of_its_own_code():
     graph = defs.resolve_asset_graph()
-    assert {stage: graph.get(dg.AssetKey(stage)).code_version for stage in STAGES} == CODE_VERSIONS
+    for stage, card in STAGE_CARDS.items():
+        assert graph.get(dg.AssetKey(stage)).code_version == card.code_version
 
 
 def test_new_code_of_one_stage_makes_that_stage_stale(finished, monkeypatch):
     assert finished.fresh() == set(STAGES) - {"metrics"}
-    monkeypatch.setitem(CODE_VERSIONS, "mesh", "next")
+    change_card(monkeypatch, "mesh", code_version="next")
     assert finished.fresh() == set(STAGES) - {"metrics", "mesh"}
 
 

@@ -8,16 +8,17 @@ from ds3d_pipeline.definitions import defs
 from ds3d_pipeline.execution.freshness import find_fresh
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.records import read_json
-from ds3d_pipeline.stages.gates import GATES
+from ds3d_pipeline.programs.rungs import Rung
 from ds3d_pipeline.stages.modes import MODES
-from ds3d_pipeline.stages.plan import LADDERS, Rung
+from ds3d_pipeline.stages.table import STAGE_CARDS
 from ds3d_pipeline.storage.bundles import Attempt
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline.storage.registrations import register_upload
+from ds3d_pipeline_tests.stages.cards import change_card
 
 CAPTURE = "checked"
 UP_TO_POSES = [dg.AssetKey(stage) for stage in ("capture", "keyframes", "poses")]
-POSES_GATES = {gate.name for gate in GATES["poses"]}
+POSES_GATES = {gate.name for gate in STAGE_CARDS["poses"].gates}
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def run(selection):
 @pytest.mark.parametrize("mode", MODES)
 def test_every_gate_is_a_check_of_its_asset_in_every_job(mode):
     graph = defs.resolve_job_def(f"reconstruct_{mode}").asset_layer.asset_graph
-    expected = {(stage, gate.name) for stage, gates in GATES.items() for gate in gates}
+    expected = {(stage, gate.name) for stage, card in STAGE_CARDS.items() for gate in card.gates}
     assert {(key.asset_key.to_user_string(), key.name) for key in graph.asset_check_keys} == expected
 
 
@@ -56,7 +57,7 @@ def test_a_run_over_some_assets_of_a_partition_evaluates_theirs(home):
 
 def test_unsound_files_stop_what_would_read_them(home, monkeypatch):
     refusing = (Rung(name="half_done", module="ds3d_pipeline_tests.defs.rungs"),)
-    monkeypatch.setitem(LADDERS, "depth_maps", refusing)
+    change_card(monkeypatch, "depth_maps", rungs=refusing)
     result = run([*UP_TO_POSES, dg.AssetKey("depth_maps"), dg.AssetKey("pointcloud")])
     assert not result.success
     started = {event.step_key for event in result.all_events if event.is_step_start}

@@ -16,11 +16,12 @@ from ds3d_pipeline.defs.mode import ModeResource
 from ds3d_pipeline.defs.poses import PosesConfig
 from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.geometry.alignment import align_sim3
-from ds3d_pipeline.stages.plan import LADDERS, find_rung
+from ds3d_pipeline.stages.table import find_rung
 from ds3d_pipeline.storage.bundles import Bundle, fetch
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline_tests.engines import containers_of
 from ds3d_pipeline_tests.poses.colmap.test_pycolmap_stage import blank, stage_photos
+from ds3d_pipeline_tests.stages.cards import change_card
 
 CAPTURE = "test-00000000"
 DOCKERFILE = Path(__file__).parents[2] / "docker" / "colmap"
@@ -89,7 +90,7 @@ def test_fountain_is_placed_within_millimetres(own_home, engine, shared_data, tm
 
 def test_what_colmap_cannot_place_becomes_our_diagnosis(own_home, engine, tmp_path, monkeypatch):
     rungs = tuple(find_rung("poses", name) for name in ("colmap-container", "single"))
-    monkeypatch.setitem(LADDERS, "poses", rungs)
+    change_card(monkeypatch, "poses", rungs=rungs)
     stage_photos(tmp_path / "keyframes", blank(None))
     report = place(own_home, tmp_path / "keyframes").report
     first = report.attempts[0]

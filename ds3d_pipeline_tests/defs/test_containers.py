@@ -11,7 +11,7 @@ import pytest
 from upath import UPath
 
 from ds3d_pipeline.programs.runner import out_of_memory
-from ds3d_pipeline.stages.plan import LADDERS
+from ds3d_pipeline.stages.table import STAGE_CARDS
 from ds3d_pipeline.storage.bundles import fetch
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline_tests.defs.laddered import make_defs
@@ -25,7 +25,7 @@ OTHER = 1234
 @pytest.fixture(autouse=True)
 def own_home(tmp_path, monkeypatch, boxed_image):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
-    monkeypatch.setitem(LADDERS, "depth_maps", LADDERS["depth_maps"])
+    monkeypatch.setitem(STAGE_CARDS, "depth_maps", STAGE_CARDS["depth_maps"])
     return prepare_home()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ds3d_pipeline.stages.gates import GATES
+from ds3d_pipeline.stages.table import STAGE_CARDS
 from ds3d_pipeline_tests.captures import environment, run_ds3d
 
 pytestmark = pytest.mark.slow
@@ -172,7 +172,7 @@ def test_config_wins_over_the_jobs_tag(dev, finished):
 def test_the_checks_of_an_asset_are_evaluated_in_its_own_step(dev):
     node = dev.ask(CHECKS, key={"path": ["poses"]})["assetNodeOrError"]
     checks = {check["name"]: check for check in node["assetChecksOrError"]["checks"]}
-    assert set(checks) == {gate.name for gate in GATES["poses"]}
+    assert set(checks) == {gate.name for gate in STAGE_CARDS["poses"].gates}
     assert [name for name, check in checks.items() if check["blocking"]] == ["valid_files"]
     told = [check["executionForLatestMaterialization"] for check in checks.values()]
     assert {check["status"] for check in told} == {"SUCCEEDED"}

@@ -15,7 +15,7 @@ import docker
 import pytest
 from upath import UPath
 
-from ds3d_pipeline.stages.plan import LADDERS
+from ds3d_pipeline.stages.table import STAGE_CARDS
 from ds3d_pipeline.storage.bundles import fetch
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline_tests.defs.laddered import make_defs
@@ -93,7 +93,7 @@ def own_engine(tmp_path_factory):
 def own_home(tmp_path, monkeypatch, own_engine):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DOCKER_HOST", own_engine.host)
-    monkeypatch.setitem(LADDERS, "depth_maps", LADDERS["depth_maps"])
+    monkeypatch.setitem(STAGE_CARDS, "depth_maps", STAGE_CARDS["depth_maps"])
     return prepare_home()
 
 

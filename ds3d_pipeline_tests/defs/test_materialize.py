@@ -9,13 +9,12 @@ import pytest
 from upath import UPath
 
 from ds3d_pipeline.execution import progress
-from ds3d_pipeline.execution.memory import NEEDS
 from ds3d_pipeline.metrics.build import Story, find_reasons
-from ds3d_pipeline.stages.plan import LADDERS
+from ds3d_pipeline.stages.table import STAGE_CARDS
 from ds3d_pipeline.storage.bundles import fetch
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline_tests.captures import environment
-from ds3d_pipeline_tests.defs.laddered import make_defs
+from ds3d_pipeline_tests.defs.laddered import MEMORY_MB, make_defs
 
 CAPTURE = "test-00000000"
 
@@ -23,7 +22,7 @@ CAPTURE = "test-00000000"
 @pytest.fixture(autouse=True)
 def own_home(tmp_path, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
-    monkeypatch.setitem(LADDERS, "depth_maps", LADDERS["depth_maps"])
+    monkeypatch.setitem(STAGE_CARDS, "depth_maps", STAGE_CARDS["depth_maps"])
     return prepare_home()
 
 
@@ -128,7 +127,7 @@ def test_an_interrupt_does_not_run_the_next_rung(own_home):
 
 def test_a_size_that_does_not_fit_into_memory_is_clamped_and_told(own_home, monkeypatch):
     monkeypatch.setenv("DS3D_MEMORY_MB", "600")
-    monkeypatch.setitem(NEEDS, ("depth_maps", "works"), lambda load, options: float(options.max_side_px))
+    monkeypatch.setitem(MEMORY_MB, "works", lambda load, options: float(options.max_side_px))
     assert climb("works").success
     assert outcomes(own_home) == [("works", "clamped"), ("works", "ok")]
     report = published(own_home).report
@@ -140,7 +139,7 @@ def test_a_size_that_does_not_fit_into_memory_is_clamped_and_told(own_home, monk
 
 def test_what_cannot_fit_into_memory_is_not_started_and_the_next_rung_is(own_home, monkeypatch):
     monkeypatch.setenv("DS3D_MEMORY_MB", "600")
-    monkeypatch.setitem(NEEDS, ("depth_maps", "refuses"), lambda load, options: 9000.0)
+    monkeypatch.setitem(MEMORY_MB, "refuses", lambda load, options: 9000.0)
     assert climb("refuses", "works").success
     assert outcomes(own_home) == [("refuses", "failed"), ("works", "ok")]
     assert "needs about 10.3 GB of memory" in published(own_home).report.attempts[0].reason

@@ -10,7 +10,7 @@ import pytest
 from ds3d_pipeline.depth.options import DepthOptions
 from ds3d_pipeline.depth.stage import interpolate_depth, patchmatch_depth
 from ds3d_pipeline.programs.contract import STAGE_ERROR_EXIT, program_main
-from ds3d_pipeline.stages.plan import LADDERS
+from ds3d_pipeline.stages.table import STAGE_CARDS
 from ds3d_pipeline_tests.pointcloud.captures import write_capture
 
 BACKENDS = {"patchmatch": patchmatch_depth, "interpolation": interpolate_depth}
@@ -62,5 +62,5 @@ def test_stereo_says_why_with_numbers_and_interpolation_goes_on(tmp_path, make):
 
 
 def test_interpolation_stands_below_stereo():
-    names = [rung.name for rung in LADDERS["depth_maps"]]
+    names = list(STAGE_CARDS["depth_maps"].backends)
     assert names.index("patchmatch") < names.index("interpolation")

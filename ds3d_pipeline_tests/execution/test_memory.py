@@ -8,9 +8,10 @@ from PIL import Image
 
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.execution import memory
-from ds3d_pipeline.execution.memory import Load, available_mb, fit_memory, needed_mb, read_load
+from ds3d_pipeline.execution.memory import available_mb, fit_memory, needed_mb, read_load
 from ds3d_pipeline.formats.ply import write_pointcloud
 from ds3d_pipeline.programs.records import write_json
+from ds3d_pipeline.programs.rungs import Load
 from ds3d_pipeline.scene import Capture, PointCloud, SourceFile
 from ds3d_pipeline.stages.modes import MODES
 

@@ -8,8 +8,8 @@ import pytest
 from upath import UPath
 
 from ds3d_pipeline.definitions import defs
-from ds3d_pipeline.defs import splat
 from ds3d_pipeline.defs.sensors.cleaning import KEPT_S, clean, leftovers
+from ds3d_pipeline.stages import splat
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline_tests.homes import put_bundle
 

@@ -8,9 +8,10 @@ from ds3d_pipeline.definitions import defs
 from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG
 from ds3d_pipeline.defs.sensors.failed_captures import failed_captures, wish_of
 from ds3d_pipeline.programs.records import read_json
-from ds3d_pipeline.stages.plan import LADDERS, Rung
+from ds3d_pipeline.programs.rungs import Rung
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline.storage.registrations import register_upload
+from ds3d_pipeline_tests.stages.cards import change_card
 
 CAPTURE = "taken-up"
 REFUSING = (Rung(name="refuses", module="ds3d_pipeline_tests.defs.rungs"),)
@@ -60,7 +61,7 @@ def test_a_run_that_failed_at_mesh_is_told_and_goes_on_from_there(instance, tmp_
     job, tags = dg.reconstructable(quick_job), {"dagster/partition": CAPTURE}
     config = {"ops": {"metrics": {"config": {"output": str(tmp_path / "out")}}}}
     with monkeypatch.context() as broken:
-        broken.setitem(LADDERS, "mesh", REFUSING)
+        change_card(broken, "mesh", rungs=REFUSING)
         failed = dg.execute_job(job, instance, run_config=config, tags=tags)
     assert not failed.success
     made = materialized(instance, failed.run_id)

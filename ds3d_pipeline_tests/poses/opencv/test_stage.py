@@ -16,7 +16,8 @@ from ds3d_pipeline.poses.opencv.stage import map_with_opencv
 from ds3d_pipeline.poses.options import PosesOptions
 from ds3d_pipeline.programs.contract import Progress, Work
 from ds3d_pipeline.programs.records import write_json
-from ds3d_pipeline.stages.plan import LADDERS, find_rung, plan_ladder
+from ds3d_pipeline.stages.plan import plan_ladder
+from ds3d_pipeline.stages.table import STAGE_CARDS, find_rung
 from ds3d_pipeline.synthetic.capture import make_capture
 from ds3d_pipeline.synthetic.options import CameraOptions, PathOptions, SyntheticOptions
 from ds3d_pipeline_tests.poses.colmap.test_pycolmap_stage import stage_photos
@@ -65,7 +66,7 @@ def mapped(capture, tmp_path_factory):
 
 
 def test_it_is_the_rung_below_pycolmap():
-    names = [rung.name for rung in LADDERS["poses"]]
+    names = list(STAGE_CARDS["poses"].backends)
     assert names.index("opencv") > names.index("pycolmap")
     argv = find_rung("poses", "opencv").argv("in", "out", "options.json")
     assert argv[:3] == (sys.executable, "-m", "ds3d_pipeline.poses")

@@ -1,0 +1,120 @@
+"""The card of the stage `depth_maps`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ds3d_pipeline.depth.options import DepthOptions
+from ds3d_pipeline.programs.rungs import Box, Load, Program, Rung
+from ds3d_pipeline.stages.stage import VALID_FILES, Gate, Knob, Stage, Verdict, boxed
+from ds3d_pipeline.storage.bundles import StageReport
+
+MIN_COVERAGE = 0.35
+
+
+def _estimates(options: DepthOptions) -> str | None:
+    from ds3d_pipeline.depth.learned.models import can_estimate
+
+    return can_estimate(options)
+
+
+def _estimated(_options: DepthOptions) -> str:
+    return "Depth is a learned model's estimate from single photos, not measured."
+
+
+def _coarse(_options: DepthOptions) -> str:
+    return "Depth is interpolated between sparse points, so mesh and points show the coarse shape only."
+
+
+def _flat_card(_options: DepthOptions) -> str:
+    return "There is no depth: the geometry is a flat card with the photo on it."
+
+
+def _memory_mb(load: Load, options: DepthOptions) -> float:
+    """A few photos and maps at a time; but what fusion will need of maps this large counts as well."""
+    size = load.megapixels(options.max_side_px)
+    return max(300 + 650 * size, 300 + 45 * size * load.images)
+
+
+def _check_files(folder: Path) -> Iterator[str]:
+    import numpy as np
+
+    from ds3d_pipeline.formats.colmap import read_array
+
+    paths = sorted((folder / "depth").glob("*.bin"))
+    known = False
+    for path in paths:
+        depth = read_array(path)
+        if not np.isfinite(depth).all() or (depth < 0).any():
+            yield f"{path.name} holds depths that are negative or not finite."
+        known = known or bool((depth > 0).any())
+    if not known:
+        yield f"None of the {len(paths)} depth maps holds any depth."
+
+
+def _coverage(report: StageReport) -> Verdict:
+    coverage = report.result["coverage"]
+    text = f"Distance is known for {coverage:.0%} of all pixels"
+    passed = coverage >= MIN_COVERAGE
+    rest = "." if passed else f", less than {MIN_COVERAGE:.0%}."
+    return Verdict(passed=passed, text=text + rest, numbers={"coverage": coverage})
+
+
+CARD = Stage(
+    name="depth_maps",
+    label="Depth maps",
+    about="Depth, normals and confidence of every registered keyframe in COLMAP's dense format.",
+    options=DepthOptions,
+    code_version="5",
+    reads=("poses",),
+    rungs=(
+        Rung(
+            name="colmap-container",
+            module="ds3d_pipeline.depth",
+            probe=boxed("colmap", needs_gpu=True),
+            summary="COLMAP's multi-view stereo on an NVIDIA GPU, in a container",
+            programs=(
+                Program(backend="colmap-script"),
+                Program(script="scratch/colmap.sh", box=Box(image="colmap", gpu="must")),
+                Program(backend="colmap-container"),
+            ),
+        ),
+        Rung(
+            name="patchmatch",
+            module="ds3d_pipeline.depth",
+            summary="multi-view stereo on the CPU",
+            memory_mb=_memory_mb,
+        ),
+        Rung(
+            name="monocular",
+            module="ds3d_pipeline.depth",
+            probe=_estimates,
+            summary="learned depth of single photos",
+            shortfall=_estimated,
+        ),
+        Rung(
+            name="interpolation",
+            module="ds3d_pipeline.depth",
+            summary="sparse points, interpolated",
+            shortfall=_coarse,
+        ),
+        Rung(
+            name="card",
+            module="ds3d_pipeline.depth",
+            summary="no depth: a flat card",
+            shortfall=_flat_card,
+        ),
+    ),
+    gates=(
+        Gate(
+            name="depth_coverage",
+            about=f"Distance is known for at least {MIN_COVERAGE:.0%} of all pixels.",
+            judge=_coverage,
+        ),
+        VALID_FILES,
+    ),
+    check_files=_check_files,
+    knobs=(Knob(option="max_side_px", least=256),),
+    kinds=("numba",),
+)

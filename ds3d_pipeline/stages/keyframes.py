@@ -1,0 +1,31 @@
+"""The card of the stage `keyframes`."""
+
+from __future__ import annotations
+
+from ds3d_pipeline.keyframes.options import KeyframesOptions
+from ds3d_pipeline.programs.rungs import Load, Rung
+from ds3d_pipeline.stages.stage import Stage, worker_threads
+
+
+def _memory_mb(load: Load, _options: KeyframesOptions) -> float:
+    """Photos are read at full size, one a thread; a video keeps the frames of a stretch of motion."""
+    return 90 + load.megapixels() * (165 if load.is_video else 15 * worker_threads())
+
+
+CARD = Stage(
+    name="keyframes",
+    label="Keyframes",
+    about="The sharpest frame of every stretch of motion, upright and at the mode's size.",
+    options=KeyframesOptions,
+    code_version="1",
+    reads=("capture",),
+    rungs=(
+        Rung(
+            name="local",
+            module="ds3d_pipeline.keyframes",
+            summary="sharpest frame per motion window",
+            memory_mb=_memory_mb,
+        ),
+    ),
+    kinds=("opencv",),
+)

@@ -1,0 +1,99 @@
+"""The card of the stage `mesh`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ds3d_pipeline.mesh.options import MeshOptions
+from ds3d_pipeline.programs.rungs import Load, Rung
+from ds3d_pipeline.stages.stage import VALID_FILES, Gate, Knob, Stage, Verdict
+from ds3d_pipeline.storage.bundles import StageReport
+
+MIN_FACES = 100
+MIN_LARGEST_PIECE = 0.5
+MIN_SHOWN = 0.5
+
+
+def _seen_from_one_side(_options: MeshOptions) -> str:
+    return "The mesh is a relief of one view: it has no sides and no back."
+
+
+def _memory_mb(load: Load, options: MeshOptions) -> float:
+    return 390 + 250 * load.points / 1e6 + 35 * options.texture_px**2 / 1e6
+
+
+def _relief_memory_mb(load: Load, _options: MeshOptions) -> float:
+    """One photo and its map."""
+    return 280 + 30 * load.megapixels()
+
+
+def _check_files(folder: Path) -> Iterator[str]:
+    import numpy as np
+
+    from ds3d_pipeline.formats.gltf import read_glb
+
+    mesh, _ = read_glb(folder / "model.glb")
+    vertices, faces = mesh.vertices_in_world, mesh.faces
+    if not np.isfinite(vertices).all():
+        yield "model.glb holds vertices that are not finite."
+    if not len(faces):
+        yield "model.glb has no triangles."
+    elif faces.min() < 0 or faces.max() >= len(vertices):
+        yield "model.glb has triangles of vertices that do not exist."
+    elif not np.ptp(vertices, axis=0).max() > 0:
+        yield "model.glb is a single point."
+
+
+def _surface(report: StageReport) -> Verdict:
+    """A surface of enough triangles, mostly in one piece and seen by photos."""
+    result = report.result
+    faces, piece = result["faces"], result.get("largest_piece", 1.0)
+    shown = (result.get("texture") or {}).get("shown", 1.0)
+    wrong = [
+        text
+        for text, is_wrong in (
+            (f"the mesh has only {faces} triangles", faces < MIN_FACES),
+            (f"its largest piece is only {piece:.0%} of the surface", piece < MIN_LARGEST_PIECE),
+            (f"photos show only {shown:.0%} of its surface", shown < MIN_SHOWN),
+        )
+        if is_wrong
+    ]
+    text = f"{faces} triangles, the largest piece {piece:.0%} of the surface, {shown:.0%} seen by photos."
+    if wrong:
+        text = f"The mesh is poor: {', '.join(wrong)}."
+    return Verdict(
+        passed=not wrong, text=text, numbers={"faces": faces, "largest_piece": piece, "shown": shown}
+    )
+
+
+CARD = Stage(
+    name="mesh",
+    label="Mesh",
+    about="A textured triangle mesh as glTF, Y up.",
+    options=MeshOptions,
+    code_version="3",
+    reads=("poses", "depth_maps", "pointcloud"),
+    rungs=(
+        Rung(name="poisson", module="ds3d_pipeline.mesh", summary="Poisson surface", memory_mb=_memory_mb),
+        Rung(
+            name="relief",
+            module="ds3d_pipeline.mesh",
+            summary="one view's depth, triangulated",
+            shortfall=_seen_from_one_side,
+            memory_mb=_relief_memory_mb,
+        ),
+    ),
+    gates=(
+        Gate(
+            name="mesh_sanity",
+            about=f"At least {MIN_FACES} triangles, {MIN_LARGEST_PIECE:.0%} of the surface in one piece and "
+            f"{MIN_SHOWN:.0%} of it seen by photos.",
+            judge=_surface,
+        ),
+        VALID_FILES,
+    ),
+    check_files=_check_files,
+    knobs=(Knob(option="texture_px", least=1024),),
+    kinds=("gltf",),
+)

@@ -1,0 +1,16 @@
+"""The card of the stage `metrics`, which no program makes but the step itself."""
+
+from __future__ import annotations
+
+from ds3d_pipeline.metrics.options import MetricsOptions
+from ds3d_pipeline.stages.stage import Stage
+
+CARD = Stage(
+    name="metrics",
+    label="Metrics",
+    about="Status, reasons and numbers of a capture; publishes its files in one step.",
+    options=MetricsOptions,
+    code_version="1",
+    reads=("capture", "keyframes", "poses", "depth_maps", "pointcloud", "mesh", "splat"),
+    kinds=("json",),
+)

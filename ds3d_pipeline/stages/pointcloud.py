@@ -1,0 +1,36 @@
+"""The card of the stage `pointcloud`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ds3d_pipeline.pointcloud.options import PointcloudOptions
+from ds3d_pipeline.programs.rungs import Rung
+from ds3d_pipeline.stages.stage import VALID_FILES, Stage
+
+
+def _check_files(folder: Path) -> Iterator[str]:
+    import numpy as np
+
+    from ds3d_pipeline.formats.ply import read_pointcloud
+
+    cloud = read_pointcloud(folder / "pointcloud.ply")
+    if not len(cloud.points_in_world):
+        yield "pointcloud.ply is empty."
+    if not np.isfinite(cloud.points_in_world).all():
+        yield "pointcloud.ply holds points that are not finite."
+
+
+CARD = Stage(
+    name="pointcloud",
+    label="Point cloud",
+    about="Coloured points with normals.",
+    options=PointcloudOptions,
+    code_version="4",
+    reads=("poses", "depth_maps"),
+    rungs=(Rung(name="fusion", module="ds3d_pipeline.pointcloud", summary="fused depth maps"),),
+    gates=(VALID_FILES,),
+    check_files=_check_files,
+    kinds=("numpy",),
+)
