@@ -5,14 +5,22 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from pydantic import RootModel
 
+from ds3d_pipeline.capture.report import CaptureReport
+from ds3d_pipeline.depth.report import DepthReport
 from ds3d_pipeline.formats.gltf import write_glb
 from ds3d_pipeline.formats.ply import write_pointcloud
 from ds3d_pipeline.formats.splat_ply import write_splat_ply
+from ds3d_pipeline.keyframes.report import KeyframesReport
+from ds3d_pipeline.mesh.report import MeshReport
 from ds3d_pipeline.metrics.build import Story
 from ds3d_pipeline.metrics.publish import publish_capture
+from ds3d_pipeline.pointcloud.report import PointcloudReport
+from ds3d_pipeline.poses.report import PosesReport
 from ds3d_pipeline.programs.records import write_json
 from ds3d_pipeline.scene import Capture, Gaussians, Keyframe, Keyframes, SourceFile
+from ds3d_pipeline.splats.report import Scores, SplatReport
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport, seal
 from ds3d_pipeline_tests.mesh.shapes import cloud_of, grid_mesh
 from ds3d_pipeline_tests.pointcloud.captures import SIZE_WH, write_capture
@@ -58,7 +66,7 @@ def _bundle(folder, stage, make, attempts) -> Bundle:
         seconds=sum(attempt.seconds for attempt in attempts),
         peak_memory_mb=200.0,
         fingerprint=stage,
-        result=result,
+        result=RootModel[type(result)](result).model_dump(mode="json", by_alias=True),
     )
     return seal(folder, report)
 
@@ -69,7 +77,7 @@ def _capture(folder, names):
         for i, n in enumerate(names)
     )
     write_json(folder / "capture.json", Capture(kind="photos", sources=sources, sha256="0" * 64))
-    return {}
+    return CaptureReport(kind="photos", files=len(names), bytes=1000 * len(names), sha256="0" * 64)
 
 
 def _keyframes(folder, names):
@@ -82,24 +90,30 @@ def _keyframes(folder, names):
     write_json(folder / "keyframes.json", Keyframes(kind="photos", frames=frames, considered=len(frames)))
     noise_picture(folder / "contact_sheet.jpg", (400, 300))
     noise_picture(folder / "sharpness.png", (96, 30))
-    return {"considered": len(frames), "dropped": {}}
+    return KeyframesReport(
+        kept=len(frames),
+        considered=len(frames),
+        dropped={},
+        median_sharpness=0.2,
+        size=SIZE_WH,
+        cameras=1,
+    )
 
 
 def _poses(folder, total, lost):
     write_capture(folder, views=total - lost, maps=False)
-    return {
-        "registered": total - lost,
-        "total": total,
-        "mean_reprojection_error_px": 0.4,
-        "points": 200,
-        "seed": 0,
-        "unregistered": [f"{number + 1:06d}.png" for number in range(total - lost, total)],
-    }
+    return PosesReport(
+        registered=total - lost,
+        total=total,
+        mean_reprojection_error_px=0.4,
+        points=200,
+        unregistered=tuple(f"{number + 1:06d}.png" for number in range(total - lost, total)),
+    )
 
 
 def _depth_maps(folder):
     noise_picture(folder / "preview.jpg", (400, 150))
-    return {"maps": VIEWS, "coverage": 0.8}
+    return DepthReport(maps=VIEWS, coverage=0.8)
 
 
 def _pointcloud(folder):
@@ -108,19 +122,18 @@ def _pointcloud(folder):
     write_pointcloud(
         folder / "pointcloud.ply", cloud_of(points, np.tile((0, 0, -1.0), (500, 1)), np.full((500, 3), 90))
     )
-    return {"points": 500}
+    return PointcloudReport(points=500)
 
 
 def _mesh(folder):
     mesh = grid_mesh()
     transform = write_glb(folder / "model.glb", mesh)
     noise_picture(folder / "preview.jpg", (300, 100))
-    return {
-        "vertices": len(mesh.vertices_in_world),
-        "faces": len(mesh.faces),
-        "texture_size": 0,
-        "world_from_gltf": transform.tolist(),
-    }
+    return MeshReport(
+        vertices=len(mesh.vertices_in_world),
+        faces=len(mesh.faces),
+        world_from_gltf=transform.tolist(),
+    )
 
 
 def random_gaussians(count: int, seed: int = 0) -> Gaussians:
@@ -141,12 +154,12 @@ def _splat(folder):
     shutil.copyfile(folder / "splat.ply", folder / "splat.ply.gz")
     (folder / "heldout").mkdir()
     noise_picture(folder / "heldout" / "0000.jpg", (320, 120))
-    return {
-        "gaussians": 300,
-        "iterations": 100,
-        "heldout": {"images": ["000003.png"], "psnr_db": 24.5, "ssim": 0.8},
-        "train_psnr_db": 26.0,
-    }
+    return SplatReport(
+        gaussians=300,
+        iterations=100,
+        heldout=Scores(images=("000003.png",), psnr_db=24.5, ssim=0.8),
+        train_psnr_db=26.0,
+    )
 
 
 def noise_picture(path: Path, size_wh: tuple[int, int]) -> None:

@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ds3d_pipeline.capture.archive import unpack_zip
 from ds3d_pipeline.capture.inputs import Inputs, check_upload, combined_sha256, usable_photos
 from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.capture.photos import read_size_and_exif
+from ds3d_pipeline.capture.report import CaptureReport
 from ds3d_pipeline.capture.video import probe_video
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.programs.contract import Work
@@ -30,7 +30,7 @@ class _Offered:
     skipped: tuple[str, ...]
 
 
-def stage_capture(work: Work[CaptureOptions]) -> dict[str, Any]:
+def stage_capture(work: Work[CaptureOptions]) -> CaptureReport:
     """INPUT/`request.json` (uploads.Request) -> OUTPUT/`capture.json` (scene.Capture) and `source/`.
 
     The files are copied, since the user may change or move theirs. Raises InputError as `check_upload`.
@@ -42,13 +42,13 @@ def stage_capture(work: Work[CaptureOptions]) -> dict[str, Any]:
     capture, skipped = stage(inputs, work)
     write_json(work.output / "capture.json", capture)
     work.progress(1.0, "staged")
-    return {
-        "kind": capture.kind,
-        "files": len(capture.sources),
-        "bytes": sum(source.bytes for source in capture.sources),
-        "sha256": capture.sha256,
-        "skipped": list(skipped),
-    }
+    return CaptureReport(
+        kind=capture.kind,
+        files=len(capture.sources),
+        bytes=sum(source.bytes for source in capture.sources),
+        sha256=capture.sha256,
+        skipped=skipped,
+    )
 
 
 def _stage_video(inputs: Inputs, work: Work[CaptureOptions]) -> tuple[Capture, tuple[str, ...]]:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.report.words import duration, plural, size
 from ds3d_pipeline.storage.bundles import StageReport
 from ds3d_pipeline.storage.home import prepare_home
@@ -63,7 +64,7 @@ def tell_status(name: str, *, as_json: bool) -> None:
 def _stage_cells(report: StageReport | None) -> tuple[str, ...]:
     if report is None:
         return "", "", "", "not made"
-    missed = [f"{a.backend} {a.outcome}: {a.reason}" for a in report.attempts if a.outcome != "ok"]
+    missed = [f"{a.backend} {a.outcome}: {a.reason}" for a in report.attempts if a.outcome is not Outcome.OK]
     memory = size(report.peak_memory_mb * 1e6)
     return report.backend, duration(report.seconds), memory, escape("; ".join(missed))
 

@@ -12,8 +12,9 @@ from upath import UPath
 from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.formats.images import small_jpeg
 from ds3d_pipeline.report.camera_path import draw_path
-from ds3d_pipeline.report.curve import draw_curve
+from ds3d_pipeline.report.curve import Curve, draw_curve
 from ds3d_pipeline.report.drawings import svg_of_curve, svg_of_path
+from ds3d_pipeline.splats.report import SplatReport
 from ds3d_pipeline.storage.bundles import Attempt, Bundle
 from ds3d_pipeline.storage.manifest import list_files
 
@@ -42,15 +43,16 @@ def describe(bundle: Bundle) -> dict[str, Any]:
 
 def attempts_table(attempts: Sequence[Attempt]) -> dg.TableMetadataValue:
     """What was tried, a row an attempt."""
-    rows = [
-        dg.TableRecord(
-            {"backend": a.backend, "outcome": a.outcome, "reason": a.reason, "seconds": round(a.seconds, 2)}
-        )
-        for a in attempts
-    ]
+    rows = [dg.TableRecord(_row(attempt)) for attempt in attempts]
     columns = {"backend": "string", "outcome": "string", "reason": "string", "seconds": "float"}
     schema = dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns.items()])
     return dg.MetadataValue.table(rows, schema)
+
+
+def _row(attempt: Attempt) -> dict[str, str | float]:
+    seconds = round(attempt.seconds, 2)
+    outcome = str(attempt.outcome)
+    return {"backend": attempt.backend, "outcome": outcome, "reason": attempt.reason, "seconds": seconds}
 
 
 def _numbers(result: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -72,10 +74,16 @@ def _drawings(bundle: Bundle) -> dict[str, Any]:
         path = draw_path(model, {image: image for image in shown}, most_points=MOST_POINTS)
         if path is not None:
             found["camera_path_from_above"] = _inline(svg_of_path(path).encode(), "svg+xml")
-    curve = draw_curve(bundle.report.result.get("curve") or ())
+    curve = _training_curve(bundle)
     if curve is not None:
         found["training_curve"] = _inline(svg_of_curve(curve).encode(), "svg+xml")
     return found
+
+
+def _training_curve(bundle: Bundle) -> Curve | None:
+    if bundle.report.stage != "splat":
+        return None
+    return draw_curve(bundle.report.read(SplatReport).curve)
 
 
 def _pictures(bundle: Bundle) -> dict[str, Any]:

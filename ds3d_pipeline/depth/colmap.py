@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ds3d_pipeline.depth.options import DepthOptions
+from ds3d_pipeline.depth.report import DepthScript
 from ds3d_pipeline.depth.stereo.view_selection import source_views
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.formats.colmap import read_array, read_reconstruction
@@ -30,7 +30,7 @@ mkdir -p "$dense/stereo/depth_maps" "$dense/stereo/normal_maps" "$dense/stereo/c
 """
 
 
-def write_script(work: Work[DepthOptions]) -> dict[str, Any]:
+def write_script(work: Work[DepthOptions]) -> DepthScript:
     """Writes `scratch/` with the script and the source views of each view.
 
     Raises StageError where fewer than two views share enough points with another.
@@ -52,7 +52,7 @@ def write_script(work: Work[DepthOptions]) -> dict[str, Any]:
     ]
     (stereo / SOURCES).write_text("".join(lines), encoding="utf-8")
     (scratch / SCRIPT).write_text(make_script(work.options), encoding="utf-8")
-    return {"views": paired}
+    return DepthScript(views=paired)
 
 
 def make_script(options: DepthOptions) -> str:

@@ -6,7 +6,7 @@ import logging
 import shutil
 import time
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from ds3d_pipeline.depth.learned.monocular import Monocular
 from ds3d_pipeline.depth.learned.network import DepthNetwork
 from ds3d_pipeline.depth.options import DepthOptions
 from ds3d_pipeline.depth.previews import PREVIEWS, write_preview
+from ds3d_pipeline.depth.report import DepthReport
 from ds3d_pipeline.depth.stereo.consistency import Filtered
 from ds3d_pipeline.depth.stereo.multi_view import Stereo
 from ds3d_pipeline.errors import StageError
@@ -34,8 +35,8 @@ STEREO_SHARE = 0.8
 log = logging.getLogger(__name__)
 
 
-def fill_holes(work: Work[DepthOptions], model: Reconstruction) -> dict[str, Any]:
-    """Fills the maps in OUTPUT; returns which share of all pixels is now known, and which estimated.
+def fill_holes(work: Work[DepthOptions], model: Reconstruction, report: DepthReport) -> DepthReport:
+    """Fills the maps in OUTPUT; returns their report with what is now known, and what estimated.
 
     Filling is an extra: where no model can do it, the maps stay as stereo left them, and `not_filled` says
     why.
@@ -43,14 +44,14 @@ def fill_holes(work: Work[DepthOptions], model: Reconstruction) -> dict[str, Any
     reason = can_estimate(work.options)
     if reason is None:
         try:
-            return _filled(work, model)
+            return _filled(work, model, report)
         except StageError as error:
             reason = str(error)
     log.warning("holes are not filled: %s", reason)
-    return {"estimated": 0.0, "not_filled": reason}
+    return replace(report, estimated=0.0, not_filled=reason)
 
 
-def _filled(work: Work[DepthOptions], model: Reconstruction) -> dict[str, Any]:
+def _filled(work: Work[DepthOptions], model: Reconstruction, report: DepthReport) -> DepthReport:
     file = usable_model(work.options)
     network = DepthNetwork(file, work.options)
     filling = HoleFilling(
@@ -69,15 +70,20 @@ def _filled(work: Work[DepthOptions], model: Reconstruction) -> dict[str, Any]:
         work.input / "images",
         work.output / "preview.jpg",
     )
-    aligned = len(filling.monocular.alignments)
-    return {**shares, "model": file.name, "provider": network.provider, "aligned": aligned}
+    return replace(
+        report,
+        **vars(shares),
+        model=file.name,
+        provider=network.provider,
+        aligned=len(filling.monocular.alignments),
+    )
 
 
 MIN_COVERAGE = 0.05
 """Stereo that finds depth in a smaller share of all pixels has failed."""
 
 
-def patchmatch_depth(work: Work[DepthOptions]) -> dict[str, Any]:
+def patchmatch_depth(work: Work[DepthOptions]) -> DepthReport:
     """Multi-view stereo on the CPU. Raises StageError, with numbers, where hardly any depth is found."""
     model = read_reconstruction(work.input / "sparse")
     scratch = clear_folder(work.output / "scratch")
@@ -90,17 +96,18 @@ def patchmatch_depth(work: Work[DepthOptions]) -> dict[str, Any]:
             "Film again with more overlap between views.",
         )
     told: list[tuple[float, float]] = []
-    report = work.progress.part(0.0, STEREO_SHARE) if work.options.fill_holes else work.progress
-    result = _write_maps(work, model, _noted(stereo.maps(report), told))
+    progress = work.progress.part(0.0, STEREO_SHARE) if work.options.fill_holes else work.progress
+    report = _write_maps(work, model, _noted(stereo.maps(progress), told))
     agreeing, filled = np.mean(told, axis=0).tolist()
-    matched = result["coverage"] - filled
+    matched = report.coverage - filled
     if matched < MIN_COVERAGE:
         raise StageError(
             f"Stereo found consistent depth in only {matched:.1%} of all pixels.",
             "Film again with more texture, more overlap and less blur.",
         )
-    result |= {"matched": matched, "agreeing_views": agreeing, "source_views": float(np.mean(partners))}
-    return result | (fill_holes(work, model) if work.options.fill_holes else {})
+    views = float(np.mean(partners))
+    report = replace(report, matched=matched, agreeing_views=agreeing, source_views=views)
+    return fill_holes(work, model, report) if work.options.fill_holes else report
 
 
 def _noted(found: Iterable[Filtered], told: list[tuple[float, float]]) -> Iterable[DepthMap]:
@@ -110,24 +117,24 @@ def _noted(found: Iterable[Filtered], told: list[tuple[float, float]]) -> Iterab
         yield one.map
 
 
-def colmap_depth(work: Work[DepthOptions]) -> dict[str, Any]:
+def colmap_depth(work: Work[DepthOptions]) -> DepthReport:
     """The maps that COLMAP left in `scratch`. Raises StageError, with numbers, where they hold hardly any."""
     model = read_reconstruction(work.input / "sparse")
     scratch = work.output / "scratch"
-    result = _write_maps(work, model, read_maps(scratch / WORKSPACE, model))
-    del result["seconds_per_map"]
-    if result["coverage"] < MIN_COVERAGE:
+    report = _write_maps(work, model, read_maps(scratch / WORKSPACE, model))
+    if report.coverage < MIN_COVERAGE:
         raise StageError(
-            f"COLMAP found consistent depth in only {result['coverage']:.1%} of all pixels.",
+            f"COLMAP found consistent depth in only {report.coverage:.1%} of all pixels.",
             "Film again with more texture, more overlap and less blur.",
         )
     version = (scratch / VERSION).read_text(encoding="utf-8").strip()
     shutil.rmtree(scratch)
     work.progress(1.0, "done")
-    return result | {"matched": result["coverage"], "colmap": version}
+    # Its own time says nothing: the maps were made before.
+    return replace(report, matched=report.coverage, colmap=version, seconds_per_map=None)
 
 
-def interpolate_depth(work: Work[DepthOptions]) -> dict[str, Any]:
+def interpolate_depth(work: Work[DepthOptions]) -> DepthReport:
     """Planes between the sparse points. Raises StageError where no view has any depth."""
     model = read_reconstruction(work.input / "sparse")
 
@@ -136,16 +143,16 @@ def interpolate_depth(work: Work[DepthOptions]) -> dict[str, Any]:
             yield interpolate_view(view, model, work.options.max_side_px)
             work.progress((index + 1) / len(model.views), view.image)
 
-    result = _write_maps(work, model, maps())
-    if result["coverage"] == 0:
+    report = _write_maps(work, model, maps())
+    if report.coverage == 0:
         raise StageError(
             f"None of the {len(model.views)} views sees enough sparse points for depth.",
             "Film again with more texture and more overlap between views.",
         )
-    return result
+    return report
 
 
-def monocular_depth(work: Work[DepthOptions]) -> dict[str, Any]:
+def monocular_depth(work: Work[DepthOptions]) -> DepthReport:
     """Depth that a learned model sees in each photo, fitted to the sparse points and to what other views see.
 
     Raises StageError where the model is missing, damaged or of another kind, and where no map comes out.
@@ -156,32 +163,34 @@ def monocular_depth(work: Work[DepthOptions]) -> dict[str, Any]:
     monocular = Monocular(network=network, model=model, images=work.input / "images", options=work.options)
     scratch = clear_folder(work.output / "scratch")
     maps = settled(monocular.maps(work.progress), model, scratch, work.options.source_views)
-    result = _write_maps(work, model, maps)
+    report = _write_maps(work, model, maps)
     shutil.rmtree(scratch)
-    if result["coverage"] == 0:
+    if report.coverage == 0:
         raise StageError(
             f"The depth model sees no depth in the {len(model.views)} photos, or none that fits the points.",
             "Film again with more texture and more depth in view.",
         )
     fits = monocular.alignments
-    inliers = {"aligned_inliers": round(float(np.mean([fit.inliers for fit in fits])), 3)} if fits else {}
-    return result | {"model": file.name, "provider": network.provider, "aligned": len(fits), **inliers}
+    return replace(
+        report,
+        model=file.name,
+        provider=network.provider,
+        aligned=len(fits),
+        aligned_inliers=round(float(np.mean([fit.inliers for fit in fits])), 3) if fits else None,
+    )
 
 
-def card_depth(work: Work[DepthOptions]) -> dict[str, Any]:
+def card_depth(work: Work[DepthOptions]) -> DepthReport:
     """The last rung: no depth at all, one photo on a flat card."""
     model = read_reconstruction(work.input / "sparse")
     view = best_view(model)
-    result = _write_maps(work, model, [card_map(view, model, work.options.max_side_px)])
+    report = _write_maps(work, model, [card_map(view, model, work.options.max_side_px)])
     work.progress(1.0, view.image)
-    return result | {"flat": True}
+    return replace(report, flat=True)
 
 
-def _write_maps(work: Work[DepthOptions], model: Reconstruction, maps: Iterable[DepthMap]) -> dict[str, Any]:
-    """Writes every map and the preview; returns what all backends measure.
-
-    `coverage` and `doubtful` are shares of the pixels.
-    """
+def _write_maps(work: Work[DepthOptions], model: Reconstruction, maps: Iterable[DepthMap]) -> DepthReport:
+    """Writes every map and the preview; returns what all backends measure."""
     shown: list[DepthMap] = []
     coverage: list[float] = []
     doubtful: list[float] = []
@@ -195,10 +204,10 @@ def _write_maps(work: Work[DepthOptions], model: Reconstruction, maps: Iterable[
             shown.append(depth)
     seconds = time.monotonic() - start
     write_preview(shown, work.input / "images", work.output / "preview.jpg")
-    return {
-        "maps": len(coverage),
-        "coverage": float(np.mean(coverage)),
-        "doubtful": float(np.mean(doubtful)),
-        "seconds_per_map": round(seconds / len(coverage), 3),
-        "seed": work.options.seed,
-    }
+    return DepthReport(
+        maps=len(coverage),
+        coverage=float(np.mean(coverage)),
+        doubtful=float(np.mean(doubtful)),
+        seconds_per_map=round(seconds / len(coverage), 3),
+        seed=work.options.seed,
+    )

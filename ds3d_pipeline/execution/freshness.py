@@ -8,7 +8,9 @@ from typing import Any
 
 from upath import UPath
 
+from ds3d_pipeline.depth.report import DepthReport
 from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.stages.plan import plan_ladder
 from ds3d_pipeline.stages.table import STAGE_CARDS
@@ -40,12 +42,18 @@ def find_fresh(
 def _is_best(report: StageReport, options: Mapping[str, Any], prefer: Mapping[str, str]) -> bool:
     """Whether the files are sound, and no better backend that could not run then can run now.
 
-    Where one could not be had even as a help (`not_filled`), every backend is better.
+    Where one could not be had even as a help (`not_filled`), every backend is better. A report of another
+    edition of ds3d, which cannot be read, counts as stale.
     """
-    untried = {a.backend for a in report.attempts if a.outcome == "passed over"}
+    try:
+        result = report.read(STAGE_CARDS[report.stage].report)
+    except ValueError:
+        return False
+    untried = {a.backend for a in report.attempts if a.outcome is Outcome.PASSED_OVER}
     rungs = plan_ladder(report.stage, options[report.stage], prefer.get(report.stage)).rungs
     better = rungs[: rungs.index(report.backend)] if report.backend in rungs else ()
-    better = rungs if "not_filled" in report.result else better
+    lacks_help = isinstance(result, DepthReport) and result.not_filled is not None
+    better = rungs if lacks_help else better
     return not report.faults and not any(rung in untried for rung in better)
 
 

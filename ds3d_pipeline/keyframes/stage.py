@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ds3d_pipeline.keyframes.contact_sheet import write_contact_sheet
 from ds3d_pipeline.keyframes.options import KeyframesOptions
 from ds3d_pipeline.keyframes.photos import photo_keyframes
+from ds3d_pipeline.keyframes.report import KeyframesReport
 from ds3d_pipeline.keyframes.sharpness_plot import Chosen, write_sharpness_plot
 from ds3d_pipeline.keyframes.video import video_keyframes
 from ds3d_pipeline.programs.contract import Work
@@ -16,7 +15,7 @@ from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.scene import Capture
 
 
-def choose_keyframes(work: Work[KeyframesOptions]) -> dict[str, Any]:
+def choose_keyframes(work: Work[KeyframesOptions]) -> KeyframesReport:
     """INPUT/`capture.json` (scene.Capture) and `source/` -> OUTPUT/`keyframes.json` (scene.Keyframes),
     `images/000001.jpg` and so on, `contact_sheet.jpg` and `sharpness.png`.
 
@@ -42,14 +41,14 @@ def check_options(options: KeyframesOptions) -> None:
             raise ValueError(f"{name} must be positive, got {getattr(options, name)}")
 
 
-def _result(chosen: Chosen) -> dict[str, Any]:
+def _result(chosen: Chosen) -> KeyframesReport:
     frames = chosen.keyframes.frames
-    return {
-        "kept": len(frames),
-        "considered": chosen.keyframes.considered,
-        "dropped": chosen.keyframes.dropped,
-        "median_sharpness": round(float(np.median([frame.sharpness for frame in frames])), 4),
-        "size": list(frames[0].size_wh),
-        "cameras": len({frame.camera for frame in frames}),
+    return KeyframesReport(
+        kept=len(frames),
+        considered=chosen.keyframes.considered,
+        dropped=chosen.keyframes.dropped,
+        median_sharpness=round(float(np.median([frame.sharpness for frame in frames])), 4),
+        size=frames[0].size_wh,
+        cameras=len({frame.camera for frame in frames}),
         **chosen.numbers,
-    }
+    )

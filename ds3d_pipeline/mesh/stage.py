@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from ds3d_pipeline.formats.ply import read_pointcloud
 from ds3d_pipeline.mesh.options import MeshOptions
 from ds3d_pipeline.mesh.preview import write_preview
 from ds3d_pipeline.mesh.relief import ReliefOptions, relief
+from ds3d_pipeline.mesh.report import MeshReport, TextureReport
 from ds3d_pipeline.mesh.surface.components import largest_share
 from ds3d_pipeline.mesh.surface.decimate import decimate
 from ds3d_pipeline.mesh.surface.free_space import VoteOptions, depth_votes
@@ -29,7 +29,7 @@ from ds3d_pipeline.programs.contract import Work
 from ds3d_pipeline.scene import DepthMap, Float64, Mesh, PointCloud, Reconstruction, View
 
 
-def relief_of_best_view(work: Work[MeshOptions]) -> dict[str, Any]:
+def relief_of_best_view(work: Work[MeshOptions]) -> MeshReport:
     """Lifts the photo of the view with the most depth into OUTPUT/model.glb, shown in OUTPUT/preview.jpg.
 
     With one view the camera is at the origin of the GLB and looks along -Z. Raises StageError where no view
@@ -45,13 +45,13 @@ def relief_of_best_view(work: Work[MeshOptions]) -> dict[str, Any]:
     world_from_gltf = write_glb(work.output / "model.glb", mesh, centred=not alone)
     write_preview(work.output / "preview.jpg", mesh, [view])
     work.progress(1.0, f"{len(mesh.faces)} faces")
-    return {
-        "vertices": len(mesh.vertices_in_world),
-        "faces": len(mesh.faces),
-        "texture_size": 0 if mesh.texture is None else max(mesh.texture.shape[:2]),
-        "view": view.image,
-        "world_from_gltf": world_from_gltf.tolist(),
-    }
+    return MeshReport(
+        vertices=len(mesh.vertices_in_world),
+        faces=len(mesh.faces),
+        texture_size=_texture_size(mesh),
+        view=view.image,
+        world_from_gltf=world_from_gltf.tolist(),
+    )
 
 
 def mapped_views(folder: Path, reconstruction: Reconstruction) -> list[View]:
@@ -87,7 +87,7 @@ JPEG_QUALITIES = (92, 85, 75, 60)
 log = logging.getLogger(__name__)
 
 
-def poisson(work: Work[MeshOptions]) -> dict[str, Any]:
+def poisson(work: Work[MeshOptions]) -> MeshReport:
     """Meshes INPUT/pointcloud.ply into OUTPUT/model.glb, and shows it in OUTPUT/preview.jpg.
 
     Raises StageError where the points are too few or carry no surface.
@@ -98,13 +98,20 @@ def poisson(work: Work[MeshOptions]) -> dict[str, Any]:
     _require_points(cloud, work.input, "has only")
     mesh, before = _surface(work, reconstruction, cloud)
     piece = largest_share(mesh)
-    mesh, told = _colored(work, reconstruction, cloud, mesh)
+    mesh, texture = _colored(work, reconstruction, cloud, mesh)
     work.progress(0.95, "writing")
     world_from_gltf = write_within(work.output / "model.glb", mesh, work.options.max_megabytes)
     write_preview(work.output / "preview.jpg", mesh, reconstruction.views)
     work.progress(1.0, f"{len(mesh.faces)} faces")
-    told |= {"faces_before": before, "largest_piece": piece, "world_from_gltf": world_from_gltf.tolist()}
-    return {**_numbers(mesh), **told}
+    return MeshReport(
+        vertices=len(mesh.vertices_in_world),
+        faces=len(mesh.faces),
+        texture_size=_texture_size(mesh),
+        world_from_gltf=world_from_gltf.tolist(),
+        faces_before=before,
+        largest_piece=piece,
+        texture=texture,
+    )
 
 
 def write_within(path: Path, mesh: Mesh, max_megabytes: float) -> Float64:
@@ -142,14 +149,13 @@ def _surface(work: Work[MeshOptions], reconstruction: Reconstruction, cloud: Poi
 
 def _colored(
     work: Work[MeshOptions], reconstruction: Reconstruction, cloud: PointCloud, mesh: Mesh
-) -> tuple[Mesh, dict[str, Any]]:
-    """The mesh with a texture, or with vertex colours where none is asked for, and what there is to tell."""
+) -> tuple[Mesh, TextureReport | None]:
+    """The mesh with a texture, or with vertex colours where none is asked for, and how it came out."""
     side, part = work.options.texture_px, work.progress.part(0.4, 0.95)
     if not side:
         part(0.0, f"colouring {len(mesh.faces)} faces")
-        return replace(mesh, vertex_colors=nearest_colors(mesh, cloud)), {}
-    mesh, told = textured(mesh, reconstruction.views, work.input / "images", side, part)
-    return mesh, {"texture": asdict(told)}
+        return replace(mesh, vertex_colors=nearest_colors(mesh, cloud)), None
+    return textured(mesh, reconstruction.views, work.input / "images", side, part)
 
 
 def _require_points(cloud: PointCloud, folder: Path, what: str) -> None:
@@ -158,6 +164,6 @@ def _require_points(cloud: PointCloud, folder: Path, what: str) -> None:
         raise StageError(cause, "Photograph the scene again from more sides.")
 
 
-def _numbers(mesh: Mesh) -> dict[str, Any]:
-    side = 0 if mesh.texture is None else mesh.texture.shape[0]
-    return {"vertices": len(mesh.vertices_in_world), "faces": len(mesh.faces), "texture_size": side}
+def _texture_size(mesh: Mesh) -> int:
+    """Longer side in pixels; 0 without a texture."""
+    return 0 if mesh.texture is None else max(mesh.texture.shape[:2])

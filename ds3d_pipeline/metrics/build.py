@@ -7,18 +7,31 @@ import json
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from ds3d_pipeline.depth.report import DepthReport
+from ds3d_pipeline.mesh.report import MeshReport
+from ds3d_pipeline.metrics.record import (
+    AttemptFacts,
+    FileFacts,
+    FrameFacts,
+    InputFacts,
+    Metrics,
+    StageFacts,
+    Status,
+)
+from ds3d_pipeline.pointcloud.report import PointcloudReport
+from ds3d_pipeline.poses.report import PosesReport
+from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.programs.records import read_json
 from ds3d_pipeline.scene import Capture, Keyframes
+from ds3d_pipeline.splats.report import SplatReport
 from ds3d_pipeline.stages.table import missed_gates
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport
 from ds3d_pipeline.storage.ownership import MARKER
 
-SCHEMA_VERSION = 1
-
-
+T = TypeVar("T")
 _PACKAGES = ("ds3d-pipeline", "dagster", "pycolmap", "numpy", "numba", "opencv-python-headless", "av")
 
 
@@ -32,53 +45,56 @@ class Story:
     """Stages that failed, with what was tried."""
 
 
-def build_metrics(story: Story, bundles: dict[str, Bundle], folder: Path) -> dict[str, Any]:
-    """The content of `metrics.json` for the files in `folder`, checked against the schema."""
+def build_metrics(story: Story, bundles: dict[str, Bundle], folder: Path) -> Metrics:
+    """What `metrics.json` says of the files in `folder`."""
     reports = {stage: bundle.report for stage, bundle in bundles.items()}
-    results = {stage: report.result for stage, report in reports.items()}
     reasons = find_reasons(story, reports)
-    stages = {stage: _told(report.attempts, report) for stage, report in reports.items()}
-    stages |= {stage: _told(attempts) for stage, attempts in story.failures}
-    told: dict[str, Any] = {
-        "schema_version": SCHEMA_VERSION,
-        "capture": story.capture,
-        "mode": story.mode,
-        "status": "failed" if story.failures else "degraded" if reasons else "ok",
-        "reasons": reasons,
-        "seed": int(results.get("poses", {}).get("seed", 0)),
-        "versions": _versions(),
-        "stages": stages,
-        "poses": results.get("poses", {}),
-        "depth": results.get("depth_maps", {}),
-        "pointcloud": results.get("pointcloud", {}),
-        "mesh": results.get("mesh", {}),
-        "splat": results.get("splat", {}),
-        "scale": results.get("poses", {}).get("scale", "arbitrary"),
-        "files": _list_files(folder),
-        "total_seconds": round(sum(entry["seconds"] for entry in stages.values()), 3),
-        **_frames(bundles),
-    }
-    check_metrics(told)
-    return told
+    stages = {stage: _stage(report.attempts, report) for stage, report in reports.items()}
+    stages |= {stage: _stage(attempts) for stage, attempts in story.failures}
+    poses = _read(reports, "poses", PosesReport)
+    return Metrics(
+        schema_version=1,
+        capture=story.capture,
+        mode=story.mode,
+        status=Status.FAILED if story.failures else Status.DEGRADED if reasons else Status.OK,
+        reasons=tuple(reasons),
+        seed=poses.seed if poses else 0,
+        versions=_versions(),
+        stages=stages,
+        poses=poses,
+        depth=_read(reports, "depth_maps", DepthReport),
+        pointcloud=_read(reports, "pointcloud", PointcloudReport),
+        mesh=_read(reports, "mesh", MeshReport),
+        splat=_read(reports, "splat", SplatReport),
+        scale=poses.scale if poses else "arbitrary",
+        files=_list_files(folder),
+        total_seconds=round(sum(entry.seconds for entry in stages.values()), 3),
+        input=_input(bundles),
+        keyframes=_frames(bundles),
+    )
 
 
-def check_metrics(told: dict[str, Any]) -> None:
-    """Raises jsonschema.ValidationError where metrics do not keep the schema."""
+def _read(reports: dict[str, StageReport], stage: str, report_type: type[T]) -> T | None:
+    return reports[stage].read(report_type) if stage in reports else None
+
+
+def check_metrics(content: dict[str, Any]) -> None:
+    """Raises jsonschema.ValidationError where the content of a `metrics.json` does not keep the schema."""
     import jsonschema
 
     schema = json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8"))
-    jsonschema.validate(json.loads(json.dumps(told)), schema)
+    jsonschema.validate(content, schema)
 
 
 def find_reasons(story: Story, reports: dict[str, StageReport]) -> list[str]:
     """Why a capture is not `ok`, one sentence each."""
     found = [f"{stage} failed: {attempts[-1].reason}" for stage, attempts in story.failures if attempts]
     for stage, report in reports.items():
-        found += [a.reason for a in report.attempts if a.outcome == "clamped"]
-        lost = [a for a in report.attempts if a.outcome in ("failed", "crashed")]
+        found += [a.reason for a in report.attempts if a.outcome is Outcome.CLAMPED]
+        lost = [a for a in report.attempts if a.outcome in (Outcome.FAILED, Outcome.CRASHED)]
         found += [f"{stage} fell back from {a.backend} to {report.backend}: {a.reason}" for a in lost]
         if report.shortfall:
-            missed = [a for a in report.attempts if a.outcome == "passed over"]
+            missed = [a for a in report.attempts if a.outcome is Outcome.PASSED_OVER]
             found += [f"{stage} could not use {a.backend}: {a.reason}" for a in missed]
             found.append(report.shortfall)
         found += missed_gates(report)
@@ -87,52 +103,56 @@ def find_reasons(story: Story, reports: dict[str, StageReport]) -> list[str]:
 
 def _diagnosis(reports: dict[str, StageReport]) -> list[str]:
     """What the capture suffers from."""
-    found = reports["poses"].result.get("diagnosis") if "poses" in reports else None
-    return [f"{found['cause']} {found['remedy']}"] if found else []
+    poses = _read(reports, "poses", PosesReport)
+    found = poses.diagnosis if poses else None
+    return [f"{found.cause} {found.remedy}"] if found else []
 
 
-def _told(attempts: tuple[Attempt, ...], report: StageReport | None = None) -> dict[str, Any]:
-    tried = [
-        {"backend": a.backend, "outcome": a.outcome, "reason": a.reason, "seconds": round(a.seconds, 3)}
-        for a in attempts
-    ]
+def _stage(attempts: tuple[Attempt, ...], report: StageReport | None = None) -> StageFacts:
+    return StageFacts(
+        backend=report.backend if report else None,
+        attempts=tuple(
+            AttemptFacts(backend=a.backend, outcome=a.outcome, reason=a.reason, seconds=round(a.seconds, 3))
+            for a in attempts
+        ),
+        seconds=round(sum(a.seconds for a in attempts), 3),
+        peak_memory_mb=round(report.peak_memory_mb, 1) if report else 0.0,
+    )
+
+
+def _input(bundles: dict[str, Bundle]) -> InputFacts | None:
+    if "capture" not in bundles:
+        return None
+    capture = read_json(bundles["capture"].folder / "capture.json", Capture)
+    return InputFacts(
+        kind=capture.kind,
+        sha256=capture.sha256,
+        frames=capture.video.frames if capture.video else len(capture.sources),
+        size=capture.sources[0].size_wh,
+    )
+
+
+def _frames(bundles: dict[str, Bundle]) -> tuple[FrameFacts, ...]:
+    if "keyframes" not in bundles:
+        return ()
+    keyframes = read_json(bundles["keyframes"].folder / "keyframes.json", Keyframes)
+    return tuple(
+        FrameFacts(image=f.image, source=f.source, timestamp_s=f.timestamp_s, sharpness=f.sharpness)
+        for f in keyframes.frames
+    )
+
+
+def _list_files(folder: Path) -> dict[str, FileFacts]:
     return {
-        "backend": report.backend if report else None,
-        "attempts": tried,
-        "seconds": round(sum(a.seconds for a in attempts), 3),
-        "peak_memory_mb": round(report.peak_memory_mb, 1) if report else 0.0,
-    }
-
-
-def _frames(bundles: dict[str, Bundle]) -> dict[str, Any]:
-    told: dict[str, Any] = {"input": None, "keyframes": []}
-    if "capture" in bundles:
-        capture = read_json(bundles["capture"].folder / "capture.json", Capture)
-        told["input"] = {
-            "kind": capture.kind,
-            "sha256": capture.sha256,
-            "frames": capture.video.frames if capture.video else len(capture.sources),
-            "size": list(capture.sources[0].size_wh),
-        }
-    if "keyframes" in bundles:
-        keyframes = read_json(bundles["keyframes"].folder / "keyframes.json", Keyframes)
-        told["keyframes"] = [
-            {"image": f.image, "source": f.source, "timestamp_s": f.timestamp_s, "sharpness": f.sharpness}
-            for f in keyframes.frames
-        ]
-    return told
-
-
-def _list_files(folder: Path) -> dict[str, Any]:
-    return {
-        path.relative_to(folder).as_posix(): _describe_file(path)
+        path.relative_to(folder).as_posix(): describe_file(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MARKER
     }
 
 
-def _describe_file(path: Path) -> dict[str, Any]:
-    return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+def describe_file(path: Path) -> FileFacts:
+    """What the metrics say of one file."""
+    return FileFacts(bytes=path.stat().st_size, sha256=file_sha256(path))
 
 
 def _versions() -> dict[str, str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ds3d_pipeline.metrics.build import Story, _describe_file, build_metrics
+from ds3d_pipeline.metrics.build import Story, build_metrics, check_metrics, describe_file
+from ds3d_pipeline.metrics.record import metrics_json
 from ds3d_pipeline.programs.folders import sync_folder
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.report.page import write_report
@@ -80,17 +82,19 @@ def _publish(story: Story, bundles: dict[str, Bundle], folder: Path) -> dict[str
         staged.mkdir()
         mark_staging(staged, story.capture)
         _copy_files(bundles, staged)
-        told = build_metrics(story, bundles, staged)
-        _refuse_damage(bundles, {name: entry["sha256"] for name, entry in told["files"].items()})
-        write_report(staged / "report.html", told, bundles)
-        told["files"]["report.html"] = _describe_file(staged / "report.html")
-        write_json(staged / "metrics.json", told)
-        mark_finished(staged, story.capture, {name: entry["sha256"] for name, entry in told["files"].items()})
+        metrics = build_metrics(story, bundles, staged)
+        _refuse_damage(bundles, {name: file.sha256 for name, file in metrics.files.items()})
+        write_report(staged / "report.html", metrics, bundles)
+        files = metrics.files | {"report.html": describe_file(staged / "report.html")}
+        content = metrics_json(replace(metrics, files=files))
+        check_metrics(content)
+        write_json(staged / "metrics.json", content)
+        mark_finished(staged, story.capture, {name: file.sha256 for name, file in files.items()})
         sync_folder(staged)
         replace_folder(staged, folder, folder.with_name(f".{folder.name}.{number}.old"))
     finally:
         shutil.rmtree(staged, ignore_errors=True)
-    return told
+    return content
 
 
 def _refuse_damage(bundles: dict[str, Bundle], digests: dict[str, str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from ds3d_pipeline.pointcloud.fusion import (
     shared_points,
 )
 from ds3d_pipeline.pointcloud.options import PointcloudOptions
+from ds3d_pipeline.pointcloud.report import PointcloudReport
 from ds3d_pipeline.programs.contract import Work
 from ds3d_pipeline.scene import PointCloud, Reconstruction, View
 
@@ -34,7 +34,7 @@ VIEWS_IN_MEMORY = 16
 log = logging.getLogger(__name__)
 
 
-def fuse(work: Work[PointcloudOptions]) -> dict[str, Any]:
+def fuse(work: Work[PointcloudOptions]) -> PointcloudReport:
     """Fuses the depth maps of INPUT into OUTPUT/pointcloud.ply, with the sparse points where that is little.
 
     Raises StageError where fewer than `MIN_POINTS` points come out.
@@ -54,7 +54,9 @@ def fuse(work: Work[PointcloudOptions]) -> dict[str, Any]:
     write_pointcloud(work.output / "pointcloud.ply", cloud)
     work.progress(1.0, f"{len(cloud.points_in_world)} points")
     log.info("%d of %d points kept (%s)", len(cloud.points_in_world), before, source)
-    return {"points": len(cloud.points_in_world), "source": source, "fused": len(fused.points_in_world)}
+    return PointcloudReport(
+        points=len(cloud.points_in_world), source=source, fused=len(fused.points_in_world)
+    )
 
 
 def _fused(work: Work[PointcloudOptions], reconstruction: Reconstruction) -> tuple[PointCloud, int]:

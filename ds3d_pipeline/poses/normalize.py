@@ -6,17 +6,15 @@ Its unit is the metre where GPS tells it, else the spread of the cameras.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pycolmap
 from scipy.spatial.transform import Rotation
 
 from ds3d_pipeline.poses.gps import fit_gps
+from ds3d_pipeline.poses.report import MetricScale, SceneScale
 from ds3d_pipeline.scene import Float64, Keyframe
 
-Scale = str | dict[str, Any]
-"""As `metrics.json` tells it: "arbitrary", or the unit and where it is from."""
 DOWN = np.array([0.0, 1.0, 0.0])
 MIN_MEAN_DOWN = 0.1
 """Length of the mean of the down axes below which they cancel."""
@@ -28,7 +26,7 @@ MIN_AHEAD = 0.1
 """Horizontal part of a viewing direction below which it tells no direction ahead."""
 
 
-def normalize(model: pycolmap.Reconstruction, frames: Sequence[Keyframe] = ()) -> Scale:
+def normalize(model: pycolmap.Reconstruction, frames: Sequence[Keyframe] = ()) -> SceneScale:
     """Moves a model into our world frame, in place; `frames` are the keyframes with their EXIF."""
     registered = (image for image in model.images.values() if image.has_pose)
     placed = sorted(registered, key=lambda image: image.name)
@@ -44,7 +42,7 @@ def normalize(model: pycolmap.Reconstruction, frames: Sequence[Keyframe] = ()) -
     model.transform(pycolmap.Sim3d(scale, pycolmap.Rotation3d(rotation), shift))
     if gps is None:
         return "arbitrary"
-    return {"unit": "m", "from": "gps", "photos": gps.photos, "error_m": round(gps.error_m, 2)}
+    return MetricScale(unit="m", origin="gps", photos=gps.photos, error_m=round(gps.error_m, 2))
 
 
 def find_down(rotations: Float64) -> Float64 | None:

@@ -6,13 +6,13 @@ import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pycolmap
 
 from ds3d_pipeline.keyframes.focal import FULL_FRAME_DIAGONAL_MM
 from ds3d_pipeline.poses.diagnosis.placement import tell_placement
 from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.poses.report import PosesReport
 from ds3d_pipeline.programs.contract import Work
 from ds3d_pipeline.programs.folders import clear_folder
 from ds3d_pipeline.programs.records import read_json
@@ -31,7 +31,7 @@ class Focal:
     """`EXIF` or `assumed`."""
 
 
-def single_view(work: Work[PosesOptions]) -> dict[str, Any]:
+def single_view(work: Work[PosesOptions]) -> PosesReport:
     """Writes a model of the sharpest keyframe alone: camera at the origin, held level, without points."""
     keyframes = read_json(work.input / "keyframes.json", Keyframes)
     frame = max(keyframes.frames, key=lambda frame: frame.sharpness)
@@ -40,17 +40,17 @@ def single_view(work: Work[PosesOptions]) -> dict[str, Any]:
     images = clear_folder(work.output / "images")
     shutil.copyfile(work.input / "images" / frame.image, images / frame.image)
     work.progress(1.0, frame.image)
-    return {
-        "registered": 1,
-        "total": len(keyframes.frames),
-        "mean_reprojection_error_px": None,
-        "points": 0,
-        "unregistered": [other.image for other in keyframes.frames if other is not frame],
-        **tell_placement(keyframes, {frame.image}),
-        "focal_px": round(focal.px, 2),
-        "focal_from": focal.source,
-        "seed": work.options.seed,
-    }
+    return PosesReport(
+        registered=1,
+        total=len(keyframes.frames),
+        mean_reprojection_error_px=None,
+        points=0,
+        unregistered=tuple(other.image for other in keyframes.frames if other is not frame),
+        **vars(tell_placement(keyframes, {frame.image})),
+        focal_px=round(focal.px, 2),
+        focal_from=focal.source,
+        seed=work.options.seed,
+    )
 
 
 def focal_of(frame: Keyframe) -> Focal:

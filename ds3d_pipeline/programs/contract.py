@@ -67,7 +67,8 @@ class Work(Generic[OptionsT]):
     progress: Progress
 
 
-Body = Callable[[Work[OptionsT]], Mapping[str, Any]]
+Body = Callable[[Work[OptionsT]], Any]
+"""Returns the stage's report."""
 
 
 def program_main(
@@ -87,7 +88,7 @@ def program_main(
         input=args.input, output=args.output, backend=args.backend, options=options, progress=progress
     )
     try:
-        write_json(args.output / "result.json", dict(backends[args.backend](work)))
+        write_json(args.output / "result.json", backends[args.backend](work))
     except StageError as error:
         kind = "input" if isinstance(error, InputError) else "stage"
         write_json(args.output / "error.json", {"kind": kind, "cause": error.cause, "remedy": error.remedy})

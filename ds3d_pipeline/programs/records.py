@@ -14,7 +14,8 @@ def write_json(path: Path, record: Any) -> None:
     from pydantic import RootModel
 
     partial = path.with_name(path.name + ".part")
-    partial.write_text(RootModel[type(record)](record).model_dump_json(indent=2) + "\n", encoding="utf-8")
+    text = RootModel[type(record)](record).model_dump_json(indent=2, by_alias=True)
+    partial.write_text(text + "\n", encoding="utf-8")
     os.replace(partial, path)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from ds3d_pipeline.keyframes.report import KeyframesReport
+from ds3d_pipeline.metrics.record import FrameFacts, Metrics, Status
 from ds3d_pipeline.report.camera_path import PathFacts
 from ds3d_pipeline.report.numbers import COVERAGE, PSNR_DB, REPROJECTION_PX, seen_share
 from ds3d_pipeline.report.words import listing, plural
@@ -39,20 +40,18 @@ class Advice:
 class Facts:
     """What the rules look at."""
 
-    told: Mapping[str, Any]
-    """The content of `metrics.json`."""
-    results: Mapping[str, Mapping[str, Any]]
-    """What each stage's program measured."""
+    metrics: Metrics
+    keyframes: KeyframesReport | None
     path: PathFacts | None
 
     @property
     def is_video(self) -> bool:
-        return bool(self.told["input"]) and self.told["input"]["kind"] == "video"
+        return self.metrics.input is not None and self.metrics.input.kind == "video"
 
     @property
-    def frames(self) -> Sequence[Mapping[str, Any]]:
+    def frames(self) -> Sequence[FrameFacts]:
         """The keyframes, in order."""
-        return self.told["keyframes"]
+        return self.metrics.keyframes
 
 
 Rule = Callable[[Facts], Iterator[Advice]]
@@ -63,16 +62,16 @@ def advise(facts: Facts) -> list[Advice]:
     return [advice for rule in _RULES for advice in rule(facts)][:MOST]
 
 
-def frame_name(frame: Mapping[str, Any]) -> str:
+def frame_name(frame: FrameFacts) -> str:
     """A keyframe as the user knows it: a photo's own name, or the time in the video."""
-    if frame["timestamp_s"] is None:
-        return str(frame["source"])
-    return f"{frame['timestamp_s']:.1f} s"
+    if frame.timestamp_s is None:
+        return frame.source
+    return f"{frame.timestamp_s:.1f} s"
 
 
 def _memory(facts: Facts) -> Iterator[Advice]:
-    for stage, entry in facts.told["stages"].items():
-        if any("memory ran out" in attempt["reason"] for attempt in entry["attempts"]):
+    for stage, entry in facts.metrics.stages.items():
+        if any("memory ran out" in attempt.reason for attempt in entry.attempts):
             yield Advice(
                 finding=f"{stage} most likely ran out of memory.",
                 step="Close other programs, or use a smaller mode, such as fastest.",
@@ -81,14 +80,14 @@ def _memory(facts: Facts) -> Iterator[Advice]:
 
 def _diagnosis(facts: Facts) -> Iterator[Advice]:
     """What the poses stage itself found wrong with the capture."""
-    found = facts.told["poses"].get("diagnosis")
+    found = facts.metrics.poses.diagnosis if facts.metrics.poses else None
     if found:
-        yield Advice(finding=found["cause"], step=found["remedy"])
+        yield Advice(finding=found.cause, step=found.remedy)
 
 
 def _lost_frames(facts: Facts) -> Iterator[Advice]:
-    lost = set(facts.results.get("poses", {}).get("unregistered", ()))
-    runs = _runs([frame["image"] in lost for frame in facts.frames])
+    lost = set(facts.metrics.poses.unregistered if facts.metrics.poses else ())
+    runs = _runs([frame.image in lost for frame in facts.frames])
     if not runs:
         return
     names = [_run_name(facts.frames[start:end], facts.is_video) for start, end in runs]
@@ -109,7 +108,7 @@ def _runs(flags: Sequence[bool]) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _run_name(frames: Sequence[Mapping[str, Any]], is_video: bool) -> str:
+def _run_name(frames: Sequence[FrameFacts], is_video: bool) -> str:
     first, last = frame_name(frames[0]), frame_name(frames[-1])
     if first == last:
         return f"at {first}" if is_video else first
@@ -117,7 +116,7 @@ def _run_name(frames: Sequence[Mapping[str, Any]], is_video: bool) -> str:
 
 
 def _soft_frames(facts: Facts) -> Iterator[Advice]:
-    values = np.array([frame["sharpness"] for frame in facts.frames])
+    values = np.array([frame.sharpness for frame in facts.frames])
     if len(values) < 4 or not np.median(values) > 0:
         return
     soft = np.flatnonzero(values < SOFT * np.median(values))
@@ -131,9 +130,10 @@ def _soft_frames(facts: Facts) -> Iterator[Advice]:
 
 
 def _dropped(facts: Facts) -> Iterator[Advice]:
-    dropped = facts.results.get("keyframes", {}).get("dropped", {})
-    considered = facts.results.get("keyframes", {}).get("considered", 0)
-    for reason, number in dropped.items():
+    if facts.keyframes is None:
+        return
+    considered = facts.keyframes.considered
+    for reason, number in facts.keyframes.dropped.items():
         if reason in _WHAT_IS_WRONG and number >= max(2, 0.05 * considered):
             word = "frame" if facts.is_video else "photo"
             yield Advice(
@@ -173,7 +173,7 @@ def _path(facts: Facts) -> Iterator[Advice]:
 
 
 def _inexact(facts: Facts) -> Iterator[Advice]:
-    error = facts.told["poses"].get("mean_reprojection_error_px")
+    error = facts.metrics.poses.mean_reprojection_error_px if facts.metrics.poses else None
     if error is not None and REPROJECTION_PX.grade(error) != "good":
         yield Advice(
             finding=f"Points miss the photos by {error:.2f} px on average.",
@@ -182,8 +182,8 @@ def _inexact(facts: Facts) -> Iterator[Advice]:
 
 
 def _thin_depth(facts: Facts) -> Iterator[Advice]:
-    depth = facts.told["depth"]
-    coverage = seen_share(depth) if "coverage" in depth else None
+    depth = facts.metrics.depth
+    coverage = seen_share(depth) if depth else None
     if coverage is not None and COVERAGE.grade(coverage) != "good":
         yield Advice(
             finding=f"Distance is known for only {coverage:.0%} of all pixels.",
@@ -193,35 +193,35 @@ def _thin_depth(facts: Facts) -> Iterator[Advice]:
 
 
 def _splat(facts: Facts) -> Iterator[Advice]:
-    splat = facts.told["splat"]
-    held, trained = splat.get("heldout"), splat.get("train_psnr_db")
-    if not held:
+    splat = facts.metrics.splat
+    if splat is None or splat.heldout is None:
         return
-    if trained is not None and trained - held["psnr_db"] > _OVERFIT_DB:
+    psnr_db, trained = splat.heldout.psnr_db, splat.train_psnr_db
+    if trained is not None and trained - psnr_db > _OVERFIT_DB:
         yield Advice(
             finding=f"The splat reaches {trained:.1f} dB on photos it was trained with, but only "
-            f"{held['psnr_db']:.1f} dB on others.",
+            f"{psnr_db:.1f} dB on others.",
             step="Take more views between the ones you have.",
         )
-    elif PSNR_DB.grade(held["psnr_db"]) != "good" and facts.told["mode"] != "quality":
+    elif PSNR_DB.grade(psnr_db) != "good" and facts.metrics.mode != "quality":
         yield Advice(
-            finding=f"The splat reaches {held['psnr_db']:.1f} dB on photos it never saw.",
+            finding=f"The splat reaches {psnr_db:.1f} dB on photos it never saw.",
             step="The mode quality trains longer and with larger pictures.",
         )
 
 
 def _small(facts: Facts) -> Iterator[Advice]:
-    if not facts.told["input"] or not facts.frames:
+    if facts.metrics.input is None or not facts.frames:
         return
-    source = max(facts.told["input"]["size"])
-    used = MODES[facts.told["mode"]].keyframes.max_side_px
+    source = max(facts.metrics.input.size)
+    used = MODES[facts.metrics.mode].keyframes.max_side_px
     finest = MODES["quality"].keyframes.max_side_px
     if source < _MIN_SOURCE_PX:
         yield Advice(
             finding=f"The pictures are only {source} px on their longer side.",
             step="Record in Full HD or 4K, or send the original files instead of copies from a messenger.",
         )
-    elif min(source, finest) > 1.25 * used and facts.told["status"] != "failed":
+    elif min(source, finest) > 1.25 * used and facts.metrics.status is not Status.FAILED:
         yield Advice(
             finding=f"Your pictures have {source} px on their longer side; this mode used {used}.",
             step=f"The mode quality uses up to {finest} px and takes longer.",

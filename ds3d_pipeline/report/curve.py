@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ds3d_pipeline.keyframes.sharpness_plot import ticks
 from ds3d_pipeline.report.words import duration
+from ds3d_pipeline.splats.report import CurvePoint
 
 SIZE_WH = (960, 300)
 _LEFT, _TOP, _RIGHT, _BOTTOM = 70.0, 20.0, 24.0, 44.0
@@ -31,9 +32,9 @@ class Curve:
     columns: tuple[Tick, ...]
 
 
-def draw_curve(looks: Sequence[Mapping[str, float]]) -> Curve | None:
+def draw_curve(looks: Sequence[CurvePoint]) -> Curve | None:
     """The drawing of `seconds` and `psnr_db` of every look; None for fewer than two."""
-    seen = [(look["seconds"], look["psnr_db"]) for look in looks if "psnr_db" in look]
+    seen = [(look.seconds, look.psnr_db) for look in looks if look.psnr_db is not None]
     if len(seen) < 2:
         return None
     last = max(seconds for seconds, _ in seen)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from ds3d_pipeline.depth.report import DepthReport
+from ds3d_pipeline.mesh.report import MeshReport
+from ds3d_pipeline.metrics.record import Metrics
+from ds3d_pipeline.pointcloud.report import PointcloudReport
+from ds3d_pipeline.poses.report import PosesReport
 from ds3d_pipeline.report.words import count
+from ds3d_pipeline.splats.report import SplatReport
 from ds3d_pipeline.stages.depth_maps import MIN_COVERAGE
 from ds3d_pipeline.stages.poses import MAX_REPROJECTION_ERROR_PX, MIN_REGISTERED
 
@@ -43,24 +47,24 @@ PSNR_DB = Scale(good=25.0, fair=20.0)
 SSIM = Scale(good=0.85, fair=0.7)
 
 
-def list_numbers(told: Mapping[str, Any]) -> list[Number]:
+def list_numbers(metrics: Metrics) -> list[Number]:
     """The tiles that these metrics have numbers for."""
     return [
-        *_poses(told["poses"]),
-        *_depth(told["depth"]),
-        *_surface(told["pointcloud"], told["mesh"]),
-        *_splat(told["splat"]),
+        *_poses(metrics.poses),
+        *_depth(metrics.depth),
+        *_surface(metrics.pointcloud, metrics.mesh),
+        *_splat(metrics.splat),
     ]
 
 
-def _poses(poses: Mapping[str, Any]) -> list[Number]:
-    if not poses:
+def _poses(poses: PosesReport | None) -> list[Number]:
+    if poses is None:
         return []
-    share, error = poses["registered"] / max(poses["total"], 1), poses["mean_reprojection_error_px"]
+    share, error = poses.registered / max(poses.total, 1), poses.mean_reprojection_error_px
     found = [
         Number(
             label="Frames placed",
-            value=f"{poses['registered']} of {poses['total']}",
+            value=f"{poses.registered} of {poses.total}",
             meaning="Frames whose camera position was found. Only these count for everything below.",
             grade=REGISTERED.grade(share),
         )
@@ -78,15 +82,15 @@ def _poses(poses: Mapping[str, Any]) -> list[Number]:
     return found
 
 
-def seen_share(depth: Mapping[str, Any]) -> float:
+def seen_share(depth: DepthReport) -> float:
     """Of all pixels, those with a depth that no learned model filled in."""
-    return depth["coverage"] - depth.get("estimated", 0)
+    return depth.coverage - (depth.estimated or 0)
 
 
-def _depth(depth: Mapping[str, Any]) -> list[Number]:
-    if "coverage" not in depth:
+def _depth(depth: DepthReport | None) -> list[Number]:
+    if depth is None:
         return []
-    seen, estimated = seen_share(depth), depth.get("estimated", 0)
+    seen, estimated = seen_share(depth), depth.estimated
     rest = f" Another {estimated:.1%} are a learned model's estimate." if estimated else ""
     return [
         Number(
@@ -98,38 +102,38 @@ def _depth(depth: Mapping[str, Any]) -> list[Number]:
     ]
 
 
-def _surface(cloud: Mapping[str, Any], mesh: Mapping[str, Any]) -> list[Number]:
+def _surface(cloud: PointcloudReport | None, mesh: MeshReport | None) -> list[Number]:
     found = []
-    if "points" in cloud:
-        found.append(Number(label="Points", value=count(cloud["points"]), meaning="In the point cloud."))
-    if "faces" in mesh:
-        side = mesh.get("texture_size") or 0
+    if cloud is not None:
+        found.append(Number(label="Points", value=count(cloud.points), meaning="In the point cloud."))
+    if mesh is not None:
+        side = mesh.texture_size
         skin = f"textured at {side} × {side} px" if side else "coloured at its vertices"
-        found.append(Number(label="Mesh faces", value=count(mesh["faces"]), meaning=f"Triangles, {skin}."))
+        found.append(Number(label="Mesh faces", value=count(mesh.faces), meaning=f"Triangles, {skin}."))
     return found
 
 
-def _splat(splat: Mapping[str, Any]) -> list[Number]:
-    if not splat:
+def _splat(splat: SplatReport | None) -> list[Number]:
+    if splat is None:
         return []
-    steps = splat.get("iterations", 0)
+    steps = splat.iterations
     how = f"Trained for {count(steps)} steps." if steps else "Untrained: one for each point."
-    found = [Number(label="Gaussians", value=count(splat["gaussians"]), meaning=how)]
-    held = splat.get("heldout")
+    found = [Number(label="Gaussians", value=count(splat.gaussians), meaning=how)]
+    held = splat.heldout
     if held:
-        photos = len(held["images"])
+        photos = len(held.images)
         found += [
             Number(
                 label="Held-out PSNR",
-                value=f"{held['psnr_db']:.1f} dB",
+                value=f"{held.psnr_db:.1f} dB",
                 meaning=f"Splat against {photos} photos that training never saw. Above 25 dB is good.",
-                grade=PSNR_DB.grade(held["psnr_db"]),
+                grade=PSNR_DB.grade(held.psnr_db),
             ),
             Number(
                 label="Held-out SSIM",
-                value=f"{held['ssim']:.2f}",
+                value=f"{held.ssim:.2f}",
                 meaning="Likeness of structure in the same photos; 1 is identical.",
-                grade=SSIM.grade(held["ssim"]),
+                grade=SSIM.grade(held.ssim),
             ),
         ]
     return found

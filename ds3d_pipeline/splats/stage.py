@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -23,6 +22,7 @@ from ds3d_pipeline.splats.kernels.parameters import gaussians_from_rows, rows_fr
 from ds3d_pipeline.splats.kernels.render import Engine, KernelEngine
 from ds3d_pipeline.splats.light import light_splat
 from ds3d_pipeline.splats.options import SplatOptions
+from ds3d_pipeline.splats.report import LastPhase, Scores, SplatReport
 from ds3d_pipeline.splats.training.checkpoint import Checkpoints, training_mark
 from ds3d_pipeline.splats.training.early_stopping import Watch
 from ds3d_pipeline.splats.training.initialization import settled, starting_splat, training_start
@@ -30,7 +30,7 @@ from ds3d_pipeline.splats.training.last_phase import train_on_all
 from ds3d_pipeline.splats.training.photos import Photo, read_cameras, read_photo, read_points
 from ds3d_pipeline.splats.training.pruning import clean
 from ds3d_pipeline.splats.training.schedule import recipe_for
-from ds3d_pipeline.splats.training.scores import Scores, draw, score
+from ds3d_pipeline.splats.training.scores import draw, score
 from ds3d_pipeline.splats.training.trainer import Trained, compile_kernels, train
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ _FEWEST_FOR_HOLDOUT = 8
 _FEWEST_FOR_TRAINING = 3
 
 
-def light(work: Work[SplatOptions]) -> dict[str, Any]:
+def light(work: Work[SplatOptions]) -> SplatReport:
     """The untrained splat: one Gaussian per dense point, or per sparse point where there is no other.
 
     Raises InputError where the input folder has no points.
@@ -49,15 +49,15 @@ def light(work: Work[SplatOptions]) -> dict[str, Any]:
     splat = light_splat(points, max_gaussians=options.max_gaussians, seed=options.seed)
     publish(work, splat)
     work.progress(1.0, f"{len(splat.means)} Gaussians")
-    return {"gaussians": len(splat.means), "iterations": 0, "initialised_from": source}
+    return SplatReport(gaussians=len(splat.means), iterations=0, initialised_from=source)
 
 
-def cpu(work: Work[SplatOptions]) -> dict[str, Any]:
+def cpu(work: Work[SplatOptions]) -> SplatReport:
     """The splat trained on the CPU; see `_trained`."""
     return _trained(work, KernelEngine())
 
 
-def gsplat(work: Work[SplatOptions]) -> dict[str, Any]:
+def gsplat(work: Work[SplatOptions]) -> SplatReport:
     """The splat trained on an NVIDIA GPU, by the same recipe.
 
     Raises StageError where gsplat cannot run here; see `_trained` for the rest.
@@ -68,7 +68,7 @@ def gsplat(work: Work[SplatOptions]) -> dict[str, Any]:
     return _trained(work, GsplatEngine())
 
 
-def _trained(work: Work[SplatOptions], engine: Engine) -> dict[str, Any]:
+def _trained(work: Work[SplatOptions], engine: Engine) -> SplatReport:
     """The trained splat, scored on photos that training never saw.
 
     Raises StageError where training ends further from those photos than the untrained splat it began with,
@@ -83,32 +83,32 @@ def _trained(work: Work[SplatOptions], engine: Engine) -> dict[str, Any]:
     rows, removed = clean(trained.rows, task.photos, task.start.means)
     after = score(rows, task.judged, task.options.sh_degree)
     refuse_worse(before, after)
-    last_phase = {"photos": 0, "iterations": 0}
+    last_phase = LastPhase()
     if task.options.join_heldout and task.heldout:
         rows, last_phase = run.train_on_all(trained)
     publish(work, gaussians_from_rows(rows))
     write_comparisons(work.output / "heldout", rows, task.heldout, task.options.sh_degree)
     run.checkpoints.remove()
     work.progress(1.0, f"{len(rows)} Gaussians", psnr=after.psnr_db)
-    return {
-        "gaussians": len(rows),
-        "sh_degree": task.options.sh_degree,
-        "iterations": trained.iterations,
-        "initialised_from": task.source,
-        "initial_gaussians": len(task.start.means),
-        "heldout": asdict(after) if task.heldout else None,
-        "initial_heldout": asdict(before) if task.heldout else None,
-        "last_phase": last_phase,
-        "train_psnr_db": trained.train_psnr_db,
-        "stopped": trained.stopped,
-        "training_seconds": trained.seconds,
-        "compile_seconds": seconds,
-        "seconds_per_iteration": trained.seconds / max(trained.iterations, 1),
-        "threads": threads,
-        "resumed_at": run.resumed_at,
-        "curve": run.watch.curve,
-        "removed": removed,
-    }
+    return SplatReport(
+        gaussians=len(rows),
+        sh_degree=task.options.sh_degree,
+        iterations=trained.iterations,
+        initialised_from=task.source,
+        initial_gaussians=len(task.start.means),
+        heldout=after if task.heldout else None,
+        initial_heldout=before if task.heldout else None,
+        last_phase=last_phase,
+        train_psnr_db=trained.train_psnr_db,
+        stopped=trained.stopped,
+        training_seconds=trained.seconds,
+        compile_seconds=seconds,
+        seconds_per_iteration=trained.seconds / max(trained.iterations, 1),
+        threads=threads,
+        resumed_at=run.resumed_at,
+        curve=tuple(run.watch.curve),
+        removed=removed,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,7 +239,7 @@ class _Run:
         log.info("%d iterations in %.1f s (%s)", trained.iterations, trained.seconds, trained.stopped)
         return trained
 
-    def train_on_all(self, trained: Trained) -> tuple[Float32, dict[str, int]]:
+    def train_on_all(self, trained: Trained) -> tuple[Float32, LastPhase]:
         """The published rows of a last phase on all photos, and how long it was."""
         task, report = self._task, self._work.progress.part(0.95, 0.97)
         last = train_on_all(
@@ -252,7 +252,7 @@ class _Run:
             engine=self._engine,
         )
         rows, _ = clean(last.rows, task.photos, task.start.means)
-        return rows, {"photos": len(task.photos), "iterations": last.iterations}
+        return rows, LastPhase(photos=len(task.photos), iterations=last.iterations)
 
     def _write_preview(self, done: float, rows: Float32) -> None:
         """`previews/<per mille done>.jpg`: the middle judged photo as the splat shows it now."""

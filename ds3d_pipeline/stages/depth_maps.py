@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ds3d_pipeline.depth.options import DepthOptions
+from ds3d_pipeline.depth.report import DepthReport
 from ds3d_pipeline.programs.rungs import Box, Load, Program, Rung
 from ds3d_pipeline.stages.stage import VALID_FILES, Gate, Knob, Stage, Verdict, boxed
 from ds3d_pipeline.storage.bundles import StageReport
@@ -54,7 +55,7 @@ def _check_files(folder: Path) -> Iterator[str]:
 
 
 def _coverage(report: StageReport) -> Verdict:
-    coverage = report.result["coverage"]
+    coverage = report.read(DepthReport).coverage
     text = f"Distance is known for {coverage:.0%} of all pixels"
     passed = coverage >= MIN_COVERAGE
     rest = "." if passed else f", less than {MIN_COVERAGE:.0%}."
@@ -66,6 +67,7 @@ CARD = Stage(
     label="Depth maps",
     about="Depth, normals and confidence of every registered keyframe in COLMAP's dense format.",
     options=DepthOptions,
+    report=DepthReport,
     code_version="5",
     reads=("poses",),
     rungs=(

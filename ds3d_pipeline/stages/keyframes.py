@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ds3d_pipeline.keyframes.options import KeyframesOptions
+from ds3d_pipeline.keyframes.report import KeyframesReport
 from ds3d_pipeline.programs.rungs import Load, Rung
 from ds3d_pipeline.stages.stage import Stage, worker_threads
 
@@ -17,6 +18,7 @@ CARD = Stage(
     label="Keyframes",
     about="The sharpest frame of every stretch of motion, upright and at the mode's size.",
     options=KeyframesOptions,
+    report=KeyframesReport,
     code_version="1",
     reads=("capture",),
     rungs=(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ds3d_pipeline.mesh.options import MeshOptions
+from ds3d_pipeline.mesh.report import MeshReport
 from ds3d_pipeline.programs.rungs import Load, Rung
 from ds3d_pipeline.stages.stage import VALID_FILES, Gate, Knob, Stage, Verdict
 from ds3d_pipeline.storage.bundles import StageReport
@@ -47,9 +48,10 @@ def _check_files(folder: Path) -> Iterator[str]:
 
 def _surface(report: StageReport) -> Verdict:
     """A surface of enough triangles, mostly in one piece and seen by photos."""
-    result = report.result
-    faces, piece = result["faces"], result.get("largest_piece", 1.0)
-    shown = (result.get("texture") or {}).get("shown", 1.0)
+    mesh = report.read(MeshReport)
+    faces = mesh.faces
+    piece = 1.0 if mesh.largest_piece is None else mesh.largest_piece
+    shown = 1.0 if mesh.texture is None else mesh.texture.shown
     wrong = [
         text
         for text, is_wrong in (
@@ -72,6 +74,7 @@ CARD = Stage(
     label="Mesh",
     about="A textured triangle mesh as glTF, Y up.",
     options=MeshOptions,
+    report=MeshReport,
     code_version="3",
     reads=("poses", "depth_maps", "pointcloud"),
     rungs=(

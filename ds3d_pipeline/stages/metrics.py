@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ds3d_pipeline.metrics.options import MetricsOptions
+from ds3d_pipeline.metrics.report import MetricsReport
 from ds3d_pipeline.stages.stage import Stage
 
 CARD = Stage(
@@ -10,6 +11,7 @@ CARD = Stage(
     label="Metrics",
     about="Status, reasons and numbers of a capture; publishes its files in one step.",
     options=MetricsOptions,
+    report=MetricsReport,
     code_version="1",
     reads=("capture", "keyframes", "poses", "depth_maps", "pointcloud", "mesh", "splat"),
     kinds=("json",),

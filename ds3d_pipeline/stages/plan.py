@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.rungs import Rung
 from ds3d_pipeline.stages.table import STAGE_CARDS
 from ds3d_pipeline.storage.bundles import Attempt
@@ -25,7 +26,7 @@ def plan_ladder(stage: str, options: Any, prefer: str | None = None) -> Plan:
     return Plan(
         rungs=tuple(rung.name for rung in ladder if reasons[rung.name] is None),
         passed_over=tuple(
-            Attempt(backend=name, outcome="passed over", reason=reason)
+            Attempt(backend=name, outcome=Outcome.PASSED_OVER, reason=reason)
             for name, reason in reasons.items()
             if reason
         ),

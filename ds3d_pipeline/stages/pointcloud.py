@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ds3d_pipeline.pointcloud.options import PointcloudOptions
+from ds3d_pipeline.pointcloud.report import PointcloudReport
 from ds3d_pipeline.programs.rungs import Rung
 from ds3d_pipeline.stages.stage import VALID_FILES, Stage
 
@@ -27,6 +28,7 @@ CARD = Stage(
     label="Point cloud",
     about="Coloured points with normals.",
     options=PointcloudOptions,
+    report=PointcloudReport,
     code_version="4",
     reads=("poses", "depth_maps"),
     rungs=(Rung(name="fusion", module="ds3d_pipeline.pointcloud", summary="fused depth maps"),),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.poses.report import PosesReport
 from ds3d_pipeline.programs.rungs import Box, Load, Program, Rung
 from ds3d_pipeline.stages.stage import (
     VALID_FILES,
@@ -64,16 +65,17 @@ def _check_files(folder: Path) -> Iterator[str]:
 
 
 def _registered(report: StageReport) -> Verdict:
-    placed, total = report.result["registered"], report.result["total"]
+    poses = report.read(PosesReport)
+    placed, total = poses.registered, poses.total
     passed = placed >= MIN_REGISTERED * total
     text = f"{placed} of {total} frames are placed."
     if not passed:
-        text = f"Only {placed} of {total} frames could be placed. {report.result.get('unplaced_text', '')}"
+        text = f"Only {placed} of {total} frames could be placed. {poses.unplaced_text}"
     return Verdict(passed=passed, text=text.strip(), numbers={"registered": placed, "total": total})
 
 
 def _reprojection(report: StageReport) -> Verdict:
-    error_px = report.result["mean_reprojection_error_px"]
+    error_px = report.read(PosesReport).mean_reprojection_error_px
     if error_px is None:
         return Verdict(passed=False, text="One camera alone has no points to project.")
     text = f"Points miss the photos by {error_px:.2f} px on average"
@@ -83,9 +85,10 @@ def _reprojection(report: StageReport) -> Verdict:
 
 
 def _gap(report: StageReport) -> Verdict:
-    gap = report.result.get("largest_gap", 0)
+    poses = report.read(PosesReport)
+    gap = poses.largest_gap
     text = "No frame is missing." if not gap else f"Frames missing in a row: {gap}."
-    text = f"{text} {report.result.get('unplaced_text', '')}".strip()
+    text = f"{text} {poses.unplaced_text}".strip()
     return Verdict(passed=gap <= MAX_GAP, text=text, numbers={"gap": gap})
 
 
@@ -94,6 +97,7 @@ CARD = Stage(
     label="Poses",
     about="Camera poses, intrinsics and sparse points in COLMAP's format, with undistorted images.",
     options=PosesOptions,
+    report=PosesReport,
     code_version="2",
     reads=("keyframes",),
     rungs=(

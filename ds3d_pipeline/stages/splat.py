@@ -9,6 +9,7 @@ from pathlib import Path
 from ds3d_pipeline.containers.engine import why_no_container
 from ds3d_pipeline.programs.rungs import Box, Load, Probe, Program, Rung
 from ds3d_pipeline.splats.options import SplatOptions
+from ds3d_pipeline.splats.report import SplatReport
 from ds3d_pipeline.stages.stage import VALID_FILES, Gate, Knob, Stage, Verdict
 from ds3d_pipeline.storage.bundles import StageReport
 
@@ -62,16 +63,17 @@ def _check_files(folder: Path) -> Iterator[str]:
 
 
 def _heldout(report: StageReport) -> Verdict:
-    held, light = report.result.get("heldout"), report.result.get("initial_heldout")
-    if not held or not light:
+    splat = report.read(SplatReport)
+    held, light = splat.heldout, splat.initial_heldout
+    if held is None or light is None:
         return Verdict(passed=True, text="Nothing to compare: no photo was held out of a training.")
-    gain = held["psnr_db"] - light["psnr_db"]
-    text = f"{held['psnr_db']:.1f} dB on photos it never saw, {light['psnr_db']:.1f} dB untrained."
+    gain = held.psnr_db - light.psnr_db
+    text = f"{held.psnr_db:.1f} dB on photos it never saw, {light.psnr_db:.1f} dB untrained."
     passed = gain >= MIN_GAIN_DB
     return Verdict(
         passed=passed,
         text=text if passed else f"Training brought the splat hardly anything: {text}",
-        numbers={"psnr_db": held["psnr_db"], "untrained_psnr_db": light["psnr_db"], "gain_db": gain},
+        numbers={"psnr_db": held.psnr_db, "untrained_psnr_db": light.psnr_db, "gain_db": gain},
     )
 
 
@@ -80,6 +82,7 @@ CARD = Stage(
     label="Splat",
     about="A 3D Gaussian splat in the 3DGS PLY convention.",
     options=SplatOptions,
+    report=SplatReport,
     code_version="4",
     reads=("poses", "pointcloud"),
     rungs=(

@@ -63,6 +63,8 @@ class Stage:
     about: str
     """What it makes, in one sentence."""
     options: type
+    report: type
+    """What its programs write as `result.json`."""
     code_version: str
     """Raised when it makes other files of the same input.
 

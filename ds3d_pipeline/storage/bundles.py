@@ -14,10 +14,11 @@ import shutil
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from upath import UPath
 
+from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.folders import file_sha256, sync_folder
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.storage.manifest import (
@@ -36,19 +37,21 @@ from ds3d_pipeline.storage.manifest import (
 )
 
 CURRENT = "CURRENT"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One rung of a ladder: `outcome` is ok, failed, crashed, cancelled, passed over or clamped.
-
-    A clamped one is followed by the outcome of its run at a smaller size.
-    """
+    """One rung of a ladder."""
 
     backend: str
-    outcome: str
+    outcome: Outcome
     reason: str = ""
     seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        # A word that is none of the outcomes raises ValueError here, and not where it is read.
+        object.__setattr__(self, "outcome", Outcome(self.outcome))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +66,17 @@ class StageReport:
     fingerprint: str
     """Hash of what the files depend on: code, options and the bundles read."""
     result: dict[str, Any]
-    """The program's own `result.json`."""
+    """The program's own `result.json`: `read` gives it as a record."""
     shortfall: str | None = None
     """What the artifact lacks because this backend made it; None where it lacks nothing."""
     faults: tuple[str, ...] = ()
     """What is wrong with the files themselves; such a bundle is kept to look at, and read by no stage."""
+
+    def read(self, report_type: type[T]) -> T:
+        """The result as the record of its stage; raises ValueError where it is none."""
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(report_type).validate_python(self.result)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,8 +75,8 @@ def test_its_maps_become_ours(work, tmp_path):
     run_stereo(work, tmp_path)
     put_maps(work, ["000002.png", "000003.png"])
     result = colmap_depth(work)
-    assert (result["maps"], result["coverage"]) == (2, 0.75)
-    assert result["colmap"].startswith("COLMAP 4.1")
+    assert (result.maps, result.coverage) == (2, 0.75)
+    assert result.colmap.startswith("COLMAP 4.1")
     found = read_depth_maps(work.output, read_reconstruction(work.input / "sparse"))
     assert [one.image for one in found] == ["000002.png", "000003.png"]
     for one in found:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.depth.options import DepthOptions
 from ds3d_pipeline.execution.freshness import find_fresh, fingerprint
 from ds3d_pipeline.names import STAGES
@@ -12,6 +13,18 @@ from ds3d_pipeline.storage.registrations import upload_files
 from ds3d_pipeline_tests.homes import make_home, put_bundle
 
 CAPTURE = "wall-00000000"
+RESULTS = {
+    "capture": {"kind": "photos", "files": 3, "bytes": 9, "sha256": "0"},
+    "keyframes": {
+        "kept": 3,
+        "considered": 3,
+        "dropped": {},
+        "median_sharpness": 0.2,
+        "size": [640, 480],
+        "cameras": 1,
+    },
+    "poses": {"registered": 3, "total": 3, "mean_reprojection_error_px": 0.5, "points": 90},
+}
 
 
 @pytest.fixture
@@ -27,15 +40,14 @@ def made(tmp_path):
     read = {name: file_sha256(path) for name, path in upload_files(home, CAPTURE).items()}
     for stage in ("capture", "keyframes", "poses"):
         mark = fingerprint(stage, options[stage], None, read)
-        read = {stage: put_bundle(home, stage, CAPTURE, mark).data_version}
+        read = {stage: put_bundle(home, stage, CAPTURE, mark, result=RESULTS[stage]).data_version}
     stereo = (
         *plan_ladder("depth_maps", options["depth_maps"]).passed_over,
         Attempt(backend="patchmatch", outcome="ok"),
     )
     mark = fingerprint("depth_maps", options["depth_maps"], None, read)
-    put_bundle(
-        home, "depth_maps", CAPTURE, mark, attempts=stereo, result={"not_filled": "There is no model."}
-    )
+    result = {"maps": 3, "coverage": 0.5, "estimated": 0.0, "not_filled": "There is no model."}
+    put_bundle(home, "depth_maps", CAPTURE, mark, attempts=stereo, result=result)
     return home, options, tmp_path / "model.onnx"
 
 
@@ -44,3 +56,18 @@ def test_maps_that_could_not_be_filled_are_made_again_once_there_is_a_model(made
     assert "depth_maps" in find_fresh(home, CAPTURE, options, {})
     model.write_bytes(b"a model")
     assert list(find_fresh(home, CAPTURE, options, {})) == ["capture", "keyframes", "poses"]
+
+
+def test_a_report_of_another_edition_counts_as_stale(tmp_path):
+    home, options = make_home(tmp_path / "home"), {"capture": CaptureOptions()}
+    folder = home.registered / CAPTURE
+    folder.mkdir(exist_ok=True)
+    for name in ("request.json", "upload.json"):
+        (folder / name).write_text("{}")
+    read = {name: file_sha256(path) for name, path in upload_files(home, CAPTURE).items()}
+    every = {stage: DepthOptions() for stage in STAGES} | options
+    mark = fingerprint("capture", every["capture"], None, read)
+    put_bundle(home, "capture", CAPTURE, mark, result=RESULTS["capture"])
+    assert list(find_fresh(home, CAPTURE, every, {})) == ["capture"]
+    put_bundle(home, "capture", CAPTURE, mark, result={"photos": 3})
+    assert list(find_fresh(home, CAPTURE, every, {})) == []

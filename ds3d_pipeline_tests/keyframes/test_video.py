@@ -27,11 +27,11 @@ def test_files_and_records(tmp_path):
     names = [frame["image"] for frame in keyframes["frames"]]
     assert names == [f"{n:06d}.jpg" for n in range(1, len(names) + 1)]
     assert sorted(p.name for p in (work.output / "images").iterdir()) == names
-    assert result["kept"] == len(names)
-    assert result["considered"] == 60
-    assert result["size"] == [320, 240]
-    assert result["fps"] == pytest.approx(30, abs=0.1)
-    assert result["total_motion"] == pytest.approx(59 * 4 / DIAGONAL, rel=0.05)
+    assert result.kept == len(names)
+    assert result.considered == 60
+    assert result.size == (320, 240)
+    assert result.fps == pytest.approx(30, abs=0.1)
+    assert result.total_motion == pytest.approx(59 * 4 / DIAGONAL, rel=0.05)
     assert 0 < (work.output / "contact_sheet.jpg").stat().st_size < 50_000
     assert 0 < (work.output / "sharpness.png").stat().st_size < 50_000
     progress = [json.loads(line)["fraction"] for line in (work.output / "progress.jsonl").open()]

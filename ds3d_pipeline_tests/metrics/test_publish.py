@@ -9,6 +9,7 @@ STORY = Story(capture="a", mode="balanced")
 PLACED = {
     "registered": 12,
     "total": 12,
+    "points": 900,
     "mean_reprojection_error_px": 0.5,
     "unplaced_text": "",
     "diagnosis": None,

@@ -7,6 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from ds3d_pipeline.poses.gps import fit_gps
 from ds3d_pipeline.poses.normalize import normalize
+from ds3d_pipeline.poses.report import MetricScale
 from ds3d_pipeline.scene import Exif, Keyframe
 
 HOME = (47.37, 8.54, 430.0)
@@ -116,8 +117,8 @@ def test_few_places_are_refused():
 def test_the_world_is_in_metres_or_says_that_it_is_not():
     model, places = model_at(ring(60)), ring(60)
     scale = normalize(model, frames_at(places + noise(0.5)))
-    assert isinstance(scale, dict)
-    assert (scale["unit"], scale["from"], scale["photos"]) == ("m", "gps", COUNT)
+    assert isinstance(scale, MetricScale)
+    assert (scale.unit, scale.origin, scale.photos) == ("m", "gps", COUNT)
     centres = np.stack([model.images[i + 1].projection_center() for i in range(COUNT)])
     assert np.linalg.norm(centres[0] - centres[12]) == pytest.approx(120, rel=0.02)
     assert np.ptp(centres[:, 1]) < 6, "the walk is level: +y is down"

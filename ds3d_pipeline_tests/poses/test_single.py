@@ -55,14 +55,14 @@ def test_the_sharpest_photo_is_at_the_origin(tmp_path):
     np.testing.assert_array_equal(view.K, [[130, 0, 60], [0, 130, 45], [0, 0, 1]])
     assert len(model.points_in_world) == len(view.point_ids) == 0
     assert [path.name for path in (tmp_path / "output" / "images").iterdir()] == ["000002.jpg"]
-    assert (result["registered"], result["total"], result["points"]) == (1, 3, 0)
-    assert result["mean_reprojection_error_px"] is None
-    assert result["unregistered"] == ["000001.jpg", "000003.jpg"]
-    assert result["focal_from"] == "EXIF"
+    assert (result.registered, result.total, result.points) == (1, 3, 0)
+    assert result.mean_reprojection_error_px is None
+    assert result.unregistered == ("000001.jpg", "000003.jpg")
+    assert result.focal_from == "EXIF"
 
 
 def test_without_exif_a_phone_is_assumed(tmp_path):
     result = run(tmp_path)
     (view,) = read_reconstruction(tmp_path / "output" / "sparse").views
-    assert result["focal_from"] == "assumed"
+    assert result.focal_from == "assumed"
     assert view.K[0, 0] == pytest.approx(26 / 43.2666 * math.hypot(120, 90), rel=1e-4)

@@ -3,8 +3,7 @@
 import pytest
 
 from ds3d_pipeline.report.numbers import list_numbers
-
-TOLD = {"poses": {}, "pointcloud": {}, "mesh": {}, "splat": {}}
+from ds3d_pipeline_tests.report.metrics import make_metrics
 
 
 @pytest.mark.parametrize(
@@ -21,7 +20,7 @@ TOLD = {"poses": {}, "pointcloud": {}, "mesh": {}, "splat": {}}
     ],
 )
 def test_what_a_model_filled_in_is_told_apart_from_what_was_seen(depth, value, grade, rest):
-    (tile,) = list_numbers({**TOLD, "depth": depth})
+    (tile,) = list_numbers(make_metrics(depth=depth))
     assert (tile.value, tile.grade) == (value, grade)
     assert tile.meaning.endswith(rest)
     assert ("estimate" in tile.meaning) == bool(rest)

@@ -16,12 +16,13 @@ from ds3d_pipeline.formats.ply import write_pointcloud
 from ds3d_pipeline.formats.splat_ply import read_splat_ply
 from ds3d_pipeline.formats.spz import read_spz
 from ds3d_pipeline.programs.contract import STAGE_ERROR_EXIT, program_main
-from ds3d_pipeline.programs.records import write_json
+from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.scene import PointCloud
 from ds3d_pipeline.splats.kernels import reference
 from ds3d_pipeline.splats.kernels.parameters import LOG_SCALE, LOGIT, SH, rows_from_gaussians
 from ds3d_pipeline.splats.light import SH_C0
 from ds3d_pipeline.splats.options import SplatOptions
+from ds3d_pipeline.splats.report import SplatReport
 from ds3d_pipeline.splats.stage import cpu, light
 from ds3d_pipeline.splats.training.photos import as_float
 from ds3d_pipeline.splats.training.scores import photo_camera, psnr_db, score
@@ -84,8 +85,8 @@ def run(folder, output, backend, **options) -> int:
 def test_light_makes_one_gaussian_per_dense_point(capture, tmp_path):
     assert run(capture, tmp_path / "out", "light") == 0
     splat = read_splat_ply(tmp_path / "out" / "splat.ply")
-    result = json.loads((tmp_path / "out" / "result.json").read_text())
-    assert result == {"gaussians": 150, "iterations": 0, "initialised_from": "dense"}
+    result = read_json(tmp_path / "out" / "result.json", SplatReport)
+    assert result == SplatReport(gaussians=150, iterations=0, initialised_from="dense")
     assert len(splat.means) == 150
     packed = gzip.decompress((tmp_path / "out" / "splat.ply.gz").read_bytes())
     assert packed == (tmp_path / "out" / "splat.ply").read_bytes()

@@ -5,18 +5,28 @@ import pytest
 from ds3d_pipeline.stages.table import STAGE_CARDS, judge, missed_gates
 from ds3d_pipeline.storage.bundles import Attempt, StageReport
 
+
+def scores(psnr_db):
+    return {"images": ["1.jpg"], "psnr_db": psnr_db, "ssim": 0.8}
+
+
+def texture(shown):
+    return {"charts": 9, "scale": 1.0, "filled": 0.7, "shown": shown, "gains": [0.9, 1.1]}
+
+
 GOOD = {
     "poses": {
         "registered": 29,
         "total": 30,
+        "points": 900,
         "mean_reprojection_error_px": 0.6,
         "largest_gap": 1,
         "unplaced_text": "Not placed: b.jpg, between a.jpg and c.jpg.",
     },
     "depth_maps": {"coverage": 0.7},
     "pointcloud": {"points": 9},
-    "mesh": {"faces": 5000, "largest_piece": 0.9, "texture": {"shown": 0.95}},
-    "splat": {"heldout": {"psnr_db": 24.0}, "initial_heldout": {"psnr_db": 18.0}},
+    "mesh": {"vertices": 2600, "faces": 5000, "largest_piece": 0.9, "texture": texture(0.95)},
+    "splat": {"gaussians": 9, "iterations": 9, "heldout": scores(24.0), "initial_heldout": scores(18.0)},
 }
 
 
@@ -53,8 +63,8 @@ def test_good_numbers_pass_every_gate(stage):
         ("depth_maps", {"coverage": 0.2}, "depth_coverage", "20% of all pixels"),
         ("mesh", {"faces": 12}, "mesh_sanity", "only 12 triangles"),
         ("mesh", {"largest_piece": 0.3}, "mesh_sanity", "30% of the surface"),
-        ("mesh", {"texture": {"shown": 0.2}}, "mesh_sanity", "20% of its surface"),
-        ("splat", {"heldout": {"psnr_db": 18.2}}, "heldout_psnr", "18.2 dB"),
+        ("mesh", {"texture": texture(0.2)}, "mesh_sanity", "20% of its surface"),
+        ("splat", {"heldout": scores(18.2)}, "heldout_psnr", "18.2 dB"),
         ("splat", {"faults": ("splat.ply ends early.",)}, "valid_files", "ends early"),
     ],
 )

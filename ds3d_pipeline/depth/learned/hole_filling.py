@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +111,15 @@ class HoleOptions:
     """Other views that must agree; one is enough where a view has only one source."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class FilledShares:
+    """Fractions of the pixels of all maps: with a depth that is believed, with one that is not, filled in."""
+
+    coverage: float
+    doubtful: float
+    estimated: float
+
+
 @dataclass(kw_only=True)
 class HoleFilling:
     """The maps of one capture in `maps`, where stereo wrote them; `scratch` is a folder that this fills.
@@ -125,7 +133,7 @@ class HoleFilling:
     source_views: int
     options: HoleOptions = field(default_factory=HoleOptions)
 
-    def fill(self, report: Report = lambda fraction, message: None) -> dict[str, Any]:
+    def fill(self, report: Report = lambda fraction, message: None) -> FilledShares:
         """Rewrites every map that gets an estimate; returns shares of the pixels of all maps.
 
         All estimates are made before the first map changes, so a model that fails leaves stereo as it was.
@@ -145,7 +153,7 @@ class HoleFilling:
             shares.append(self._rewrite(view))
             report(ESTIMATING_SHARE + (1 - ESTIMATING_SHARE) * done / len(views), f"filling {view.image}")
         coverage, doubtful, estimated = np.mean(shares, axis=0).tolist()
-        return {"coverage": coverage, "doubtful": doubtful, "estimated": estimated}
+        return FilledShares(coverage=coverage, doubtful=doubtful, estimated=estimated)
 
     @cached_property
     def _store(self) -> DepthStore:

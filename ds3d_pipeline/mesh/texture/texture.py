@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.mesh.adjacency import neighbour_pairs
+from ds3d_pipeline.mesh.report import TextureReport
 from ds3d_pipeline.mesh.texture.atlas import lay_out, with_uvs
 from ds3d_pipeline.mesh.texture.bake import BakeOptions, bake
 from ds3d_pipeline.mesh.texture.charts import chart_labels, projections
@@ -19,21 +20,6 @@ from ds3d_pipeline.mesh.texture.view_quality import SurveyOptions, robust_weight
 from ds3d_pipeline.scene import Mesh, View
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TextureReport:
-    """How the texture came out."""
-
-    charts: int
-    scale: float
-    """Texels per photo pixel."""
-    filled: float
-    """Share of the texture that belongs to the mesh."""
-    shown: float
-    """Share of that which at least one photo shows; the rest is filled from its neighbours."""
-    gains: tuple[float, float]
-    """Least and largest factor that levelled the photos' exposure."""
 
 
 def textured(

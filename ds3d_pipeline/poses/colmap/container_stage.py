@@ -6,8 +6,8 @@ those of the pycolmap rung.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pycolmap
 
@@ -18,6 +18,7 @@ from ds3d_pipeline.poses.colmap.script import DATABASE, MODELS, PAIRS, cameras_o
 from ds3d_pipeline.poses.matching.features import extract_all
 from ds3d_pipeline.poses.matching.pairs import choose_pairs
 from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.poses.report import MappingAttempt, PosesReport, PosesScript
 from ds3d_pipeline.programs.colmap_cli import SCRIPT, VERSION
 from ds3d_pipeline.programs.contract import Work
 from ds3d_pipeline.programs.folders import clear_folder
@@ -29,7 +30,7 @@ LOOK_SIDE_PX, LOOK_FEATURES = 640, 1000
 HOW = "how.txt"
 
 
-def write_script(work: Work[PosesOptions]) -> dict[str, Any]:
+def write_script(work: Work[PosesOptions]) -> PosesScript:
     """Writes `scratch/` with the script, the images of each camera and the pairs to match."""
     keyframes = read_json(work.input / "keyframes.json", Keyframes)
     frames = _in_order(keyframes)
@@ -47,7 +48,7 @@ def write_script(work: Work[PosesOptions]) -> dict[str, Any]:
     script = make_script(frames, work.options, given_K(work.options, frames))
     (scratch / SCRIPT).write_text(script, encoding="utf-8")
     (scratch / HOW).write_text(how, encoding="utf-8")
-    return {"pairs": how}
+    return PosesScript(pairs=how)
 
 
 def _in_order(keyframes: Keyframes) -> list[Keyframe]:
@@ -58,7 +59,7 @@ def _write_lines(path: Path, lines: list[str]) -> None:
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def read_models(work: Work[PosesOptions]) -> dict[str, Any]:
+def read_models(work: Work[PosesOptions]) -> PosesReport:
     """Writes `sparse/` and undistorted `images/`. Raises StageError where too few frames can be placed.
 
     Where COLMAP placed few, its matches are mapped once more here, with looser thresholds.
@@ -73,8 +74,8 @@ def read_models(work: Work[PosesOptions]) -> dict[str, Any]:
         attempts.append(_tell_attempt(again, how, loose=True))
         model = max(model, again, key=size_of)
     watch.lap("mapping")
-    result = {"colmap": (scratch / VERSION).read_text(encoding="utf-8").strip()}
-    return conclude(work, keyframes, model, attempts, watch) | result
+    version = (scratch / VERSION).read_text(encoding="utf-8").strip()
+    return replace(conclude(work, keyframes, model, attempts, watch), colmap=version)
 
 
 def _best_model(work: Work[PosesOptions], scratch: Path) -> pycolmap.Reconstruction | None:
@@ -86,6 +87,6 @@ def _best_model(work: Work[PosesOptions], scratch: Path) -> pycolmap.Reconstruct
     return merge(models, scratch / DATABASE, work.input / "images", scratch / MODELS, options)
 
 
-def _tell_attempt(model: pycolmap.Reconstruction | None, how: str, *, loose: bool) -> dict[str, Any]:
+def _tell_attempt(model: pycolmap.Reconstruction | None, how: str, *, loose: bool) -> MappingAttempt:
     placed, points = size_of(model)
-    return {"loose": loose, "more": 1, "pairs": how, "registered": placed, "points": points}
+    return MappingAttempt(loose=loose, more=1, pairs=how, registered=placed, points=points)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pycolmap
@@ -22,8 +22,9 @@ from ds3d_pipeline.poses.diagnosis.match_matrix import write_match_matrix
 from ds3d_pipeline.poses.diagnosis.placement import tell_placement
 from ds3d_pipeline.poses.matching.features import extract_all, fill_database
 from ds3d_pipeline.poses.matching.pairs import choose_pairs
-from ds3d_pipeline.poses.normalize import Scale, normalize
+from ds3d_pipeline.poses.normalize import normalize
 from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.poses.report import CameraModel, MappingAttempt, PosesReport, SceneScale
 from ds3d_pipeline.programs.contract import Work
 from ds3d_pipeline.programs.folders import clear_folder
 from ds3d_pipeline.programs.records import read_json
@@ -36,7 +37,7 @@ ENOUGH = 0.85
 log = logging.getLogger(__name__)
 
 
-def map_with_pycolmap(work: Work[PosesOptions]) -> dict[str, Any]:
+def map_with_pycolmap(work: Work[PosesOptions]) -> PosesReport:
     """Writes `sparse/` and undistorted `images/`. Raises StageError where too few frames can be placed."""
     keyframes = read_json(work.input / "keyframes.json", Keyframes)
     pycolmap.set_random_seed(work.options.seed)
@@ -50,9 +51,9 @@ def conclude(
     work: Work[PosesOptions],
     keyframes: Keyframes,
     model: pycolmap.Reconstruction | None,
-    attempts: list[dict[str, Any]],
+    attempts: Sequence[MappingAttempt],
     watch: Stopwatch,
-) -> dict[str, Any]:
+) -> PosesReport:
     """Judges, refines, measures and writes the model that the matches in `scratch/database.db` gave.
 
     Raises StageError where too few frames are placed.
@@ -66,14 +67,23 @@ def conclude(
     watch.lap("diagnosis")
     model, estimated = refine(model, fixed=work.options.K is not None)
     watch.lap("mapping")
-    result = _measure(model, keyframes, database) | {"intrinsics": estimated, "attempts": attempts}
-    result |= {"diagnosis": asdict(diagnosis) if diagnosis else None, "evidence": summarize(evidence)}
+    report = _measure(model, keyframes, database)
     work.progress(0.9, "undistorting")
     scale = _write(model, work, scratch, keyframes)
     watch.lap("undistortion")
     work.progress(1.0, "done")
-    result |= {"scale": scale, "pairs": attempts[-1]["pairs"], "retries": len(attempts) - 1}
-    return result | {"seed": work.options.seed, "phase_seconds": watch.seconds}
+    return replace(
+        report,
+        intrinsics=estimated,
+        attempts=tuple(attempts),
+        diagnosis=diagnosis,
+        evidence=summarize(evidence),
+        scale=scale,
+        pairs=attempts[-1].pairs,
+        retries=len(attempts) - 1,
+        seed=work.options.seed,
+        phase_seconds=watch.seconds,
+    )
 
 
 class Stopwatch:
@@ -92,7 +102,7 @@ class Stopwatch:
 
 def _map(
     work: Work[PosesOptions], keyframes: Keyframes, scratch: Path, watch: Stopwatch
-) -> tuple[pycolmap.Reconstruction | None, list[dict[str, Any]]]:
+) -> tuple[pycolmap.Reconstruction | None, list[MappingAttempt]]:
     """The best model of up to three tries, which end where enough frames are placed; tells each try.
 
     The second try maps the same matches with looser thresholds, the third those of twice the features. The
@@ -107,7 +117,7 @@ def _map(
         model = map_once(work, database, total, loose=loose)
         watch.lap("mapping")
         placed, points = size_of(model)
-        attempts.append({"loose": loose, "more": more, "pairs": how, "registered": placed, "points": points})
+        attempts.append(MappingAttempt(loose=loose, more=more, pairs=how, registered=placed, points=points))
         best = max(best, model, key=size_of)
         if placed >= ENOUGH * total:
             break
@@ -150,23 +160,23 @@ def map_once(
     return map_images(database, work.input / "images", database.parent / "sparse", options, report)
 
 
-def _measure(model: pycolmap.Reconstruction, keyframes: Keyframes, database: Path) -> dict[str, Any]:
+def _measure(model: pycolmap.Reconstruction, keyframes: Keyframes, database: Path) -> PosesReport:
     placed = {image.name for image in model.images.values() if image.has_pose}
-    cameras = [
-        {"model": camera.model.name, "params": [round(float(p), 4) for p in camera.params]}
+    cameras = tuple(
+        CameraModel(model=camera.model.name, params=tuple(round(float(p), 4) for p in camera.params))
         for camera in model.cameras.values()
-    ]
-    return {
-        "registered": len(placed),
-        "total": len(keyframes.frames),
-        "mean_reprojection_error_px": float(model.compute_mean_reprojection_error()),
-        "points": int(model.num_points3D()),
-        "mean_track_length": float(model.compute_mean_track_length()),
-        "unregistered": [frame.image for frame in keyframes.frames if frame.image not in placed],
-        **tell_placement(keyframes, placed),
-        "cameras": cameras,
-        "matches": _describe_matches(database),
-    }
+    )
+    return PosesReport(
+        registered=len(placed),
+        total=len(keyframes.frames),
+        mean_reprojection_error_px=float(model.compute_mean_reprojection_error()),
+        points=int(model.num_points3D()),
+        mean_track_length=float(model.compute_mean_track_length()),
+        unregistered=tuple(frame.image for frame in keyframes.frames if frame.image not in placed),
+        **vars(tell_placement(keyframes, placed)),
+        cameras=cameras,
+        matches=_describe_matches(database),
+    )
 
 
 def _describe_matches(database: Path) -> str:
@@ -181,7 +191,7 @@ def _describe_matches(database: Path) -> str:
 
 def _write(
     model: pycolmap.Reconstruction, work: Work[PosesOptions], scratch: Path, keyframes: Keyframes
-) -> Scale:
+) -> SceneScale:
     """Undistorted PINHOLE images and the model in our world frame, whole or not at all; tells the unit."""
     flat = flatten(model, work.input / "images", scratch / "images")
     scale = normalize(flat, keyframes.frames)

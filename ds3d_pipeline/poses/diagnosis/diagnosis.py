@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -18,6 +16,7 @@ from ds3d_pipeline.poses.diagnosis.evidence import (
     PairEvidence,
     widest_parallax_deg,
 )
+from ds3d_pipeline.poses.report import Diagnosis
 
 LINK_INLIERS = 20
 """Fewer are met by chance, too."""
@@ -37,7 +36,6 @@ def linked_groups(frames: int, pairs: Sequence[PairEvidence]) -> list[list[int]]
     return sorted((group for group in groups if len(group) >= needed), key=len, reverse=True)
 
 
-Kind = Literal["few frames", "texture", "blur", "parallax", "groups", "moving scene", "overlap"]
 GOOD_SHARE = 0.8
 """Of the frames, placed: nothing to explain."""
 POOR_POINTS_PER_FRAME = 150
@@ -52,15 +50,6 @@ MIN_HOMOGRAPHY_SHARE = 0.85
 MIN_TRIANGULATION_ANGLE_DEG = 2.0
 MIN_INLIER_RATIO = 0.5
 ENOUGH_MATCHES = 60
-
-
-@dataclass(frozen=True, kw_only=True)
-class Diagnosis:
-    """One cause in a sentence with numbers, one remedy."""
-
-    kind: Kind
-    cause: str
-    remedy: str
 
 
 def diagnose(evidence: Evidence, min_registered: int = 3) -> Diagnosis | None:

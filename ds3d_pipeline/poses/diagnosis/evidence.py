@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from ds3d_pipeline.formats.images import shrunk
 from ds3d_pipeline.keyframes.sharpness import MEASURE_SIDE_PX, local_variance
+from ds3d_pipeline.poses.report import EvidenceSummary
 from ds3d_pipeline.scene import Float64, UInt8
 
 FEW_FEATURES = 300
@@ -175,20 +176,20 @@ def _homography_share(pair: MatchedPair) -> float:
     return 0.0 if mask is None else float(np.mean(mask))
 
 
-def summarize(evidence: Evidence) -> dict[str, float | None]:
-    """The numbers of a result: medians over frames and pairs, None where there was nothing to measure."""
+def summarize(evidence: Evidence) -> EvidenceSummary:
+    """The numbers that a report gives: medians over frames and pairs."""
     pairs, model = evidence.pairs, evidence.model
     shares = [pair.homography_share for pair in pairs if pair.homography_share is not None]
-    return {
-        "features_per_frame": _median([frame.features for frame in evidence.frames]),
-        "matched_pairs": len(pairs),
-        "inliers_per_pair": _median([pair.inliers for pair in pairs]),
-        "inlier_ratio": _median([pair.inliers / pair.matches for pair in pairs if pair.matches]),
-        "homography_share": _median(shares),
-        "parallax_deg": widest_parallax_deg(pairs),
-        "triangulation_angle_deg": round(model.triangulation_angle_deg, 2) if model else None,
-        "points_per_frame": round(model.points_per_frame, 1) if model else None,
-    }
+    return EvidenceSummary(
+        features_per_frame=_median([frame.features for frame in evidence.frames]),
+        matched_pairs=len(pairs),
+        inliers_per_pair=_median([pair.inliers for pair in pairs]),
+        inlier_ratio=_median([pair.inliers / pair.matches for pair in pairs if pair.matches]),
+        homography_share=_median(shares),
+        parallax_deg=widest_parallax_deg(pairs),
+        triangulation_angle_deg=round(model.triangulation_angle_deg, 2) if model else None,
+        points_per_frame=round(model.points_per_frame, 1) if model else None,
+    )
 
 
 def widest_parallax_deg(pairs: Sequence[PairEvidence]) -> float | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
+from ds3d_pipeline.poses.report import UnplacedFrame
 from ds3d_pipeline.scene import Keyframe, Keyframes
 
 MOST_NAMED = 3
@@ -17,28 +18,33 @@ def frame_name(frame: Keyframe) -> str:
     return frame.source if frame.timestamp_s is None else f"{frame.timestamp_s:.2f} s"
 
 
-def tell_placement(keyframes: Keyframes, placed: Collection[str]) -> dict[str, Any]:
-    """What a rung's result says of the frames given the images of those `placed`.
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """The fields of `PosesReport` about keyframes that are not registered."""
 
-    `unplaced` lists the others with the nearest placed frames `after` and `before` which they come, None at
-    the ends; `largest_gap` is the longest run of them; `unplaced_text` names them in one sentence.
-    """
+    unplaced: tuple[UnplacedFrame, ...]
+    largest_gap: int
+    unplaced_text: str
+
+
+def tell_placement(keyframes: Keyframes, placed: Collection[str]) -> Placement:
+    """What a report says of the frames given the images of those `placed`."""
     runs = unplaced_runs(keyframes.frames, placed)
-    return {
-        "unplaced": [
-            {
-                "image": frame.image,
-                "source": frame.source,
-                "timestamp_s": frame.timestamp_s,
-                "after": _name_at(keyframes.frames, start - 1),
-                "before": _name_at(keyframes.frames, end),
-            }
+    return Placement(
+        unplaced=tuple(
+            UnplacedFrame(
+                image=frame.image,
+                source=frame.source,
+                timestamp_s=frame.timestamp_s,
+                after=_name_at(keyframes.frames, start - 1),
+                before=_name_at(keyframes.frames, end),
+            )
             for start, end in runs
             for frame in keyframes.frames[start:end]
-        ],
-        "largest_gap": max((end - start for start, end in runs), default=0),
-        "unplaced_text": _sentence(keyframes.frames, runs),
-    }
+        ),
+        largest_gap=max((end - start for start, end in runs), default=0),
+        unplaced_text=_sentence(keyframes.frames, runs),
+    )
 
 
 def unplaced_runs(frames: Sequence[Keyframe], placed: Collection[str]) -> list[tuple[int, int]]:

@@ -13,8 +13,9 @@ import numpy as np
 import pycolmap
 
 from ds3d_pipeline.geometry.cameras import intrinsics
-from ds3d_pipeline.poses.normalize import Scale, normalize
+from ds3d_pipeline.poses.normalize import normalize
 from ds3d_pipeline.poses.opencv.model import Cameras, Model, Tracks, normalized
+from ds3d_pipeline.poses.report import SceneScale
 from ds3d_pipeline.programs.folders import clear_folder
 from ds3d_pipeline.scene import Float64, Keyframe, UInt8
 
@@ -58,7 +59,7 @@ def write_model(
     tracks: Tracks,
     cameras: Cameras,
     model: Model,
-) -> Scale:
+) -> SceneScale:
     """Writes `images/` and `sparse/` into `output`, whole or not at all; tells the unit.
 
     `frames` are the model's images.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from ds3d_pipeline.poses.opencv.model import Cameras, Model, Tracks, point_error
 from ds3d_pipeline.poses.opencv.tracks import build_tracks
 from ds3d_pipeline.poses.opencv.two_view import first_pairs
 from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.poses.report import CameraModel, PosesReport
 from ds3d_pipeline.programs.contract import Work
 from ds3d_pipeline.programs.records import read_json
 from ds3d_pipeline.scene import Float64, Keyframe, Keyframes
@@ -37,7 +37,7 @@ SIGMA_GIVEN, SIGMA_EXIF, SIGMA_VOTED, SIGMA_GUESSED = 1e-4, 0.1, 0.2, 0.5
 """How far the focal length may be off, by where it is from."""
 
 
-def map_with_opencv(work: Work[PosesOptions]) -> dict[str, Any]:
+def map_with_opencv(work: Work[PosesOptions]) -> PosesReport:
     """Writes `sparse/` and undistorted `images/`. Raises StageError where too few frames can be placed."""
     keyframes = read_json(work.input / "keyframes.json", Keyframes)
     frames = sorted(keyframes.frames, key=lambda frame: frame.image)
@@ -57,21 +57,23 @@ def map_with_opencv(work: Work[PosesOptions]) -> dict[str, Any]:
     write_match_matrix(work.output / "matches.jpg", evidence)
     assert model is not None, "judge raises where there is no model"
     result = _measure(mapped, model, keyframes, frames)
-    result |= {"diagnosis": asdict(diagnosis) if diagnosis else None, "evidence": summarize(evidence)}
     work.progress(0.9, "undistorting")
     scale = write_model(work.output, images, frames, mapped.tracks, mapped.cameras, model)
     times.append(time.monotonic())
     phases = ("features", "matching", "mapping", "undistortion")
     seconds = {name: round(b - a, 2) for name, a, b in zip(phases, times, times[1:], strict=False)}
     work.progress(1.0, "done")
-    return result | {
-        "scale": scale,
-        "matches": _describe(matches),
-        "pairs": how,
-        "retries": mapped.retries,
-        "seed": work.options.seed,
-        "phase_seconds": seconds,
-    }
+    return replace(
+        result,
+        diagnosis=diagnosis,
+        evidence=summarize(evidence),
+        scale=scale,
+        matches=_describe(matches),
+        pairs=how,
+        retries=mapped.retries,
+        seed=work.options.seed,
+        phase_seconds=seconds,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,34 +176,36 @@ def _model_pixels(features: Features, cameras: Cameras) -> Float64:
     return pixels if cameras.K is None else squared(pixels, cameras.K, cameras.centres_px[0])
 
 
-def _measure(
-    mapped: _Mapped, model: Model, keyframes: Keyframes, frames: Sequence[Keyframe]
-) -> dict[str, Any]:
+def _measure(mapped: _Mapped, model: Model, keyframes: Keyframes, frames: Sequence[Keyframe]) -> PosesReport:
     cameras = mapped.cameras
     placed = {frame.image for frame, there in zip(frames, model.placed, strict=True) if there}
     errors = point_errors_px(mapped.tracks, cameras, model)
-    return {
-        "registered": len(placed),
-        "total": len(frames),
-        "mean_reprojection_error_px": float(errors.mean()),
-        "points": len(errors),
-        "mean_track_length": float(model.used.sum() / len(errors)),
-        "unregistered": [frame.image for frame in keyframes.frames if frame.image not in placed],
-        **tell_placement(keyframes, placed),
-        "intrinsics": "focal length and distortion" if cameras.K is None else "given",
-        "cameras": _describe_cameras(cameras, model),
-    }
+    return PosesReport(
+        registered=len(placed),
+        total=len(frames),
+        mean_reprojection_error_px=float(errors.mean()),
+        points=len(errors),
+        mean_track_length=float(model.used.sum() / len(errors)),
+        unregistered=tuple(frame.image for frame in keyframes.frames if frame.image not in placed),
+        **vars(tell_placement(keyframes, placed)),
+        intrinsics="focal length and distortion" if cameras.K is None else "given",
+        cameras=_describe_cameras(cameras, model),
+    )
 
 
-def _describe_cameras(cameras: Cameras, model: Model) -> list[dict[str, Any]]:
+def _describe_cameras(cameras: Cameras, model: Model) -> tuple[CameraModel, ...]:
     """In COLMAP's terms, of the cameras that are placed."""
     if (K := cameras.K) is not None:
-        return [{"model": "PINHOLE", "params": np.round([K[0, 0], K[1, 1], K[0, 2], K[1, 2]], 4).tolist()}]
-    return [
-        {"model": "SIMPLE_RADIAL", "params": np.round([f, *cameras.centres_px[camera], k], 4).tolist()}
+        return (_camera("PINHOLE", K[0, 0], K[1, 1], K[0, 2], K[1, 2]),)
+    return tuple(
+        _camera("SIMPLE_RADIAL", f, *cameras.centres_px[camera], k)
         for camera, (f, k) in enumerate(model.intrinsics)
         if model.placed[cameras.of_image == camera].any()
-    ]
+    )
+
+
+def _camera(model: str, *params: float) -> CameraModel:
+    return CameraModel(model=model, params=tuple(np.round(params, 4).tolist()))
 
 
 def _describe(matches: Sequence[PairMatches]) -> str:

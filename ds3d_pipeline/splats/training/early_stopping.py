@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ds3d_pipeline.scene import Float32
+from ds3d_pipeline.splats.report import CurvePoint
 from ds3d_pipeline.splats.training.photos import Photo
 from ds3d_pipeline.splats.training.scores import score
 from ds3d_pipeline.splats.training.trainer import Trainer
@@ -30,7 +31,7 @@ class Watch:
     least_db: float = 0.01
     show: Callable[[float, Float32], None] = lambda done, rows: None
     """Called with each look: how much is done, and the rows as they would be published."""
-    curve: list[dict[str, float]] = field(default_factory=list)
+    curve: list[CurvePoint] = field(default_factory=list)
     _next: float = 0.0
 
     def __post_init__(self) -> None:
@@ -43,20 +44,21 @@ class Watch:
             return False
         self._next = self.every * (round(done / self.every - 0.5 + 1e-6) + 1)
         rows = trainer.shown_rows()
-        told = {
-            "seconds": trainer.clock.seconds,
-            "iteration": trainer.clock.iteration,
-            "gaussians": len(rows),
-        }
-        if self.photos:
-            chosen = self.photos[:: -(-len(self.photos) // _MOST_PHOTOS)]
-            told["psnr_db"] = score(rows, chosen, self.degree).psnr_db
-        self.curve.append({"done": done, **told})
+        chosen = self.photos[:: max(1, -(-len(self.photos) // _MOST_PHOTOS))]
+        self.curve.append(
+            CurvePoint(
+                done=done,
+                seconds=trainer.clock.seconds,
+                iteration=trainer.clock.iteration,
+                gaussians=len(rows),
+                psnr_db=score(rows, chosen, self.degree).psnr_db if chosen else None,
+            )
+        )
         self.show(done, rows)
         return self.stop and self._stalls()
 
     def _stalls(self) -> bool:
-        late = [look["psnr_db"] for look in self.curve if look["done"] >= self.begin and "psnr_db" in look]
+        late = [p.psnr_db for p in self.curve if p.done >= self.begin and p.psnr_db is not None]
         if len(late) <= self.patience:
             return False
         return max(late[-self.patience :]) < max(late[: -self.patience]) + self.least_db

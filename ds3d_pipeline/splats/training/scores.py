@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,16 +10,8 @@ from ds3d_pipeline.scene import Float32, UInt8
 from ds3d_pipeline.splats.kernels.losses import REACH, ssim_map
 from ds3d_pipeline.splats.kernels.projection import camera_row
 from ds3d_pipeline.splats.kernels.render import render
+from ds3d_pipeline.splats.report import Scores
 from ds3d_pipeline.splats.training.photos import Photo, as_float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scores:
-    """Means over photos; an empty set has no score."""
-
-    images: tuple[str, ...]
-    psnr_db: float
-    ssim: float
 
 
 def psnr_db(image: Float32, target: Float32, mask: UInt8 | None = None) -> float:

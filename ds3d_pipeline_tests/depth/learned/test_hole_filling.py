@@ -75,8 +75,8 @@ def test_a_model_that_knows_the_truth_fills_the_holes_with_it(filmed, maps, exac
     assert filled.mean() > 0.8
     assert (errors[filled] < 0.01).mean() > 0.95
     holes = 90 * 140 / (240 * 320)
-    assert told["estimated"] == pytest.approx(filled.mean() * holes, rel=1e-6)
-    assert told["coverage"] > 0.95
+    assert told.estimated == pytest.approx(filled.mean() * holes, rel=1e-6)
+    assert told.coverage > 0.95
 
 
 def test_what_was_measured_stays_and_what_is_estimated_is_marked(filmed, maps, exact):
@@ -101,7 +101,7 @@ def test_a_model_that_is_a_little_off_is_bent_to_what_is_measured(filmed, maps):
 
 def test_a_model_of_another_scene_fills_nothing(filmed, maps):
     wrong = remembered(maps / "model.onnx", photos(filmed), [smooth_hills(seed) for seed in range(5)])
-    assert fill(filmed, maps, wrong)["estimated"] < 0.002
+    assert fill(filmed, maps, wrong).estimated < 0.002
 
 
 def test_a_model_that_fails_leaves_the_maps_alone(filmed, maps):

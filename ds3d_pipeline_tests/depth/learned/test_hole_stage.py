@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ds3d_pipeline.depth.options import DepthOptions
+from ds3d_pipeline.depth.report import DepthReport
 from ds3d_pipeline.depth.stage import fill_holes, patchmatch_depth
 from ds3d_pipeline.evaluation.accuracy import surface_accuracy
 from ds3d_pipeline.formats.colmap import read_depth_maps, write_reconstruction
@@ -48,11 +49,11 @@ def painted(tmp_path_factory):
     """The painted room with its stereo maps, and the same with filled holes."""
     plain = tmp_path_factory.mktemp("painted")
     filmed = filmed_input(plain, "painted", 8, SIDE)
-    patchmatch_depth(stage(plain, DepthOptions(max_side_px=SIDE)))
+    report = patchmatch_depth(stage(plain, DepthOptions(max_side_px=SIDE)))
     filled = plain.with_name("filled")
     shutil.copytree(plain, filled)
     options = DepthOptions(max_side_px=SIDE, fill_holes=True, model=knowing(plain, filmed))
-    return filmed, plain, filled, fill_holes(stage(filled, options), filmed.model)
+    return filmed, plain, filled, fill_holes(stage(filled, options), filmed.model, report)
 
 
 def scores(folder):
@@ -75,9 +76,9 @@ def test_the_numbers_are_those_of_the_maps(painted):
     filmed, plain, filled, told = painted
     before, after = (read_depth_maps(folder, filmed.model) for folder in (plain, filled))
     known, new = (np.mean([np.mean(one.believed().depth > 0) for one in maps]) for maps in (before, after))
-    assert told["coverage"] == pytest.approx(new)
-    assert told["estimated"] >= new - known > 0.02
-    assert (told["model"], told["aligned"]) == ("model.onnx", 8)
+    assert told.coverage == pytest.approx(new)
+    assert told.estimated >= new - known > 0.02
+    assert (told.model, told.aligned) == ("model.onnx", 8)
     assert not (filled / "estimates").exists()
 
 
@@ -94,9 +95,9 @@ def test_a_model_that_cannot_fill_is_told_and_changes_nothing(painted, tmp_path,
     filmed, plain, _, _ = painted
     folder = shutil.copytree(plain, tmp_path / "copy")
     options = DepthOptions(max_side_px=SIDE, fill_holes=True, model=make(tmp_path))
-    told = fill_holes(stage(folder, options), filmed.model)
-    assert told["estimated"] == 0
-    assert why in told["not_filled"]
+    told = fill_holes(stage(folder, options), filmed.model, DepthReport(maps=8, coverage=0.5))
+    assert told.estimated == 0
+    assert why in told.not_filled
     for path in plain.rglob("*.bin"):
         assert (folder / path.relative_to(plain)).read_bytes() == path.read_bytes()
 

@@ -88,20 +88,20 @@ def test_poses_and_camera_are_those_of_the_truth(mapped):
     assert (report.registered, report.total) == (12, 12)
     assert report.centre_error_max_percent < 1
     assert report.rotation_error_max_deg < 0.5
-    (camera,) = result["cameras"]
-    assert camera["model"] == "SIMPLE_RADIAL"
-    assert camera["params"][0] == pytest.approx(FOCAL_PX, rel=0.02)
-    assert camera["params"][3] == pytest.approx(-0.05, abs=0.02)
+    (camera,) = result.cameras
+    assert camera.model == "SIMPLE_RADIAL"
+    assert camera.params[0] == pytest.approx(FOCAL_PX, rel=0.02)
+    assert camera.params[3] == pytest.approx(-0.05, abs=0.02)
 
 
 def test_result_agrees_with_the_written_model(mapped):
     _, _, result, output = mapped
     model = pycolmap.Reconstruction(output / "sparse")
-    assert (result["registered"], result["total"], result["unregistered"]) == (12, 12, [])
-    assert (result["retries"], [attempt["registered"] for attempt in result["attempts"]]) == (0, [12])
-    assert result["points"] == model.num_points3D() > 300
-    assert 0 < result["mean_reprojection_error_px"] < 1
-    assert set(result["phase_seconds"]) == {
+    assert (result.registered, result.total, result.unregistered) == (12, 12, ())
+    assert (result.retries, [attempt.registered for attempt in result.attempts]) == (0, [12])
+    assert result.points == model.num_points3D() > 300
+    assert 0 < result.mean_reprojection_error_px < 1
+    assert set(result.phase_seconds) == {
         "features",
         "matching",
         "mapping",
@@ -156,8 +156,8 @@ def test_video_frames_are_matched_in_sequence_with_the_given_focal_length(captur
     _, photos = capture
     stage_photos(tmp_path / "input", photos, kind="video", focal_px=FOCAL_PX)
     result = run(tmp_path / "input", tmp_path / "output", sequential_overlap=3)
-    assert (result["registered"], result["pairs"]) == (12, "sequential and similar")
-    assert result["cameras"][0]["params"][0] == pytest.approx(FOCAL_PX, rel=0.02)
+    assert (result.registered, result.pairs) == (12, "sequential and similar")
+    assert result.cameras[0].params[0] == pytest.approx(FOCAL_PX, rel=0.02)
 
 
 def test_unrelated_photo_is_named(capture, tmp_path):
@@ -165,9 +165,9 @@ def test_unrelated_photo_is_named(capture, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (*SIZE_WH[::-1], 3)).astype(np.uint8)
     stage_photos(tmp_path / "input", [*photos[:6], ("noise.jpg", noise)])
     result = run(tmp_path / "input", tmp_path / "output")
-    assert result["unregistered"] == ["000007.jpg"]
-    assert result["registered"] == 6
-    assert result["retries"] == 0
+    assert result.unregistered == ("000007.jpg",)
+    assert result.registered == 6
+    assert result.retries == 0
 
 
 def blank(_photos):
@@ -192,9 +192,9 @@ def test_tries_with_looser_thresholds_and_more_features_are_told(capture, tmp_pa
     strangers = [(f"noise{i}.jpg", picture) for i, picture in enumerate(noise)]
     stage_photos(tmp_path / "input", [*photos[:6], *strangers])
     result = run(tmp_path / "input", tmp_path / "output", max_side_px=300, max_features=600)
-    tries = [(attempt["loose"], attempt["more"]) for attempt in result["attempts"]]
-    assert (tries, result["retries"]) == ([(False, 1), (True, 1), (True, 2)], 2)
-    assert result["registered"] == max(attempt["registered"] for attempt in result["attempts"]) == 6
+    tries = [(attempt.loose, attempt.more) for attempt in result.attempts]
+    assert (tries, result.retries) == ([(False, 1), (True, 1), (True, 2)], 2)
+    assert result.registered == max(attempt.registered for attempt in result.attempts) == 6
 
 
 @pytest.mark.parametrize("make_photos", [blank, identical, unrelated])
@@ -215,8 +215,8 @@ def test_fountain_is_placed_within_millimetres(shared_data, tmp_path, known, lim
     stage_photos(tmp_path / "input", small, source_size_wh=(3072, 2048))
     K = np.loadtxt(fountain / "K.txt").tolist() if known else None
     result = run(tmp_path / "input", tmp_path / "output", max_side_px=1024, K=K)
-    assert result["registered"] == 11
-    assert (result["intrinsics"] == "given") == known
+    assert result.registered == 11
+    assert (result.intrinsics == "given") == known
     cameras = sorted((fountain / "gt_dense_cameras").glob("*.camera"))
     truth = np.array([[float(x) for x in path.read_text().splitlines()[7].split()] for path in cameras])
     centres = np.stack([v.centre_in_world for v in read_reconstruction(tmp_path / "output" / "sparse").views])

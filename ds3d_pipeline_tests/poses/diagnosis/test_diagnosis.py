@@ -88,11 +88,11 @@ CASES = [
 def cause_and_remedy(folder, photos):
     """Of the failure, or of the poor result."""
     try:
-        told = map_photos(folder, photos)["diagnosis"]
+        told = map_photos(folder, photos).diagnosis
     except StageError as error:
         return error.cause, error.remedy
     assert told is not None
-    return told["cause"], told["remedy"]
+    return told.cause, told.remedy
 
 
 @pytest.mark.parametrize(("make", "phrase"), CASES)
@@ -105,20 +105,20 @@ def test_each_capture_gets_its_own_cause(tmp_path, make, phrase):
 
 def test_a_good_capture_gets_none(tmp_path):
     result = map_photos(tmp_path, good(tmp_path / "photos"))
-    assert result["diagnosis"] is None
-    assert (result["registered"], result["unplaced"], result["largest_gap"]) == (8, [], 0)
-    assert result["evidence"]["triangulation_angle_deg"] > 5
-    assert result["evidence"]["parallax_deg"] > 1.5
+    assert result.diagnosis is None
+    assert (result.registered, result.unplaced, result.largest_gap) == (8, (), 0)
+    assert result.evidence.triangulation_angle_deg > 5
+    assert result.evidence.parallax_deg > 1.5
 
 
 def test_of_two_rooms_the_larger_is_placed_and_the_other_named(tmp_path):
     result = map_photos(tmp_path, two_rooms(tmp_path / "photos"))
-    assert result["diagnosis"]["kind"] == "groups"
-    assert "7 frames from kitchen1.jpg to kitchen7.jpg" in result["diagnosis"]["cause"]
-    assert not any(phrase in result["diagnosis"]["cause"] for _, phrase in CASES)
-    assert result["registered"] == 7
-    assert [frame["source"] for frame in result["unplaced"]] == [f"parlour{n}.jpg" for n in range(1, 7)]
-    assert result["unplaced_text"] == (
+    assert result.diagnosis.kind == "groups"
+    assert "7 frames from kitchen1.jpg to kitchen7.jpg" in result.diagnosis.cause
+    assert not any(phrase in result.diagnosis.cause for _, phrase in CASES)
+    assert result.registered == 7
+    assert [frame.source for frame in result.unplaced] == [f"parlour{n}.jpg" for n in range(1, 7)]
+    assert result.unplaced_text == (
         "Not placed: parlour1.jpg to parlour6.jpg (6 frames), after kitchen7.jpg."
     )
 
@@ -133,8 +133,8 @@ def test_real_captures_get_none(shared_data, tmp_path, capture, count):
         image.thumbnail((640, 640))
         image.save(small / f"{photo.stem}.jpg", quality=95)
     result = map_photos(tmp_path, sorted(small.iterdir()), max_features=2000)
-    assert result["diagnosis"] is None
-    assert result["registered"] == count
+    assert result.diagnosis is None
+    assert result.registered == count
 
 
 # The rules on plain numbers.

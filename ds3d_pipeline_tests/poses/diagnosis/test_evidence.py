@@ -99,7 +99,7 @@ def test_groups_are_parts_that_enough_matches_link():
 
 def test_summary_of_nothing_is_none():
     told = summarize(evidence((), None))
-    assert told["features_per_frame"] == 2000
-    assert told["matched_pairs"] == 0
-    assert {told[name] for name in ("inliers_per_pair", "inlier_ratio", "parallax_deg")} == {None}
-    assert told["triangulation_angle_deg"] is None
+    assert told.features_per_frame == 2000
+    assert told.matched_pairs == 0
+    assert {getattr(told, name) for name in ("inliers_per_pair", "inlier_ratio", "parallax_deg")} == {None}
+    assert told.triangulation_angle_deg is None

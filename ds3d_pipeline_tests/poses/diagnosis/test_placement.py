@@ -2,7 +2,8 @@
 
 import pytest
 
-from ds3d_pipeline.poses.diagnosis.placement import tell_placement
+from ds3d_pipeline.poses.diagnosis.placement import Placement, tell_placement
+from ds3d_pipeline.poses.report import UnplacedFrame
 from ds3d_pipeline.scene import Keyframe, Keyframes
 
 
@@ -27,27 +28,27 @@ def told(count, missing, kind="photos"):
 
 
 def test_nothing_is_missing():
-    assert told(5, ()) == {"unplaced": [], "largest_gap": 0, "unplaced_text": ""}
+    assert told(5, ()) == Placement(unplaced=(), largest_gap=0, unplaced_text="")
 
 
 def test_a_photo_is_named_with_both_neighbours():
     result = told(5, (2,))
-    (frame,) = result["unplaced"]
-    assert frame == {
-        "image": "000002.jpg",
-        "source": "IMG_2.jpg",
-        "timestamp_s": None,
-        "after": "IMG_1.jpg",
-        "before": "IMG_3.jpg",
-    }
-    assert result["unplaced_text"] == "Not placed: IMG_2.jpg, between IMG_1.jpg and IMG_3.jpg."
+    (frame,) = result.unplaced
+    assert frame == UnplacedFrame(
+        image="000002.jpg",
+        source="IMG_2.jpg",
+        timestamp_s=None,
+        after="IMG_1.jpg",
+        before="IMG_3.jpg",
+    )
+    assert result.unplaced_text == "Not placed: IMG_2.jpg, between IMG_1.jpg and IMG_3.jpg."
 
 
 def test_neighbours_are_placed_ones_and_video_frames_are_times():
     result = told(8, (3, 4, 5), "video")
-    assert result["largest_gap"] == 3
-    assert {(frame["after"], frame["before"]) for frame in result["unplaced"]} == {("1.00 s", "3.00 s")}
-    assert result["unplaced_text"] == "Not placed: 1.50 s to 2.50 s (3 frames), between 1.00 s and 3.00 s."
+    assert result.largest_gap == 3
+    assert {(frame.after, frame.before) for frame in result.unplaced} == {("1.00 s", "3.00 s")}
+    assert result.unplaced_text == "Not placed: 1.50 s to 2.50 s (3 frames), between 1.00 s and 3.00 s."
 
 
 @pytest.mark.parametrize(
@@ -59,11 +60,11 @@ def test_neighbours_are_placed_ones_and_video_frames_are_times():
     ],
 )
 def test_ends_have_one_neighbour_or_none(missing, text):
-    assert told(5, missing)["unplaced_text"] == f"Not placed: {text}."
+    assert told(5, missing).unplaced_text == f"Not placed: {text}."
 
 
 def test_many_are_counted():
     result = told(20, (1, 3, 5, 7, 8, 11))
-    assert len(result["unplaced"]) == 6
-    assert result["unplaced_text"].count("between") == 3
-    assert result["unplaced_text"].endswith("; and 3 more.")
+    assert len(result.unplaced) == 6
+    assert result.unplaced_text.count("between") == 3
+    assert result.unplaced_text.endswith("; and 3 more.")

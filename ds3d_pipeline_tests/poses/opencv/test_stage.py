@@ -14,6 +14,7 @@ from ds3d_pipeline.evaluation.accuracy import pose_accuracy, true_poses
 from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.poses.opencv.stage import map_with_opencv
 from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.poses.report import CameraModel, PosesReport
 from ds3d_pipeline.programs.contract import Progress, Work
 from ds3d_pipeline.programs.records import write_json
 from ds3d_pipeline.stages.plan import plan_ladder
@@ -61,7 +62,7 @@ def mapped(capture, tmp_path_factory):
     rung = find_rung("poses", plan.rungs[0])
     argv = rung.argv(str(folder / "input"), str(folder / "output"), str(folder / "options.json"))
     subprocess.run(argv, check=True, timeout=300)
-    result = json.loads((folder / "output" / "result.json").read_text())
+    result = read_json(folder / "output" / "result.json", PosesReport)
     return truth, keyframes, result, folder / "output"
 
 
@@ -78,23 +79,23 @@ def test_poses_and_camera_are_those_of_the_truth(mapped):
     assert (report.registered, report.total) == (12, 12)
     assert report.centre_error_max_percent < 0.5
     assert report.rotation_error_max_deg < 0.25
-    (camera,) = result["cameras"]
-    assert camera["model"] == "SIMPLE_RADIAL"
-    assert camera["params"][0] == pytest.approx(FOCAL_PX, rel=0.02)
-    assert camera["params"][3] == pytest.approx(RADIAL_K, abs=0.02)
+    (camera,) = result.cameras
+    assert camera.model == "SIMPLE_RADIAL"
+    assert camera.params[0] == pytest.approx(FOCAL_PX, rel=0.02)
+    assert camera.params[3] == pytest.approx(RADIAL_K, abs=0.02)
 
 
 def test_result_agrees_with_the_written_model(mapped):
     _, keyframes, result, output = mapped
     model = pycolmap.Reconstruction(output / "sparse")
-    assert (result["registered"], result["total"], result["unregistered"]) == (12, 12, [])
-    assert (result["largest_gap"], result["scale"], result["diagnosis"]) == (0, "arbitrary", None)
-    assert result["points"] == model.num_points3D() > 300
-    assert result["mean_track_length"] == pytest.approx(model.compute_mean_track_length())
+    assert (result.registered, result.total, result.unregistered) == (12, 12, ())
+    assert (result.largest_gap, result.scale, result.diagnosis) == (0, "arbitrary", None)
+    assert result.points == model.num_points3D() > 300
+    assert result.mean_track_length == pytest.approx(model.compute_mean_track_length())
     flat_error = model.compute_mean_reprojection_error()
-    assert result["mean_reprojection_error_px"] == pytest.approx(flat_error, rel=0.1)
+    assert result.mean_reprojection_error_px == pytest.approx(flat_error, rel=0.1)
     assert flat_error < 1
-    assert set(result["phase_seconds"]) == {"features", "matching", "mapping", "undistortion"}
+    assert set(result.phase_seconds) == {"features", "matching", "mapping", "undistortion"}
     names = [view.image for view in read_reconstruction(output / "sparse").views]
     assert names == [frame.image for frame in keyframes.frames]
     assert not (output / "scratch").exists()
@@ -150,9 +151,9 @@ def test_video_with_a_given_focal_length_and_a_frame_of_something_else(capture, 
     frames = [*photos[:5], ("noise.jpg", noise), *photos[5:]]
     stage_photos(tmp_path / "input", frames, kind="video", focal_px=FOCAL_PX)
     result = run(tmp_path / "input", tmp_path / "output", sequential_overlap=3)
-    assert (result["registered"], result["pairs"]) == (12, "sequential and similar")
-    assert result["unregistered"] == ["000006.jpg"]
-    assert result["cameras"][0]["params"][0] == pytest.approx(FOCAL_PX, rel=0.02)
+    assert (result.registered, result.pairs) == (12, "sequential and similar")
+    assert result.unregistered == ("000006.jpg",)
+    assert result.cameras[0].params[0] == pytest.approx(FOCAL_PX, rel=0.02)
 
 
 def test_given_intrinsics_are_kept_and_the_pictures_left_alone(tmp_path):
@@ -169,8 +170,8 @@ def test_given_intrinsics_are_kept_and_the_pictures_left_alone(tmp_path):
     keyframes = stage_photos(tmp_path / "input", photos, source_size_wh=(440, 396))
     K = ((420.0, 0.0, 200.0), (0.0, 462.0, 198.0), (0.0, 0.0, 1.0))
     result = run(tmp_path / "input", tmp_path / "output", K=K)
-    assert (result["registered"], result["intrinsics"]) == (8, "given")
-    assert result["cameras"] == [{"model": "PINHOLE", "params": [420, 462, 200, 198]}]
+    assert (result.registered, result.intrinsics) == (8, "given")
+    assert result.cameras == (CameraModel(model="PINHOLE", params=(420, 462, 200, 198)),)
     model = read_reconstruction(tmp_path / "output" / "sparse")
     np.testing.assert_allclose(model.views[0].K, K)
     report, _ = pose_accuracy(model, true_poses(keyframes, truth))

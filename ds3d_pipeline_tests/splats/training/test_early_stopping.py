@@ -14,9 +14,9 @@ def test_the_curve_rises_and_is_told(truth):
     watch = Watch(photos=photos[1::5], degree=1, show=lambda done, rows: shown.append((done, len(rows))))
     trained = train(rough(truth), photos, OPTIONS, hooks=(watch,))
     assert trained.stopped == "iterations"
-    assert [look["done"] for look in watch.curve] == [done for done, _ in shown]
-    np.testing.assert_allclose([look["done"] for look in watch.curve], np.arange(1, 21) / 20, atol=0.01)
-    assert watch.curve[-1]["psnr_db"] > watch.curve[2]["psnr_db"] + 2
+    assert [look.done for look in watch.curve] == [done for done, _ in shown]
+    np.testing.assert_allclose([look.done for look in watch.curve], np.arange(1, 21) / 20, atol=0.01)
+    assert watch.curve[-1].psnr_db > watch.curve[2].psnr_db + 2
     assert shown[-1][1] == len(trained.rows)
 
 
@@ -26,7 +26,7 @@ def test_a_score_that_rises_no_more_ends_training(truth):
     trained = train(rough(truth), photos, OPTIONS, hooks=(watch,))
     assert trained.stopped == "stalled"
     assert trained.iterations < OPTIONS.iterations
-    scores = [look["psnr_db"] for look in watch.curve if look["done"] >= 0.2]
+    scores = [look.psnr_db for look in watch.curve if look.done >= 0.2]
     assert max(scores[-3:]) < max(scores[:-3]) + 3.0
 
 

@@ -1,0 +1,17 @@
+"""What the pointcloud stage reports."""
+
+from __future__ import annotations
+
+from ds3d_pipeline.programs.reports import report_record
+
+
+@report_record
+class PointcloudReport:
+    """The point cloud."""
+
+    points: int
+    """Points that were kept."""
+    source: str = "fused"
+    """What they are made of: fused, fused and sparse, or sparse."""
+    fused: int | None = None
+    """Points that came out of fusion, before any were left out."""
