@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 
 
-class StrEnum(str, Enum):
+class StrEnum(str, Enum):  # noqa: UP042 (there is none in Python 3.10)
     """A member is its word, in JSON and in sentences, too."""
 
     def __str__(self) -> str:

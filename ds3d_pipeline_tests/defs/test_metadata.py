@@ -21,16 +21,18 @@ FELL_BACK = (
 )
 
 
+def look_at(step):
+    seconds, psnr_db = 10.0 * step, 15.0 + step
+    return {"done": step / 8, "seconds": seconds, "iteration": step, "gaussians": 9, "psnr_db": psnr_db}
+
+
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory):
     folder = tmp_path_factory.mktemp("metadata")
     made = make_bundles(folder, attempts={"mesh": FELL_BACK})
     noise_picture(made["mesh"].folder / "preview.jpg", (2000, 700))
     noise_picture(made["splat"].folder / "heldout" / "0001.jpg", (1900, 700))
-    looks = [
-        {"done": step / 8, "seconds": 10.0 * step, "iteration": step, "gaussians": 9, "psnr_db": 15.0 + step}
-        for step in range(9)
-    ]
+    looks = [look_at(step) for step in range(9)]
     splat = made["splat"]
     report = replace(splat.report, result=splat.report.result | {"curve": looks})
     return made | {"splat": replace(splat, report=report)}

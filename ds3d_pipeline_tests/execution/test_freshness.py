@@ -58,16 +58,14 @@ def test_maps_that_could_not_be_filled_are_made_again_once_there_is_a_model(made
     assert list(find_fresh(home, CAPTURE, options, {})) == ["capture", "keyframes", "poses"]
 
 
-def test_a_report_of_another_edition_counts_as_stale(tmp_path):
-    home, options = make_home(tmp_path / "home"), {"capture": CaptureOptions()}
-    folder = home.registered / CAPTURE
-    folder.mkdir(exist_ok=True)
+@pytest.mark.parametrize(("result", "fresh"), [(RESULTS["capture"], ["capture"]), ({"photos": 3}, [])])
+def test_a_report_of_another_edition_counts_as_stale(tmp_path, result, fresh):
+    home = make_home(tmp_path / "home")
+    (home.registered / CAPTURE).mkdir(exist_ok=True)
     for name in ("request.json", "upload.json"):
-        (folder / name).write_text("{}")
+        (home.registered / CAPTURE / name).write_text("{}")
+    options = {stage: DepthOptions() for stage in STAGES} | {"capture": CaptureOptions()}
     read = {name: file_sha256(path) for name, path in upload_files(home, CAPTURE).items()}
-    every = {stage: DepthOptions() for stage in STAGES} | options
-    mark = fingerprint("capture", every["capture"], None, read)
-    put_bundle(home, "capture", CAPTURE, mark, result=RESULTS["capture"])
-    assert list(find_fresh(home, CAPTURE, every, {})) == ["capture"]
-    put_bundle(home, "capture", CAPTURE, mark, result={"photos": 3})
-    assert list(find_fresh(home, CAPTURE, every, {})) == []
+    mark = fingerprint("capture", options["capture"], None, read)
+    put_bundle(home, "capture", CAPTURE, mark, result=result)
+    assert list(find_fresh(home, CAPTURE, options, {})) == fresh

@@ -16,7 +16,7 @@ from ds3d_pipeline.poses.opencv.stage import map_with_opencv
 from ds3d_pipeline.poses.options import PosesOptions
 from ds3d_pipeline.poses.report import CameraModel, PosesReport
 from ds3d_pipeline.programs.contract import Progress, Work
-from ds3d_pipeline.programs.records import write_json
+from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.stages.plan import plan_ladder
 from ds3d_pipeline.stages.table import STAGE_CARDS, find_rung
 from ds3d_pipeline.synthetic.capture import make_capture
