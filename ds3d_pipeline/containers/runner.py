@@ -27,6 +27,7 @@ from ds3d_pipeline.containers.engine import (
     why_no_image,
 )
 from ds3d_pipeline.containers.failures import REMOVED, explain, explain_exit
+from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.rungs import Box
 from ds3d_pipeline.programs.runner import POLL_S, LogTail, ProgramFailed, ProgramRun, finish_program
 from ds3d_pipeline.storage.home import Home
@@ -119,7 +120,7 @@ def _refuse_hopeless(job: Job) -> None:
     """What the probe saw may be gone since."""
     if missing := look_now().why_not or why_no_image(job.box.image):
         run = ProgramRun(result={}, seconds=0.0, peak_memory_mb=0.0)
-        raise ProgramFailed("failed", missing, log_tail="", exit_code=-1, run=run)
+        raise ProgramFailed(Outcome.FAILED, missing, log_tail="", exit_code=-1, run=run)
 
 
 def _prepare_files(job: Job) -> None:
@@ -257,7 +258,7 @@ def _conclude(job: Job, watched: _Watched, error: BaseException | None, run: Pro
     state = watched.attrs.get("State", {})
     if state.get("Status") != "exited":
         reason = explain(str(error)) or _why_no_end(error)
-        raise ProgramFailed("crashed", reason, log_tail=str(error), exit_code=-1, run=run)
+        raise ProgramFailed(Outcome.CRASHED, reason, log_tail=str(error), exit_code=-1, run=run)
     limit_bytes = watched.attrs["HostConfig"]["Memory"]
     log = job.log_path.read_text(encoding="utf-8", errors="replace")
     crash = explain_exit(state, limit_bytes=limit_bytes, peak_memory_mb=run.peak_memory_mb) or explain(log)

@@ -13,6 +13,7 @@ from ds3d_pipeline.execution.freshness import fingerprint
 from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.metrics.build import Story
 from ds3d_pipeline.metrics.publish import publish_capture
+from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.folders import clear_folder
 from ds3d_pipeline.programs.records import write_json
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport, seal
@@ -53,7 +54,7 @@ def metrics(
     report = StageReport(
         stage="metrics",
         backend="local",
-        attempts=(Attempt(backend="local", outcome="ok"),),
+        attempts=(Attempt(backend="local", outcome=Outcome.OK),),
         seconds=0.0,
         peak_memory_mb=0.0,
         fingerprint=fingerprint(

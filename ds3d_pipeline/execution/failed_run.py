@@ -13,10 +13,11 @@ from ds3d_pipeline.intake.request import Wish
 from ds3d_pipeline.metrics.build import Story
 from ds3d_pipeline.metrics.publish import publish_failure
 from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, fetch
 from ds3d_pipeline.storage.home import Home
 
-_UNKNOWN = Attempt(backend="local", outcome="failed", reason="See the run's events in `dagster dev`.")
+_UNKNOWN = Attempt(backend="local", outcome=Outcome.FAILED, reason="See the run's events in `dagster dev`.")
 
 
 def publish_failed_run(home: Home, run_id: str, capture: str, wish: Wish) -> tuple[dict[str, Any], Path]:
@@ -29,7 +30,7 @@ def publish_failed_run(home: Home, run_id: str, capture: str, wish: Wish) -> tup
 def _failures(journal: Journal) -> tuple[tuple[str, tuple[Attempt, ...]], ...]:
     """The stages whose last attempt is not a good one, with all their attempts."""
     found = ((stage, journal.attempts(stage)) for stage in STAGES)
-    return tuple((stage, tried) for stage, tried in found if tried and tried[-1].outcome != "ok")
+    return tuple((stage, tried) for stage, tried in found if tried and tried[-1].outcome != Outcome.OK)
 
 
 def _finished(home: Home, capture: str, wish: Wish) -> dict[str, Bundle]:

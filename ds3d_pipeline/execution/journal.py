@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.stages.plan import Plan
 from ds3d_pipeline.storage.bundles import Attempt
@@ -161,9 +162,9 @@ class FolderJournal:
 def note_lost_attempt(journal: Journal, stage: str) -> None:
     """An attempt that left only its start was killed together with the process that watched it."""
     for attempt in journal.attempts(stage):
-        if attempt.outcome == "started":
+        if attempt.outcome == Outcome.STARTED:
             reason = "The step's own process was killed."
-            journal.record(stage, dataclasses.replace(attempt, outcome="crashed", reason=reason))
+            journal.record(stage, dataclasses.replace(attempt, outcome=Outcome.CRASHED, reason=reason))
 
 
 def _read(path: Path, record_type: type[RecordT]) -> RecordT | None:

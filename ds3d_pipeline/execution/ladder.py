@@ -16,6 +16,7 @@ from ds3d_pipeline.execution.progress import ProgressLog
 from ds3d_pipeline.execution.rung import Places, Runners, run_rung
 from ds3d_pipeline.execution.state import LadderExhausted, LadderState, RungFailed, summary
 from ds3d_pipeline.execution.validity import find_faults
+from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.folders import clear_folder, file_sha256
 from ds3d_pipeline.programs.records import write_json
 from ds3d_pipeline.programs.runner import ProgramFailed, ProgramRun
@@ -106,7 +107,7 @@ def run_due_rung(
 def _judged(state: LadderState, rung: str, run: ProgramRun, output: Path, *, is_last: bool) -> Made:
     """Files that are no good are a failed attempt, though the program thought otherwise."""
     faults = find_faults(state.stage, output)
-    outcome = "failed" if faults else "ok"
+    outcome = Outcome.FAILED if faults else Outcome.OK
     attempts = state.record(
         Attempt(backend=rung, outcome=outcome, reason=" ".join(faults), seconds=run.seconds)
     )
@@ -135,7 +136,7 @@ def _due_plan(state: LadderState, find_plan: FindPlan) -> Plan:
 def _run_rung(state: LadderState, rung: str, input_dir: Path, output: Path, runners: Runners) -> ProgramRun:
     options_file = state.folder / "options.json"
     write_json(options_file, _fitting_options(state, rung, input_dir))
-    state.record(Attempt(backend=rung, outcome="started"))
+    state.record(Attempt(backend=rung, outcome=Outcome.STARTED))
     state.log.info(f"{state.stage}: running {rung}")
     places = Places(input=input_dir, output=output, options_file=options_file)
     tell_progress = ProgressLog(state.journal, state.stage, state.log.info)
@@ -153,11 +154,11 @@ def _fitting_options(state: LadderState, rung: str, input_dir: Path) -> Any:
         fit = fit_memory(state.stage, rung, read_load(input_dir), state.options, available_mb())
     except StageError as error:
         nothing = ProgramRun(result={}, seconds=0.0, peak_memory_mb=0.0)
-        raise ProgramFailed("failed", str(error), log_tail="", exit_code=0, run=nothing) from error
+        raise ProgramFailed(Outcome.FAILED, str(error), log_tail="", exit_code=0, run=nothing) from error
     if fit.needed_mb is not None:
         state.log.info(f"{state.stage}: {rung} will need about {fit.needed_mb:.0f} MB of memory")
     if fit.note:
-        state.record(Attempt(backend=rung, outcome="clamped", reason=fit.note))
+        state.record(Attempt(backend=rung, outcome=Outcome.CLAMPED, reason=fit.note))
         state.log.warning(fit.note)
     return fit.options
 
@@ -166,7 +167,7 @@ def _pass_on(state: LadderState, rung: str, error: ProgramFailed, *, is_last: bo
     attempts = state.record(
         Attempt(backend=rung, outcome=error.outcome, reason=error.reason, seconds=error.run.seconds)
     )
-    if is_last or error.outcome == "input":
+    if is_last or error.outcome == Outcome.INPUT:
         raise LadderExhausted(summary(state.stage, attempts), attempts, error.log_tail) from error
     raise RungFailed(f"{state.stage}: {rung} {error.outcome}: {error}") from error
 

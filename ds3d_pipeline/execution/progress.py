@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ds3d_pipeline.execution.journal import Journal
+from ds3d_pipeline.programs.enums import Outcome
 
 LOG_EVERY_S = 10.0
 
@@ -52,16 +53,16 @@ class StageState:
 
 def stage_state(journal: Journal, stage: str, now: float | None = None) -> StageState:
     """The state of one stage of a run; `now` is in seconds since the epoch."""
-    tried = [a for a in journal.attempts(stage) if a.outcome != "passed over"]
+    tried = [a for a in journal.attempts(stage) if a.outcome != Outcome.PASSED_OVER]
     if not tried:
         return StageState(stage=stage, state="waiting")
     last = tried[-1]
-    if last.outcome == "started":
+    if last.outcome == Outcome.STARTED:
         elapsed_s = (time.time() if now is None else now) - journal.started_at(stage)
         return _running(journal, stage, last.backend, elapsed_s)
     return StageState(
         stage=stage,
-        state="done" if last.outcome == "ok" else "failed",
+        state="done" if last.outcome == Outcome.OK else "failed",
         backend=last.backend,
         seconds=sum(a.seconds for a in tried),
         message=last.reason,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, RootModel
@@ -14,7 +15,7 @@ from ds3d_pipeline.mesh.report import MeshReport
 from ds3d_pipeline.names import MODES
 from ds3d_pipeline.pointcloud.report import PointcloudReport
 from ds3d_pipeline.poses.report import PosesReport, SceneScale
-from ds3d_pipeline.programs.enums import Outcome, StrEnum
+from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.reports import report_record
 from ds3d_pipeline.scene import CaptureKind
 from ds3d_pipeline.splats.report import SplatReport

@@ -1,18 +1,8 @@
-"""Choices as words.
-
-`StrEnum` is what `enum.StrEnum` is from Python 3.11 on.
-"""
+"""Choices as words."""
 
 from __future__ import annotations
 
-from enum import Enum
-
-
-class StrEnum(str, Enum):  # noqa: UP042 (there is none in Python 3.10)
-    """A member is its word, in JSON and in sentences, too."""
-
-    def __str__(self) -> str:
-        return str(self.value)
+from enum import StrEnum
 
 
 class Outcome(StrEnum):

@@ -19,4 +19,4 @@ def report_record(record: type[T]) -> type[T]:
     Frozen and by keyword. Its docstrings are the descriptions of `metrics.json`'s schema. A field that not
     every backend measures is None where it was not measured.
     """
-    return dataclass(config=_RECORD, frozen=True, kw_only=True)(record)
+    return dataclass(config=_RECORD, frozen=True, kw_only=True)(record)  # pyright: ignore[reportReturnType]

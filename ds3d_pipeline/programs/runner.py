@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from ds3d_pipeline.programs.contract import STAGE_ERROR_EXIT
+from ds3d_pipeline.programs.enums import Outcome
 
 POLL_S = 0.1
 TERM_GRACE_S = 2.0
@@ -35,8 +36,10 @@ class ProgramRun:
 class ProgramFailed(Exception):
     """`outcome` is failed (the program said why), crashed (it did not) or input (nothing can help)."""
 
-    def __init__(self, outcome: str, reason: str, *, log_tail: str, exit_code: int, run: ProgramRun) -> None:
-        super().__init__(reason if outcome != "crashed" or not log_tail else f"{reason}\n{log_tail}")
+    def __init__(
+        self, outcome: Outcome, reason: str, *, log_tail: str, exit_code: int, run: ProgramRun
+    ) -> None:
+        super().__init__(reason if outcome != Outcome.CRASHED or not log_tail else f"{reason}\n{log_tail}")
         self.outcome = outcome
         self.reason = reason
         self.log_tail = log_tail
@@ -133,12 +136,12 @@ def _failure(
     error = output / "error.json"
     if exit_code == STAGE_ERROR_EXIT and error.exists():
         told = json.loads(error.read_text(encoding="utf-8"))
-        outcome = "input" if told["kind"] == "input" else "failed"
+        outcome = Outcome.INPUT if told["kind"] == "input" else Outcome.FAILED
         reason = f"{told['cause']} {told['remedy']}"
     elif crash:
-        outcome, reason = "crashed", crash
+        outcome, reason = Outcome.CRASHED, crash
     else:
-        outcome, reason = "crashed", _crash_reason(exit_code, run.peak_memory_mb)
+        outcome, reason = Outcome.CRASHED, _crash_reason(exit_code, run.peak_memory_mb)
         if exit_code > 0 and tail:
             reason = f"{reason} {tail.splitlines()[-1].strip()}"
     return ProgramFailed(outcome, reason, log_tail=tail, exit_code=exit_code, run=run)
