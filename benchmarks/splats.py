@@ -38,7 +38,7 @@ from ds3d_pipeline.splats.kernels.losses import loss_and_gradient
 from ds3d_pipeline.splats.kernels.parameters import LOG_SCALE, LOGIT, SH, rows_from_gaussians
 from ds3d_pipeline.splats.kernels.render import render, render_backward
 from ds3d_pipeline.splats.light import light_splat
-from ds3d_pipeline.splats.options import SplatOptions
+from ds3d_pipeline.splats.options import Recipe, SplatOptions
 from ds3d_pipeline.splats.stage import write_comparisons
 from ds3d_pipeline.splats.training.initialization import settled, starting_splat, training_start
 from ds3d_pipeline.splats.training.photos import (
@@ -50,7 +50,6 @@ from ds3d_pipeline.splats.training.photos import (
     sparse_points,
 )
 from ds3d_pipeline.splats.training.pruning import clean
-from ds3d_pipeline.splats.training.schedule import Recipe
 from ds3d_pipeline.splats.training.scores import photo_camera, score
 from ds3d_pipeline.splats.training.trainer import compile_kernels, train
 from ds3d_pipeline.stages.modes import MODES
@@ -251,7 +250,7 @@ def scattered(count: int, seed: int, log_scale: float):
 def memory(args) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     photos = around(100, (960, 720))
-    options = SplatOptions(iterations=40, max_seconds=1e9, max_gaussians=200_000)
+    options = SplatOptions(iterations=40, max_seconds=1e6, max_gaussians=200_000)
     trained = train(scattered(200_000, 0, -4.5), photos, options)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{len(trained.rows)} Gaussians, {len(photos)} photos of 960x720: peak {peak:.0f} MiB "
@@ -261,7 +260,7 @@ def memory(args) -> None:
 def nan(args) -> None:
     photos = around(4, (48, 32))
     for seed in range(args.seeds):
-        options = SplatOptions(iterations=2000, max_seconds=1e9, max_gaussians=300, seed=seed)
+        options = SplatOptions(iterations=2000, max_seconds=1e6, max_gaussians=300, seed=seed)
         rows = train(scattered(150, seed, -2.0), photos, options).rows
         print(f"seed {seed}: {np.count_nonzero(~np.isfinite(rows))} values not finite", flush=True)
 

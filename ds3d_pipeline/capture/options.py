@@ -1,14 +1,21 @@
-"""The knobs of the capture stage."""
+"""The options of the capture stage."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from ds3d_pipeline.programs.options import options_record
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_record
 class CaptureOptions:
     """Bounds on what is accepted."""
 
-    max_files: int = 2000
-    max_bytes: int = 20_000_000_000
-    min_side_px: int = 64
+    max_files: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
+    """Most photos of one capture."""
+    max_bytes: Annotated[int, Field(ge=1, le=10**15)] = 20_000_000_000
+    """Most bytes of one capture, unpacked."""
+    min_side_px: Annotated[int, Field(ge=1, le=20_000)] = 64
+    """Pictures with a shorter side are refused."""

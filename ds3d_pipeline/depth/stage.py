@@ -18,7 +18,7 @@ from ds3d_pipeline.depth.learned.hole_filling import HoleFilling
 from ds3d_pipeline.depth.learned.models import can_estimate, usable_model
 from ds3d_pipeline.depth.learned.monocular import Monocular
 from ds3d_pipeline.depth.learned.network import DepthNetwork
-from ds3d_pipeline.depth.options import DepthOptions
+from ds3d_pipeline.depth.options import DepthOptions, RefinementOptions
 from ds3d_pipeline.depth.previews import PREVIEWS, write_preview
 from ds3d_pipeline.depth.report import DepthReport
 from ds3d_pipeline.depth.stereo.consistency import Filtered
@@ -55,10 +55,11 @@ def _filled(work: Work[DepthOptions], model: Reconstruction, report: DepthReport
     file = usable_model(work.options)
     network = DepthNetwork(file, work.options)
     filling = HoleFilling(
-        monocular=Monocular(network=network, model=model, images=work.input / "images", options=work.options),
+        monocular=_monocular(work, network, model, work.options.holes.estimate.refinement),
         maps=work.output,
         scratch=clear_folder(work.output / "estimates"),
         source_views=work.options.source_views,
+        options=work.options.holes,
     )
     try:
         shares = filling.fill(work.progress.part(STEREO_SHARE, 1.0))
@@ -77,6 +78,13 @@ def _filled(work: Work[DepthOptions], model: Reconstruction, report: DepthReport
         provider=network.provider,
         aligned=len(filling.monocular.alignments),
     )
+
+
+def _monocular(
+    work: Work[DepthOptions], network: DepthNetwork, model: Reconstruction, refinement: RefinementOptions
+) -> Monocular:
+    images = work.input / "images"
+    return Monocular(network=network, model=model, images=images, options=work.options, refinement=refinement)
 
 
 MIN_COVERAGE = 0.05
@@ -160,7 +168,7 @@ def monocular_depth(work: Work[DepthOptions]) -> DepthReport:
     model = read_reconstruction(work.input / "sparse")
     file = usable_model(work.options)
     network = DepthNetwork(file, work.options)
-    monocular = Monocular(network=network, model=model, images=work.input / "images", options=work.options)
+    monocular = _monocular(work, network, model, work.options.refinement)
     scratch = clear_folder(work.output / "scratch")
     maps = settled(monocular.maps(work.progress), model, scratch, work.options.source_views)
     report = _write_maps(work, model, maps)

@@ -6,8 +6,6 @@ where depth runs smoothly along all its sides, so none spans two surfaces.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -16,32 +14,18 @@ from scipy.spatial import Delaunay, QhullError
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.geometry.cameras import project, rays
 from ds3d_pipeline.geometry.transforms import invert_rigid, transform_points
+from ds3d_pipeline.mesh.options import ReliefOptions
 from ds3d_pipeline.mesh.surface.components import largest_components
 from ds3d_pipeline.mesh.surface.decimate import decimate
 from ds3d_pipeline.scene import DepthMap, Float32, Float64, Int32, Mesh, UInt8, View
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReliefOptions:
-    """How a depth map becomes triangles."""
-
-    max_faces: int = 150_000
-    max_step: float = 0.05
-    """Largest change of depth from pixel to pixel within one surface, relative."""
-    tolerance: float = 0.002
-    """Mean distance of inverse depth from a plane that leaves out a vertex, relative."""
-    coarsest_px: int = 32
-    min_component_share: float = 0.001
-    """Patches smaller than this share of the largest are crumbs."""
-    max_texture_px: int = 4096
-
-
-def relief(view: View, depth: DepthMap, photo: UInt8, options: ReliefOptions) -> Mesh:
+def relief(view: View, depth: DepthMap, photo: UInt8, max_faces: int, options: ReliefOptions) -> Mesh:
     """The map's surface in the world, textured with its photo (H, W, 3), at most `max_faces` faces.
 
     Raises StageError where the map has no three neighbouring pixels of one surface.
     """
-    vertices_px, faces = triangulate(depth.depth, options)
+    vertices_px, faces = triangulate(depth.depth, max_faces, options)
     if not len(faces):
         cause = f"The depth map of {depth.image} has no surface: nowhere do neighbouring depths connect."
         raise StageError(cause, "Photograph the scene again from more sides.")
@@ -49,7 +33,7 @@ def relief(view: View, depth: DepthMap, photo: UInt8, options: ReliefOptions) ->
     points_in_cam = rays(depth.K, depth.depth.shape[::-1])[row, column] * depth.depth[row, column][:, None]
     vertices = transform_points(invert_rigid(view.cam_from_world), points_in_cam)
     whole = Mesh(vertices_in_world=vertices.astype(np.float32), faces=faces)
-    mesh = largest_components(decimate(whole, options.max_faces), options.min_component_share)
+    mesh = largest_components(decimate(whole, max_faces), options.min_component_fraction)
     return with_photo(mesh, view, photo, options.max_texture_px)
 
 
@@ -67,9 +51,9 @@ def with_photo(mesh: Mesh, view: View, photo: UInt8, max_texture_px: int) -> Mes
     )
 
 
-def triangulate(depth: Float32, options: ReliefOptions) -> tuple[Int32, Int32]:
+def triangulate(depth: Float32, max_faces: int, options: ReliefOptions) -> tuple[Int32, Int32]:
     """(V, 2) pixels as column and row, and (F, 3) faces, counter-clockwise seen from the camera."""
-    row, column = np.nonzero(chosen_pixels(depth, options))
+    row, column = np.nonzero(chosen_pixels(depth, max_faces, options))
     vertices = np.stack([column, row], axis=1).astype(np.int32)
     none = np.zeros((0, 3), np.int32)
     try:
@@ -84,10 +68,10 @@ def triangulate(depth: Float32, options: ReliefOptions) -> tuple[Int32, Int32]:
     return vertices, faces[_smooth_faces(depth, vertices, faces, options.max_step)]
 
 
-def chosen_pixels(depth: Float32, options: ReliefOptions) -> NDArray[np.bool_]:
+def chosen_pixels(depth: Float32, max_faces: int, options: ReliefOptions) -> NDArray[np.bool_]:
     """(H, W) pixels that become vertices."""
     known = depth > 0
-    finest = finest_px(int(known.sum()), options.max_faces)
+    finest = finest_px(int(known.sum()), max_faces)
     chosen = _grid(depth.shape, options.coarsest_px)
     spacing = options.coarsest_px
     while spacing > finest:

@@ -15,14 +15,14 @@ from ds3d_pipeline.formats.images import read_rgb
 from ds3d_pipeline.formats.ply import read_pointcloud
 from ds3d_pipeline.mesh.options import MeshOptions
 from ds3d_pipeline.mesh.preview import write_preview
-from ds3d_pipeline.mesh.relief import ReliefOptions, relief
+from ds3d_pipeline.mesh.relief import relief
 from ds3d_pipeline.mesh.report import MeshReport, TextureReport
 from ds3d_pipeline.mesh.surface.components import largest_share
 from ds3d_pipeline.mesh.surface.decimate import decimate
-from ds3d_pipeline.mesh.surface.free_space import VoteOptions, depth_votes
+from ds3d_pipeline.mesh.surface.free_space import depth_votes
 from ds3d_pipeline.mesh.surface.poisson import nearest_colors, poisson_surface
 from ds3d_pipeline.mesh.surface.region import region_of_interest
-from ds3d_pipeline.mesh.surface.trim import TrimOptions, trimmed
+from ds3d_pipeline.mesh.surface.trim import trimmed
 from ds3d_pipeline.mesh.texture.texture import textured
 from ds3d_pipeline.pointcloud.cleaning import select
 from ds3d_pipeline.programs.contract import Work
@@ -39,7 +39,7 @@ def relief_of_best_view(work: Work[MeshOptions]) -> MeshReport:
     view, depth = best_map(work.input, reconstruction)
     photo = read_rgb(work.input / "images" / view.image)
     work.progress(0.1, f"triangulating {view.image}")
-    mesh = relief(view, depth, photo, ReliefOptions(max_faces=work.options.max_faces))
+    mesh = relief(view, depth, photo, work.options.max_faces, work.options.relief)
     work.progress(0.9, f"{len(mesh.faces)} faces")
     alone = len(reconstruction.views) == 1
     world_from_gltf = write_glb(work.output / "model.glb", mesh, centred=not alone)
@@ -129,7 +129,7 @@ def write_within(path: Path, mesh: Mesh, max_megabytes: float) -> Float64:
 
 def _surface(work: Work[MeshOptions], reconstruction: Reconstruction, cloud: PointCloud) -> tuple[Mesh, int]:
     """The surface without colours, and how many faces Poisson made."""
-    region, options = region_of_interest(cloud.points_in_world), VoteOptions()
+    region, options = region_of_interest(cloud.points_in_world), work.options.free_space
     work.progress(0.02, "depth maps vote on the points")
     votes = depth_votes(work.input, reconstruction, cloud.points_in_world, options)
     good = region.holds(cloud.points_in_world) & ~votes.seen_through() & ~votes.narrow(options)
@@ -143,7 +143,7 @@ def _surface(work: Work[MeshOptions], reconstruction: Reconstruction, cloud: Poi
     outside = ~region.holds(full.vertices_in_world)
     cut, open_for_sure = votes.seen_through() | outside, votes.clearly_seen_through() | outside
     centres = np.array([view.centre_in_world for view in reconstruction.views])
-    surface = trimmed(full, cloud, TrimOptions(), cut, open_for_sure, centres)
+    surface = trimmed(full, cloud, work.options.trim, cut, open_for_sure, centres)
     return decimate(surface, work.options.max_faces), len(full.faces)
 
 
@@ -155,7 +155,7 @@ def _colored(
     if not side:
         part(0.0, f"colouring {len(mesh.faces)} faces")
         return replace(mesh, vertex_colors=nearest_colors(mesh, cloud)), None
-    return textured(mesh, reconstruction.views, work.input / "images", side, part)
+    return textured(mesh, reconstruction.views, work.input / "images", work.options, part)
 
 
 def _require_points(cloud: PointCloud, folder: Path, what: str) -> None:

@@ -1,13 +1,17 @@
-"""The knobs of the metrics stage."""
+"""The options of the metrics stage."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from ds3d_pipeline.programs.options import Allowed, options_record
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_record
 class MetricsOptions:
     """Where the finished capture goes."""
 
-    output: str = "outputs"
+    output: Annotated[str, Field(min_length=1), Allowed("a folder")] = "outputs"
     """Folder that receives `<capture>/`."""

@@ -17,6 +17,7 @@ from scipy.sparse import csr_matrix
 
 from ds3d_pipeline.geometry.cameras import unproject_depth
 from ds3d_pipeline.geometry.transforms import invert_rigid, transform_points
+from ds3d_pipeline.pointcloud.options import FusionOptions
 from ds3d_pipeline.scene import DepthMap, Float32, Int32, PointCloud, Reconstruction, UInt8, View
 
 
@@ -36,23 +37,6 @@ def neighbours_of(counts: Int32, view: int, most: int) -> list[int]:
     """Up to `most` views that share points with this one, those with the most shared points first."""
     order = np.argsort(-counts[view], kind="stable")[:most]
     return [int(other) for other in order if counts[view, other] > 0]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FusionOptions:
-    """What counts as agreement."""
-
-    min_views: int = 3
-    """A point is seen by at least this many views, or by two where few can see it; see `least_share`."""
-    least_share: float = 0.6
-    """Two views are enough where they are this share of all that could see the point."""
-    max_neighbours: int = 12
-    depth_tolerance: float = 0.01
-    """Largest difference in depth, relative."""
-    reprojection_tolerance_px: float = 2.0
-    """Largest distance, in pixels of the map, between a pixel and its match projected back."""
-    normal_tolerance_deg: float = 60.0
-    """Wide: where there is little texture, normals err by more than depths do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +120,7 @@ def _fuse_one(
             there.K, there.cam_from_world, there.depth, there.points, there.normals, there.colors,
             limits, sums, counts, lookers, matches[slot],
         )  # fmt: skip
-    enough = np.minimum(np.maximum(np.ceil(options.least_share * lookers), 2), options.min_views)
+    enough = np.minimum(np.maximum(np.ceil(options.min_fraction * lookers), 2), options.min_views)
     accepted = free & (counts >= enough)
     for slot, other in enumerate(others):
         mine = matches[slot][accepted]

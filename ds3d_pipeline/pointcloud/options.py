@@ -1,12 +1,40 @@
-"""The knobs of the point cloud stage."""
+"""The options of the point cloud stage, and of the fusion in it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from ds3d_pipeline.programs.options import Fraction, options_record
 
 
-@dataclass(frozen=True, kw_only=True)
+@options_record
+class FusionOptions:
+    """What counts as agreement between depth maps."""
+
+    min_views: Annotated[int, Field(ge=1, le=100)] = 3
+    """A point is seen by at least this many views, or by two where few can see it; see `min_fraction`."""
+    min_fraction: Fraction = 0.6
+    """Two views are enough where they are this fraction of all that could see the point."""
+    max_neighbours: Annotated[int, Field(ge=1, le=1000)] = 12
+    """Most other views that one view's map is compared with."""
+    depth_tolerance: Fraction = 0.01
+    """Largest difference in depth, relative."""
+    reprojection_tolerance_px: Annotated[float, Field(ge=0, le=100)] = 2.0
+    """Largest distance, in pixels of the map, between a pixel and its match projected back."""
+    normal_tolerance_deg: Annotated[float, Field(ge=0, le=180)] = 60.0
+    """Largest angle between normals; wide, since without texture they err by more than depths do."""
+
+
+@options_record
 class PointcloudOptions:
     """Fusion of depth maps."""
 
-    max_points: int = 2_000_000
+    max_points: Annotated[int, Field(ge=50, le=100_000_000)] = 2_000_000
+    """Most points kept."""
+    fusion: FusionOptions = FusionOptions()
+    fusion_of_interpolated: FusionOptions = FusionOptions(
+        min_views=2, depth_tolerance=0.02, reprojection_tolerance_px=4.0
+    )
+    # Interpolated maps are smooth guesses that agree only roughly.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from ds3d_pipeline.formats.images import read_image
 from ds3d_pipeline.formats.ply import write_pointcloud
 from ds3d_pipeline.pointcloud.cleaning import sparse_cloud, thinned, without_outliers
 from ds3d_pipeline.pointcloud.fusion import (
-    FusionOptions,
     FusionView,
     concatenate,
     fuse_views,
@@ -22,7 +22,7 @@ from ds3d_pipeline.pointcloud.fusion import (
     neighbours_of,
     shared_points,
 )
-from ds3d_pipeline.pointcloud.options import PointcloudOptions
+from ds3d_pipeline.pointcloud.options import FusionOptions, PointcloudOptions
 from ds3d_pipeline.pointcloud.report import PointcloudReport
 from ds3d_pipeline.programs.contract import Work
 from ds3d_pipeline.scene import PointCloud, Reconstruction, View
@@ -72,19 +72,17 @@ def _fused(work: Work[PointcloudOptions], reconstruction: Reconstruction) -> tup
     def load(index: int) -> FusionView:
         return _load(work.input, views[index])
 
-    options = _options(work.input, views)
+    options = _options(work, views)
     neighbours = [neighbours_of(counts, index, options.max_neighbours) for index in range(len(views))]
     part = work.progress.part(0.0, 0.8)
     return fuse_views(load, neighbours, options, lambda fraction: part(fraction, "fusing")), len(views)
 
 
-def _options(folder: Path, views: list[View]) -> FusionOptions:
+def _options(work: Work[PointcloudOptions], views: list[View]) -> FusionOptions:
     """Strict for measured maps; interpolated ones are smooth guesses that agree only roughly."""
-    measured = any(read_depth_map(folder, v).confidence.max() > MEASURED_CONFIDENCE for v in views[:3])
-    enough = min(3, len(views)) if measured else min(2, len(views))
-    if measured:
-        return FusionOptions(min_views=enough)
-    return FusionOptions(min_views=enough, depth_tolerance=0.02, reprojection_tolerance_px=4.0)
+    measured = any(read_depth_map(work.input, v).confidence.max() > MEASURED_CONFIDENCE for v in views[:3])
+    options = work.options.fusion if measured else work.options.fusion_of_interpolated
+    return replace(options, min_views=min(options.min_views, len(views)))
 
 
 def _load(folder: Path, view: View) -> FusionView:

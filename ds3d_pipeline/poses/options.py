@@ -1,28 +1,60 @@
-"""The knobs of the poses stage."""
+"""The options of the poses stage."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, Field
+
+from ds3d_pipeline.programs.options import Allowed, Seed, SidePx, checked, options_record
+
+Row: TypeAlias = tuple[float, float, float]
+Intrinsics: TypeAlias = tuple[Row, Row, Row]
+_LONGEST_PX = 1e6
 
 
-@dataclass(frozen=True, kw_only=True)
+def why_no_intrinsics(K: Intrinsics | None) -> str | None:
+    """Why a matrix is not that of a pinhole camera; None where it is."""
+    if K is None:
+        return None
+    (fx, skew, cx), (down, fy, cy), last = K
+    if not all(math.isfinite(value) and abs(value) <= _LONGEST_PX for row in K for value in row):
+        return "a value is not finite or far too large"
+    if fx <= 0 or fy <= 0:
+        return "a focal length is not above 0"
+    if skew != 0 or down != 0 or last != (0, 0, 1):
+        return "it is not [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]"
+    return None if cx >= 0 and cy >= 0 else "its centre is outside of the picture"
+
+
+KnownIntrinsics = Annotated[
+    Intrinsics | None,
+    AfterValidator(checked(why_no_intrinsics)),
+    Allowed("[[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels with fx and fy above 0, or nothing"),
+]
+
+
+@options_record
 class PosesOptions:
     """Structure from motion."""
 
-    max_side_px: int = 1280
-    """Size at which features are extracted."""
-    max_features: int = 4096
-    """Of one frame; twice as many where they do not place the frames."""
-    sequential_overlap: int = 5
+    max_side_px: SidePx = 1280
+    """Longer side of the images in which features are found."""
+    max_features: Annotated[int, Field(ge=16, le=200_000)] = 4096
+    """Most features of one frame; twice as many where they do not register the frames."""
+    sequential_overlap: Annotated[int, Field(ge=1, le=1000)] = 5
     """Video frames are matched with this many following frames."""
-    similar_frames: int = 3
+    similar_frames: Annotated[int, Field(ge=0, le=1000)] = 3
     """Video frames are also matched with this many others that look alike, to close loops."""
-    exhaustive_up_to: int = 60
+    exhaustive_up_to: Annotated[int, Field(ge=0, le=10_000)] = 60
     """Photos up to this many are matched all with all."""
-    similar_photos: int = 20
+    similar_photos: Annotated[int, Field(ge=0, le=1000)] = 20
     """More photos are matched with this many that look alike, and with neighbours in time and by GPS."""
-    K: tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]] | None = None
+    K: KnownIntrinsics = None
     """Known intrinsics, kept fixed: [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels of the source files,
     which must be upright, of one size and without lens distortion."""
-    min_registered: int = 3
-    seed: int = 0
+    min_registered: Annotated[int, Field(ge=2, le=10_000)] = 3
+    """Fewer registered frames are a failure."""
+    seed: Seed = 0
+    """Seed of all random choices."""

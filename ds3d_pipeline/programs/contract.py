@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ds3d_pipeline.errors import InputError, StageError
-from ds3d_pipeline.programs.records import read_json, write_json
+from ds3d_pipeline.programs.options import list_options, read_options, shown
+from ds3d_pipeline.programs.records import write_json
 
 OptionsT = TypeVar("OptionsT")
 STAGE_ERROR_EXIT = 3
@@ -82,12 +83,8 @@ def program_main(
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
     _exit_with_parent()
     args.output.mkdir(parents=True, exist_ok=True)
-    options = read_json(args.options, options_type) if args.options else options_type()
-    progress = Progress(args.output / "progress.jsonl")
-    work = Work(
-        input=args.input, output=args.output, backend=args.backend, options=options, progress=progress
-    )
     try:
+        work = _work(options_type, args)
         write_json(args.output / "result.json", backends[args.backend](work))
     except StageError as error:
         kind = "input" if isinstance(error, InputError) else "stage"
@@ -97,9 +94,24 @@ def program_main(
     return 0
 
 
+def _work(options_type: type[OptionsT], args: argparse.Namespace) -> Work[OptionsT]:
+    """What the body gets; raises InputError for options that do not fit."""
+    options = options_type()
+    return Work(
+        input=args.input,
+        output=args.output,
+        backend=args.backend,
+        options=read_options(args.options, options) if args.options else options,
+        progress=Progress(args.output / "progress.jsonl"),
+    )
+
+
 def _parse(options_type: type, backends: list[str], argv: list[str] | None) -> argparse.Namespace:
     about = getattr(sys.modules["__main__"], "__doc__", None)
-    defaults = "\n".join(f"  {name}: {json.dumps(value)}" for name, value in vars(options_type()).items())
+    defaults = "\n".join(
+        f"  {option.name}: {shown(option.value)}\n      {option.doc}"
+        for option in list_options(options_type())
+    )
     parser = argparse.ArgumentParser(
         description=about,
         epilog=f"options and their defaults:\n{defaults}",

@@ -206,7 +206,7 @@ class _Run:
     def __init__(self, work: Work[SplatOptions], task: Task, engine: Engine) -> None:
         self._engine = engine
         self._work, self._task = work, task
-        self._recipe = recipe_for(len(task.training))
+        self._recipe = recipe_for(task.options.recipe, len(task.training))
         rows = rows_from_gaussians(task.start, task.options.sh_degree)
         self._start = training_start(rows, self._recipe.start_opacity)
         mark = training_mark(self._start, task.training, task.options, self._recipe)
@@ -217,6 +217,7 @@ class _Run:
             photos=task.heldout,
             degree=task.options.sh_degree,
             stop=task.options.early_stop,
+            options=task.options.early_stopping,
             show=self._write_preview,
         )
         self.resumed_at = 0

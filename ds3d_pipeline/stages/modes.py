@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ds3d_pipeline.capture.options import CaptureOptions
@@ -12,6 +13,7 @@ from ds3d_pipeline.mesh.options import MeshOptions
 from ds3d_pipeline.metrics.options import MetricsOptions
 from ds3d_pipeline.pointcloud.options import PointcloudOptions
 from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.programs.options import options_with
 from ds3d_pipeline.splats.options import SplatOptions
 
 
@@ -32,21 +34,30 @@ class Mode:
         """The options record of one stage."""
         return getattr(self, stage)
 
+    def options_with(self, stage: str, table: Mapping[str, Any]) -> Any:
+        """The options of one stage with a user's table on top; raises InputError for a value that misfits."""
+        return options_with(self.options(stage), table, stage)
 
+    def having(self, **tables: Mapping[str, Any]) -> Mode:
+        """The same mode with a table of changes for each stage named."""
+        return replace(self, **{stage: self.options_with(stage, table) for stage, table in tables.items()})
+
+
+BALANCED = Mode()
 MODES: dict[str, Mode] = {
-    "fastest": Mode(
-        keyframes=KeyframesOptions(max_frames=40, max_side_px=1024),
-        poses=PosesOptions(max_side_px=1024, max_features=3072),
-        depth_maps=DepthOptions(max_side_px=448, source_views=4),
-        mesh=MeshOptions(poisson_depth=8, max_faces=50_000, texture_px=0, max_megabytes=10.0),
-        splat=SplatOptions(train=False, max_gaussians=100_000),
+    "fastest": BALANCED.having(
+        keyframes={"max_frames": 40, "max_side_px": 1024},
+        poses={"max_side_px": 1024, "max_features": 3072},
+        depth_maps={"max_side_px": 448, "source_views": 4},
+        mesh={"poisson_depth": 8, "max_faces": 50_000, "texture_px": 0, "max_megabytes": 10.0},
+        splat={"train": False, "max_gaussians": 100_000},
     ),
-    "balanced": Mode(),
-    "quality": Mode(
-        keyframes=KeyframesOptions(max_frames=200, max_side_px=2400),
-        poses=PosesOptions(max_side_px=2000, max_features=8192, sequential_overlap=10, similar_frames=6),
-        depth_maps=DepthOptions(max_side_px=1280, source_views=8),
-        mesh=MeshOptions(poisson_depth=10, max_faces=500_000, texture_px=8192, max_megabytes=60.0),
-        splat=SplatOptions(max_gaussians=500_000, max_side_px=1280, iterations=15_000, max_seconds=900.0),
+    "balanced": BALANCED,
+    "quality": BALANCED.having(
+        keyframes={"max_frames": 200, "max_side_px": 2400},
+        poses={"max_side_px": 2000, "max_features": 8192, "sequential_overlap": 10, "similar_frames": 6},
+        depth_maps={"max_side_px": 1280, "source_views": 8},
+        mesh={"poisson_depth": 10, "max_faces": 500_000, "texture_px": 8192, "max_megabytes": 60.0},
+        splat={"max_gaussians": 500_000, "max_side_px": 1280, "iterations": 15_000, "max_seconds": 900.0},
     ),
 }

@@ -11,8 +11,8 @@ from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.formats.colmap import write_array, write_depth_map
 from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.geometry.cameras import intrinsics, project, rays
-from ds3d_pipeline.mesh.options import MeshOptions
-from ds3d_pipeline.mesh.relief import ReliefOptions, borders, relief, triangulate
+from ds3d_pipeline.mesh.options import MeshOptions, ReliefOptions
+from ds3d_pipeline.mesh.relief import borders, relief, triangulate
 from ds3d_pipeline.mesh.render import render
 from ds3d_pipeline.mesh.stage import poisson, relief_of_best_view
 from ds3d_pipeline.poses.single import write_single
@@ -63,8 +63,8 @@ def photo():
     return rgb
 
 
-def made(depth, **options):
-    return relief(camera(), depth_map(depth), photo(), ReliefOptions(**options))
+def made(depth, max_faces=150_000, **options):
+    return relief(camera(), depth_map(depth), photo(), max_faces, ReliefOptions(**options))
 
 
 def test_no_triangle_spans_the_step():
@@ -123,7 +123,7 @@ def test_the_budget_is_kept():
 def test_unknown_depth_stays_open():
     depth = slanted()
     depth[50:70, 60:90] = 0
-    vertices, faces = triangulate(depth, ReliefOptions())
+    vertices, faces = triangulate(depth, 150_000, ReliefOptions())
     centres = vertices[faces].mean(axis=1)
     inside = (centres > [60.5, 50.5]).all(axis=1) & (centres < [88.5, 68.5]).all(axis=1)
     assert not inside.any()
@@ -131,7 +131,7 @@ def test_unknown_depth_stays_open():
 
 def test_a_posed_camera_lifts_into_the_world():
     pose = np.array([[0, 0, -1, 0.3], [0, 1, 0, -0.2], [1, 0, 0, 0.5], [0, 0, 0, 1.0]])
-    mesh = relief(camera(pose), depth_map(stepped()), photo(), ReliefOptions())
+    mesh = relief(camera(pose), depth_map(stepped()), photo(), 150_000, ReliefOptions())
     _, depth = project(K, pose, mesh.vertices_in_world)
     assert np.unique(np.round(depth, 3)).tolist() == pytest.approx([NEAR, FAR], abs=1e-3)
 

@@ -12,26 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
+from ds3d_pipeline.depth.options import CorrectionOptions
 from ds3d_pipeline.scene import Float32, Float64
 
 KERNEL = ((1.0, 1.0), (2.0, 0.1), (4.0, 0.01))
 """Standard deviations in cells and weights: what is near decides, what is far where nothing is near."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CorrectionOptions:
-    """How fine the correction is."""
-
-    cells: int = 24
-    """Along the longer side of the picture."""
-    levels: int = 8
-    """Of depth."""
-    max_deviations: float = 3.0
-    """Measurements further than this from the estimate, in deviations of their core, do not count."""
-    always: float = 0.005
-    """Relative; measurements this near always count."""
-    min_agreeing: float = 0.5
-    """Share of the measurements nearby that must count, or else the error is unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ correction. It stays only where that fits around the hole and where other views 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,30 +16,16 @@ from numpy.typing import NDArray
 
 from ds3d_pipeline.depth.learned.alignment import align
 from ds3d_pipeline.depth.learned.consensus import DepthStore, Said, median_depth
-from ds3d_pipeline.depth.learned.correction import CorrectionOptions, corrected
+from ds3d_pipeline.depth.learned.correction import corrected
 from ds3d_pipeline.depth.learned.monocular import Monocular, points_in_map
-from ds3d_pipeline.depth.learned.refinement import RefinementOptions, normals_from_depth, without_ramps
+from ds3d_pipeline.depth.learned.refinement import normals_from_depth, without_ramps
+from ds3d_pipeline.depth.options import EstimateOptions, HoleOptions
 from ds3d_pipeline.depth.stereo.view_selection import source_views
 from ds3d_pipeline.formats.colmap import read_depth_map, write_depth_map
 from ds3d_pipeline.scene import DepthMap, Float32, View
 
 MAX_SAMPLES = 4000
 """Pixels of stereo that the scale and shift are fitted to."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EstimateOptions:
-    """What is a hole, what the estimate is fitted to, and where it is believed."""
-
-    sure_confidence: float = 0.5
-    """Stereo at least this sure is what the estimate is fitted to."""
-    hole_confidence: float = 0.1
-    """Less than this is a hole, as is unknown depth."""
-    max_error: float = 0.007
-    """Mean relative error that the fitted estimate may have at the measured depths around."""
-    refinement: RefinementOptions = RefinementOptions(low_quantile=0.0, high_quantile=1.0)
-    """The fit bounds what is far out; quantiles would flatten what is nearest and furthest."""
-    correction: CorrectionOptions = CorrectionOptions()
 
 
 def sure_pixels(stereo: DepthMap, options: EstimateOptions) -> NDArray[np.bool_]:
@@ -95,23 +81,6 @@ Report = Callable[[float, str], object]
 
 
 @dataclass(frozen=True, kw_only=True)
-class HoleOptions:
-    """Which estimates stay."""
-
-    estimate: EstimateOptions = EstimateOptions()
-    rounds: int = 2
-    """How often every estimate becomes the median of what all views say of its place."""
-    reach: float = 0.05
-    """Relative difference in depth up to which another view speaks of the same surface."""
-    agree: float = 0.01
-    """Relative difference in depth within which two views agree."""
-    behind: float = 0.02
-    """Sure stereo of another view this much (relative) behind an estimate looked through it."""
-    min_agreeing: int = 2
-    """Other views that must agree; one is enough where a view has only one source."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class FilledShares:
     """Fractions of the pixels of all maps: with a depth that is believed, with one that is not, filled in."""
 
@@ -131,14 +100,13 @@ class HoleFilling:
     maps: Path
     scratch: Path
     source_views: int
-    options: HoleOptions = field(default_factory=HoleOptions)
+    options: HoleOptions = HoleOptions()
 
     def fill(self, report: Report = lambda fraction, message: None) -> FilledShares:
         """Rewrites every map that gets an estimate; returns shares of the pixels of all maps.
 
         All estimates are made before the first map changes, so a model that fails leaves stereo as it was.
         """
-        self.monocular.refinement = self.options.estimate.refinement
         views = self.monocular.model.views
         for done, view in enumerate(views, 1):
             stereo = read_depth_map(self.maps, view)
@@ -176,7 +144,7 @@ class HoleFilling:
     def _settled(self, index: int, turn: int) -> Float32:
         others = (self._completed(other, turn) for other in self._sources[index])
         return median_depth(
-            self._estimate(self.monocular.model.views[index], turn), others, self.options.reach
+            self._estimate(self.monocular.model.views[index], turn), others, self.options.same_surface
         )
 
     def _agreed(self, index: int) -> Float32:

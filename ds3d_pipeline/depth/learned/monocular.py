@@ -39,7 +39,7 @@ class Monocular:
     model: Reconstruction
     images: Path
     options: DepthOptions
-    refinement: RefinementOptions = field(default_factory=RefinementOptions)
+    refinement: RefinementOptions
     alignments: list[Alignment] = field(default_factory=list)
 
     def maps(self, report: Report = lambda fraction, message: None) -> Iterator[DepthMap]:

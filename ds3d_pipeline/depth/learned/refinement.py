@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ds3d_pipeline.depth.interpolation import normals_of_planes
+from ds3d_pipeline.depth.options import RefinementOptions
 from ds3d_pipeline.scene import Float32, Float64, UInt8
-
-
-@dataclass(frozen=True, kw_only=True)
-class RefinementOptions:
-    """How relative disparity is cleaned."""
-
-    low_quantile: float = 0.02
-    high_quantile: float = 0.98
-    filter_radius: float = 0.006
-    """Of the bilateral filter, as a fraction of the image diagonal."""
-    filter_step: float = 0.04
-    """Deviation in disparity within which pixels are one surface to the filter."""
-    photo_step: float = 0.2
-    """The same of the photo's brightness in [0, 1]: wide, so that texture is not copied into depth."""
-    flying_step: float = 0.05
-    """Relative change of depth over three pixels that no surface makes."""
-    half_ramp: float = 0.015
-    """Half of the widest ramp of a depth edge, as a fraction of the image diagonal."""
 
 
 def normalised_disparity(disparity: Float32, options: RefinementOptions) -> Float32 | None:

@@ -9,37 +9,14 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
+from ds3d_pipeline.depth.options import ConsistencyOptions
 from ds3d_pipeline.depth.stereo.levels import Level
 from ds3d_pipeline.depth.stereo.matching_cost import round_trip_px
 from ds3d_pipeline.depth.stereo.patchmatch import Planes
-from ds3d_pipeline.depth.stereo.planar_prior import FillOptions, fill_plain
-from ds3d_pipeline.depth.stereo.sky import HollowOptions, hollow_areas
+from ds3d_pipeline.depth.stereo.planar_prior import fill_plain
+from ds3d_pipeline.depth.stereo.sky import hollow_areas
 from ds3d_pipeline.programs.jit import UNCOUNTED
 from ds3d_pipeline.scene import DOUBTFUL_CONFIDENCE, LONE_CONFIDENCE, DepthMap, Float32
-
-
-@dataclass(frozen=True, kw_only=True)
-class FilterOptions:
-    """What counts as agreement, and what is kept."""
-
-    max_round_trip_px: float = 2.0
-    max_depth_change: float = 0.01
-    """Relative."""
-    min_agreeing: int = 2
-    """Other views that must agree; one is enough where a view has only one source."""
-    max_cost: float = 0.9
-    sure_cost: float = 0.2
-    """Pixels of at most this cost need one agreeing view only."""
-    hollow: HollowOptions = HollowOptions()
-    doubtful_cost: float = 0.7
-    """Pixels of at most this cost stay in the map even where too few views agree, as doubtful."""
-    plain_confidence: float = 0.2
-    """Of depths that stand in for areas without texture."""
-    filling: FillOptions = FillOptions()
-    max_speckle: float = 2e-4
-    """Islands smaller than this share of the map's pixels go."""
-    island_step: float = 0.02
-    """Relative depth step between neighbouring pixels that separates islands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +31,9 @@ class Filtered:
     """Share of the map's pixels that `fill_plain` gave."""
 
 
-def filtered_map(image: str, found: Planes, level: Level, grey: Float32, options: FilterOptions) -> Filtered:
+def filtered_map(
+    image: str, found: Planes, level: Level, grey: Float32, options: ConsistencyOptions
+) -> Filtered:
     """The depths that enough source views agree with, and that are not of an empty area such as sky.
 
     `level` holds the planes of those views, `grey` (H, W) is the view's photo in [0, 1].
@@ -64,17 +43,17 @@ def filtered_map(image: str, found: Planes, level: Level, grey: Float32, options
     """
     agreeing = agreeing_views(found, level, options)
     kept = _consistent(found, agreeing, len(level.sources), options)
-    seconded = kept | ((agreeing >= 1) & (found.cost <= options.doubtful_cost))
+    seconded = kept | ((agreeing >= 1) & (found.cost <= options.uncertain_cost))
     seconded = _without_islands(found, seconded, options)
-    guessed, plain = fill_plain(found, kept, level, options.filling)
-    solid = ~hollow_areas(kept, plain, level.textureless, grey, options.hollow)
+    guessed, plain = fill_plain(found, kept, level, options.planar_prior)
+    solid = ~hollow_areas(kept, plain, level.textureless, grey, options.sky)
     kept, plain = kept & solid, plain & solid
-    doubtful = ~kept & ~plain & (found.cost <= options.doubtful_cost)
+    doubtful = ~kept & ~plain & (found.cost <= options.uncertain_cost)
     planes = np.where(plain[..., None], guessed, np.where((kept | doubtful)[..., None], found.planes, 0))
     confidence = np.clip(1 - found.cost, 0, 1) * (1 - np.exp2(-agreeing.astype(np.float32)))
     confidence = np.maximum(confidence, 2 * DOUBTFUL_CONFIDENCE) * kept
     confidence += np.where(seconded & solid, DOUBTFUL_CONFIDENCE, LONE_CONFIDENCE) * doubtful
-    confidence = np.where(plain, options.plain_confidence, confidence)
+    confidence = np.where(plain, options.planar_prior_confidence, confidence)
     result = Planes(planes=planes.astype(np.float32), cost=found.cost, K=found.K)
     return Filtered(
         map=result.depth_map(image, confidence.astype(np.float32)),
@@ -84,7 +63,7 @@ def filtered_map(image: str, found: Planes, level: Level, grey: Float32, options
 
 
 def _consistent(
-    found: Planes, agreeing: NDArray[np.uint8], sources: int, options: FilterOptions
+    found: Planes, agreeing: NDArray[np.uint8], sources: int, options: ConsistencyOptions
 ) -> NDArray[np.bool_]:
     """(H, W) pixels that enough views agree with, without small islands."""
     enough = agreeing >= min(options.min_agreeing, sources)
@@ -92,12 +71,14 @@ def _consistent(
     return _without_islands(found, enough & (found.cost <= options.max_cost), options)
 
 
-def _without_islands(found: Planes, kept: NDArray[np.bool_], options: FilterOptions) -> NDArray[np.bool_]:
+def _without_islands(
+    found: Planes, kept: NDArray[np.bool_], options: ConsistencyOptions
+) -> NDArray[np.bool_]:
     depth = np.where(kept, found.depth, 0).astype(np.float32)
     return kept & ~small_islands(depth, max(2, round(options.max_speckle * depth.size)), options.island_step)
 
 
-def agreeing_views(found: Planes, level: Level, options: FilterOptions) -> NDArray[np.uint8]:
+def agreeing_views(found: Planes, level: Level, options: ConsistencyOptions) -> NDArray[np.uint8]:
     """(H, W) number of source views whose own planes give back the pixel and its depth."""
     agreeing = np.zeros(found.cost.shape, np.uint8)
     _count_agreeing(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ds3d_pipeline.depth.options import DepthOptions
-from ds3d_pipeline.depth.stereo.consistency import Filtered, FilterOptions, filtered_map
+from ds3d_pipeline.depth.stereo.consistency import Filtered, filtered_map
 from ds3d_pipeline.depth.stereo.levels import make_level
 from ds3d_pipeline.depth.stereo.patchmatch import Planes, agree_view, match_view, view_range
 from ds3d_pipeline.depth.stereo.pyramid import GreyPhotos, map_size
@@ -62,9 +62,8 @@ class Stereo:
         images: Path,
         options: DepthOptions,
         scratch: Path,
-        filters: FilterOptions = FilterOptions(),  # noqa: B008
     ) -> None:
-        self._model, self._options, self._filters, self._scratch = model, options, filters, scratch
+        self._model, self._options, self._scratch = model, options, scratch
         self.sources: list[Int32] = source_views(model, options.source_views)
         self._photos = GreyPhotos(images, options.max_side_px, pyramid_levels(options.max_side_px))
 
@@ -106,7 +105,7 @@ class Stereo:
         found, *others = [store.get(i) for i in group]
         levels = [self._photos.pyramid(view)[0] for view in views]
         level = make_level(views, levels, view_range(views[0], self._model), [o.planes for o in others])
-        return filtered_map(views[0].image, found, level, levels[0].pixels, self._filters)
+        return filtered_map(views[0].image, found, level, levels[0].pixels, self._options.consistency)
 
     def _nothing(self, view: View) -> Filtered:
         width, height = map_size(view, self._options.max_side_px)

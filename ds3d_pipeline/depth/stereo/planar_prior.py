@@ -6,13 +6,12 @@ are mostly flat. Such depths are guesses, so they get little confidence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ds3d_pipeline.depth.interpolation import fill_triangles
+from ds3d_pipeline.depth.options import PlanarPriorOptions
 from ds3d_pipeline.depth.stereo import propagation as sweeps
 from ds3d_pipeline.depth.stereo.levels import Level
 from ds3d_pipeline.depth.stereo.patchmatch import Planes
@@ -22,20 +21,8 @@ CELL_PX = 8
 """One consistent pixel of each cell, that of least cost, is a corner of the planes."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class FillOptions:
-    """Which planes are believed."""
-
-    max_depth_ratio: float = 1.1
-    """Of a triangle's corners; more is a step, not a slope."""
-    max_edge: float = 0.2
-    """Of a triangle, as a fraction of the map's diagonal."""
-    max_extra_cost: float = 0.2
-    """How much worse than the best match found a plane may fit the photos."""
-
-
 def fill_plain(
-    found: Planes, kept: NDArray[np.bool_], level: Level, options: FillOptions
+    found: Planes, kept: NDArray[np.bool_], level: Level, options: PlanarPriorOptions
 ) -> tuple[Float32, NDArray[np.bool_]]:
     """Planes (H, W, 3) for pixels without texture that are not `kept`, and which pixels (H, W) got one."""
     pixels, inverse = _corners(found, kept)

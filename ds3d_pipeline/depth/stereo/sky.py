@@ -6,26 +6,13 @@ wall nearly everything gets depth that way; of a sky, which runs on, only a seam
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ds3d_pipeline.depth.options import SkyOptions
 from ds3d_pipeline.depth.stereo.matching_cost import RADIUS, STRIDE
 from ds3d_pipeline.scene import Float32
-
-
-@dataclass(frozen=True, kw_only=True)
-class HollowOptions:
-    """What is taken for empty."""
-
-    min_known: float = 0.5
-    """Share of a connected area without texture that has depth where it is a surface, matched or guessed,"""
-    min_matched: float = 0.25
-    """or the share of it that is matched: guesses span a sky between roofs, but only seams of it match."""
-    same_grey: float = 0.04
-    """Grey values in [0, 1] this near to an empty area's, beside it, belong to it."""
 
 
 def hollow_areas(
@@ -33,7 +20,7 @@ def hollow_areas(
     guessed: NDArray[np.bool_],
     textureless: NDArray[np.bool_],
     grey: Float32,
-    options: HollowOptions,
+    options: SkyOptions,
 ) -> NDArray[np.bool_]:
     """(H, W) pixels of connected `textureless` areas that hardly have depth, with their rims.
 

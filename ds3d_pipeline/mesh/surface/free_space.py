@@ -14,22 +14,11 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from ds3d_pipeline.formats.colmap import read_depth_map
+from ds3d_pipeline.mesh.options import FreeSpaceOptions
 from ds3d_pipeline.scene import Float32, Float64, Int32, Reconstruction
 
 MEASURED_CONFIDENCE = 0.5
 """Maps that nowhere exceed this were interpolated between sparse points and have no vote."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class VoteOptions:
-    """When a map agrees, and how the votes are counted."""
-
-    agree: float = 0.01
-    """Largest relative difference in depth between a point and a map that supports it."""
-    behind: float = 0.02
-    """A map whose surface lies this much (relative) behind the point saw through it."""
-    min_angle_deg: float = 0.5
-    """Points whose supporting views look from directions closer than this are not well measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +40,14 @@ class Votes:
         """(N,) where hardly a map supports the point and several saw through it."""
         return (self.passes >= 4) & (self.passes > 4 * self.supports)
 
-    def narrow(self, options: VoteOptions) -> NDArray[np.bool_]:
+    def narrow(self, options: FreeSpaceOptions) -> NDArray[np.bool_]:
         """(N,) where two or more maps agree, but from nearly the same direction."""
         return (self.supports >= 2) & (self.angles_deg < options.min_angle_deg)
 
 
-def depth_votes(folder: Path, reconstruction: Reconstruction, points: Float32, options: VoteOptions) -> Votes:
+def depth_votes(
+    folder: Path, reconstruction: Reconstruction, points: Float32, options: FreeSpaceOptions
+) -> Votes:
     """The votes at points (N, 3) of the maps under `folder`, read one at a time."""
     count = len(points)
     supports, passes = np.zeros(count, np.int32), np.zeros(count, np.int32)

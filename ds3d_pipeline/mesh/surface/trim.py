@@ -7,34 +7,15 @@ filled with Poisson's own surface where nothing clearly says that there is none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.mesh.adjacency import components, neighbour_pairs, vertex_graph
+from ds3d_pipeline.mesh.options import TrimOptions
 from ds3d_pipeline.mesh.surface.components import face_areas, keep_faces, largest_components, sound_faces
 from ds3d_pipeline.scene import Float64, Int32, Mesh, PointCloud
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrimOptions:
-    """How far the surface may reach beyond the points, in units of their local spacing."""
-
-    max_spacings: float = 4.0
-    max_sparsity: float = 3.0
-    """Spacing counts as at most this many times the usual one, both as the nearest camera sees them: where
-    points are scarcer, nothing supports a long reach."""
-    max_edge_spacings: float = 16.0
-    """No edge is longer than this: long ones span what no point supports."""
-    neighbours: int = 8
-    smoothing: int = 6
-    """Rounds of averaging over neighbouring vertices before the cut, which make its line smooth."""
-    max_hole_share: float = 0.005
-    """Holes up to this share of the surface's area stay filled."""
-    min_component_share: float = 0.02
 
 
 def trimmed(
@@ -62,8 +43,8 @@ def trimmed(
     if not near.any():
         cause = f"No part of the surface lies near any of the {len(cloud.points_in_world)} points."
         raise StageError(cause, "Photograph the scene again from more sides.")
-    kept = _small_holes_filled(mesh, near, allowed, options.max_hole_share)
-    return largest_components(sound_faces(keep_faces(mesh, kept)), options.min_component_share)
+    kept = _small_holes_filled(mesh, near, allowed, options.max_hole_fraction)
+    return largest_components(sound_faces(keep_faces(mesh, kept)), options.min_component_fraction)
 
 
 def _reach(

@@ -20,23 +20,10 @@ from numpy.typing import NDArray
 from ds3d_pipeline.formats.images import read_image
 from ds3d_pipeline.geometry.cameras import K_scaled
 from ds3d_pipeline.geometry.transforms import transform_points
+from ds3d_pipeline.mesh.options import BakeOptions
 from ds3d_pipeline.mesh.texture.atlas import Atlas
 from ds3d_pipeline.mesh.texture.view_quality import Sight
 from ds3d_pipeline.scene import Float32, Float64, Int32, Mesh, UInt8, View
-
-
-@dataclass(frozen=True, kw_only=True)
-class BakeOptions:
-    """How photos are blended."""
-
-    coarse_share: float = 0.008
-    """Size of the coarse band's blur, as a share of the photo's longer side."""
-    detail_power: float = 8.0
-    """Detail goes by weight to this power: the higher, the more the best photo has it alone."""
-    coarse_power: float = 2.0
-    least_weight: float = 0.1
-    """A photo that weighs less than this against the best takes no part."""
-    depth_slack: float = 0.004
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +68,7 @@ def bake(
     for index, view in enumerate(views):
         scale = min(1.0, atlas.scale)
         ready = _ready(mesh, view, photos, sights[index], weights[index], gains[index], scale, options)
-        useful = (ready.weights > options.least_weight)[mesh.faces].max(axis=1)
+        useful = (ready.weights > options.min_weight)[mesh.faces].max(axis=1)
         if useful.any():
             _gather(ready, mesh.faces, atlas, texels, owners, useful, sums, options)
         report((index + 1) / len(views))
@@ -105,7 +92,7 @@ def _ready(
     width, height = view.image_size_wh
     size_wh = (max(2, round(width * scale)), max(2, round(height * scale)))
     photo = read_image(photos / view.image, size_wh).astype(np.float32) * gains.astype(np.float32)
-    sigma = max(0.5, options.coarse_share * max(size_wh))
+    sigma = max(0.5, options.coarse_fraction * max(size_wh))
     return BakeView(
         corners_in_cam=transform_points(view.cam_from_world, mesh.vertices_in_world).astype(np.float32),
         weights=np.ascontiguousarray(weights),
@@ -129,7 +116,7 @@ def _gather(
 ) -> None:
     camera = np.array([ready.K[0, 0], ready.K[1, 1], ready.K[0, 2], ready.K[1, 2]], np.float32)
     knobs = np.array(
-        [ready.sight_scale, options.depth_slack, options.least_weight, options.coarse_power,
+        [ready.sight_scale, options.depth_slack, options.min_weight, options.coarse_power,
          options.detail_power], np.float32,
     )  # fmt: skip
     _accumulate(

@@ -11,12 +11,13 @@ import numpy as np
 
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.mesh.adjacency import neighbour_pairs
+from ds3d_pipeline.mesh.options import MeshOptions
 from ds3d_pipeline.mesh.report import TextureReport
 from ds3d_pipeline.mesh.texture.atlas import lay_out, with_uvs
-from ds3d_pipeline.mesh.texture.bake import BakeOptions, bake
+from ds3d_pipeline.mesh.texture.bake import bake
 from ds3d_pipeline.mesh.texture.charts import chart_labels, projections
 from ds3d_pipeline.mesh.texture.exposure import exposure_gains, sharpness, spread
-from ds3d_pipeline.mesh.texture.view_quality import SurveyOptions, robust_weights, survey
+from ds3d_pipeline.mesh.texture.view_quality import robust_weights, survey
 from ds3d_pipeline.scene import Mesh, View
 
 log = logging.getLogger(__name__)
@@ -26,15 +27,15 @@ def textured(
     mesh: Mesh,
     views: Sequence[View],
     photos: Path,
-    side: int,
+    options: MeshOptions,
     report: Callable[[float, str], None] = lambda *_: None,
 ) -> tuple[Mesh, TextureReport]:
-    """The mesh with texture coordinates and a texture of `side` x `side` from the photos in a folder.
+    """The mesh with texture coordinates and a square texture from the photos in a folder.
 
     Raises StageError where no photo sees the mesh or one cannot be read, ValueError where a texture of that
     size cannot hold all charts.
     """
-    found = survey(mesh, views, photos, SurveyOptions(), lambda f: report(0.3 * f, "judging photos"))
+    found = survey(mesh, views, photos, options.view_quality, lambda f: report(0.3 * f, "judging photos"))
     gains = exposure_gains(found.quality, found.colors)
     sharp = sharpness(found.quality, found.detail)
     log.info("gains %s, sharpness %s", np.round(gains, 3).tolist(), np.round(sharp, 2).tolist())
@@ -46,6 +47,7 @@ def textured(
     vertex_colors = spread(mesh, colors, seen)
     report(0.35, "cutting charts")
     pairs, ways = neighbour_pairs(mesh.faces), projections(mesh, views)
+    side = _power_of_two(options.texture_px)
     atlas = lay_out(mesh, chart_labels(mesh, quality, ways, pairs), ways, pairs, side)
     texture, shown = bake(
         mesh,
@@ -56,7 +58,7 @@ def textured(
         weights,
         gains,
         vertex_colors,
-        BakeOptions(),
+        options.bake,
         lambda f: report(0.5 + 0.5 * f, "blending photos"),
     )
     told = TextureReport(
@@ -67,3 +69,8 @@ def textured(
         gains=(round(float(gains.min()), 4), round(float(gains.max()), 4)),
     )
     return replace(with_uvs(mesh, atlas), texture=texture), told
+
+
+def _power_of_two(most: int) -> int:
+    """The largest up to `most`: each level of `push_pull` halves the side."""
+    return 1 << (most.bit_length() - 1)

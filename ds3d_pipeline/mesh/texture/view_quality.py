@@ -14,29 +14,9 @@ from ds3d_pipeline.formats.gltf import vertex_normals
 from ds3d_pipeline.formats.images import read_image
 from ds3d_pipeline.geometry.cameras import K_scaled
 from ds3d_pipeline.geometry.transforms import transform_points
+from ds3d_pipeline.mesh.options import ViewQualityOptions
 from ds3d_pipeline.mesh.render import rasterise
 from ds3d_pipeline.scene import Float32, Float64, Mesh, UInt8, View
-
-
-@dataclass(frozen=True, kw_only=True)
-class SurveyOptions:
-    """How photos are judged."""
-
-    max_side_px: int = 800
-    """Size at which visibility is tested."""
-    depth_slack: float = 0.002
-    """A vertex this much (relative) behind the nearest surface still counts as seen."""
-    depth_jump: float = 0.03
-    """Neighbouring pixels whose depths differ by more (relative) lie on either side of an outline."""
-    outline_margin: float = 0.01
-    """Within this share of the longer side from an outline a photo is trusted less: geometry errs there."""
-    border_margin: float = 0.02
-    """The same for the photo's border, where lenses are darkest and least sharp."""
-    min_trust: float = 0.02
-    min_cosine: float = 0.1
-    """Surfaces seen at a flatter angle are not taken from that photo."""
-    blur_px: float = 2.0
-    """Colours of vertices are taken from photos blurred this much: registration errs by about as much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +48,7 @@ def survey(
     mesh: Mesh,
     views: Sequence[View],
     photos: Path,
-    options: SurveyOptions,
+    options: ViewQualityOptions,
     report: Callable[[float], None] = lambda _: None,
 ) -> Survey:
     """Judges every photo in the folder `photos`. Raises StageError where one is missing or no picture."""
@@ -88,7 +68,7 @@ def survey(
 
 
 def vertex_quality(
-    mesh: Mesh, normals: Float64, view: View, sight: Sight, options: SurveyOptions
+    mesh: Mesh, normals: Float64, view: View, sight: Sight, options: ViewQualityOptions
 ) -> tuple[Float32, Float32]:
     """(N,) photo pixels per area of surface, 0 where unseen, and (N, 2) survey pixel of each vertex.
 
@@ -112,7 +92,7 @@ def vertex_quality(
     return found.astype(np.float32), uv.astype(np.float32)
 
 
-def _sight(mesh: Mesh, view: View, options: SurveyOptions) -> tuple[Sight, tuple[int, int]]:
+def _sight(mesh: Mesh, view: View, options: ViewQualityOptions) -> tuple[Sight, tuple[int, int]]:
     width, height = view.image_size_wh
     scale = min(1.0, options.max_side_px / max(width, height))
     size_wh = (max(2, round(width * scale)), max(2, round(height * scale)))
@@ -124,7 +104,7 @@ def _sight(mesh: Mesh, view: View, options: SurveyOptions) -> tuple[Sight, tuple
     return Sight(scale=scale, depth=farthest, trust=_trust(depth, options)), size_wh
 
 
-def _trust(depth: Float32, options: SurveyOptions) -> Float32:
+def _trust(depth: Float32, options: ViewQualityOptions) -> Float32:
     side = max(depth.shape)
     around = np.ones((3, 3), np.uint8)
     bounded = np.where(np.isfinite(depth), depth, np.float32(1e30))

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 
 from ds3d_pipeline.scene import Float32
-from ds3d_pipeline.splats.options import SplatOptions
+from ds3d_pipeline.splats.options import Recipe, SplatOptions
 from ds3d_pipeline.splats.training.photos import Photo
-from ds3d_pipeline.splats.training.schedule import Recipe
 from ds3d_pipeline.splats.training.trainer import Trainer
 
 

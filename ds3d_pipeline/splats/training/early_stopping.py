@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ds3d_pipeline.scene import Float32
+from ds3d_pipeline.splats.options import EarlyStoppingOptions
 from ds3d_pipeline.splats.report import CurvePoint
 from ds3d_pipeline.splats.training.photos import Photo
 from ds3d_pipeline.splats.training.scores import score
@@ -16,33 +17,30 @@ _MOST_PHOTOS = 4
 
 @dataclass(kw_only=True)
 class Watch:
-    """A hook of `train` that scores a few held-out photos, `every` so much of the training.
+    """A hook of `train` that scores a few held-out photos, `options.every` so much of the training.
 
-    Says stop when, from `begin` on, `patience` scores in a row were not `least_db` above the best before
+    Says stop when, from `begin` on, `patience` scores in a row were not `min_gain_db` above the best before
     them. That choice looks at held-out photos, so `result.json` says when it was made.
     """
 
     photos: Sequence[Photo]
     degree: int
     stop: bool = True
-    begin: float = 0.7
-    every: float = 0.05
-    patience: int = 3
-    least_db: float = 0.01
+    options: EarlyStoppingOptions = EarlyStoppingOptions()
     show: Callable[[float, Float32], None] = lambda done, rows: None
     """Called with each look: how much is done, and the rows as they would be published."""
     curve: list[CurvePoint] = field(default_factory=list)
     _next: float = 0.0
 
     def __post_init__(self) -> None:
-        self._next = self.every
+        self._next = self.options.every
 
     def __call__(self, trainer: Trainer) -> bool:
         """Whether training should end."""
         done = min(trainer.clock.done, 1.0)
         if done < self._next:
             return False
-        self._next = self.every * (round(done / self.every - 0.5 + 1e-6) + 1)
+        self._next = self.options.every * (round(done / self.options.every - 0.5 + 1e-6) + 1)
         rows = trainer.shown_rows()
         chosen = self.photos[:: max(1, -(-len(self.photos) // _MOST_PHOTOS))]
         self.curve.append(
@@ -58,7 +56,8 @@ class Watch:
         return self.stop and self._stalls()
 
     def _stalls(self) -> bool:
-        late = [p.psnr_db for p in self.curve if p.done >= self.begin and p.psnr_db is not None]
-        if len(late) <= self.patience:
+        begin, patience = self.options.begin, self.options.patience
+        late = [p.psnr_db for p in self.curve if p.done >= begin and p.psnr_db is not None]
+        if len(late) <= patience:
             return False
-        return max(late[-self.patience :]) < max(late[: -self.patience]) + self.least_db
+        return max(late[-patience:]) < max(late[:-patience]) + self.options.min_gain_db

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from ds3d_pipeline.splats.kernels.render import Engine
-from ds3d_pipeline.splats.options import SplatOptions
+from ds3d_pipeline.splats.options import Recipe, SplatOptions
 from ds3d_pipeline.splats.training.photos import Photo
-from ds3d_pipeline.splats.training.schedule import Recipe, polish
+from ds3d_pipeline.splats.training.schedule import polish
 from ds3d_pipeline.splats.training.trainer import Report, Trained, train
 
 _LENGTH = 0.1

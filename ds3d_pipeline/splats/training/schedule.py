@@ -4,64 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ds3d_pipeline.scene import Float32
 from ds3d_pipeline.splats.kernels.parameters import LOG_SCALE, LOGIT, QUAT, SH
+from ds3d_pipeline.splats.options import Recipe
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Choices made by measurement; see `benchmarks/splats.py`."""
-
-    dssim_weight: float = 0.2
-    mean_rate_px: float = 0.6
-    """First step of a mean, in pixels of the training size at the typical depth."""
-    mean_rate_last: float = 0.02
-    """Last step of a mean as a fraction of the first; the decay between is exponential."""
-    quat_rate: float = 3e-3
-    scale_rate: float = 4e-2
-    opacity_rate: float = 6e-2
-    dc_rate: float = 5e-3
-    rest_rate: float = 1e-3
-    late_decay: float = 0.2
-    """Fraction to which the other rates fall over the last part of training."""
-    late_from: float = 0.6
-    shrinks: tuple[tuple[float, int], ...] = ((0.0, 4), (0.12, 2), (0.35, 1))
-    """From which share of the work on photos are shrunk by how much."""
-    densify_from: float = 0.03
-    densify_until: float = 0.6
-    densify_times: int = 24
-    sh_from: float = 0.12
-    sh_every: float = 0.06
-    """Harmonics of degree 1 join at `sh_from`, each further degree so much later."""
-    dead_opacity: float = 0.01
-    opacity_pull: float = 3e-3
-    scale_pull: float = 1e-2
-    """Weights of the mean opacity and the mean scale (in typical depths' pixels over 100) in the loss."""
-    most_scale: float = 0.3
-    """Largest standard deviation of a Gaussian, as a share of its distance to the nearest camera."""
-    start_opacity: float = 0.5
-    random_background: bool = True
-    """Draws every step on another colour, so that what all photos show must become opaque."""
-    exposure_rate: float = 2e-3
-    """First step of a photo's log gain."""
-
-
-_FEWEST_FOR_EARLY_HARMONICS = 16
-
-
-def recipe_for(photos: int) -> Recipe:
-    """The recipe for so many training photos.
-
-    With many of them, harmonics that join early and learn fast tell photos in between better; with few they
-    explain noise: measured on fox, thinned to 43, 21 and 11 photos, and on fountain-P11.
-    """
-    if photos >= _FEWEST_FOR_EARLY_HARMONICS:
-        return Recipe()
-    return replace(Recipe(), sh_from=0.3, sh_every=0.1, rest_rate=5e-4)
+def recipe_for(recipe: Recipe, photos: int) -> Recipe:
+    """The recipe for so many training photos: with its `few_photos` in place where they are few."""
+    few = recipe.few_photos
+    if photos >= few.below:
+        return recipe
+    return replace(recipe, sh_from=few.sh_from, sh_every=few.sh_every, rest_rate=few.rest_rate)
 
 
 def polish(recipe: Recipe) -> Recipe:
@@ -76,7 +33,7 @@ def polish(recipe: Recipe) -> Recipe:
         rest_rate=recipe.rest_rate * recipe.late_decay,
         exposure_rate=recipe.exposure_rate * recipe.late_decay,
         shrinks=((0.0, 1),),
-        densify_from=2.0,
+        densify_times=0,
         sh_from=0.0,
         sh_every=1e-9,
     )

@@ -18,13 +18,12 @@ from ds3d_pipeline.splats.kernels.losses import Loss, loss_and_gradient
 from ds3d_pipeline.splats.kernels.mip_filter import filter_variance, filtered, filtered_backward
 from ds3d_pipeline.splats.kernels.parameters import LOG_SCALE, LOGIT, QUAT, SH
 from ds3d_pipeline.splats.kernels.render import BLACK, Engine, KernelEngine
-from ds3d_pipeline.splats.options import SplatOptions
+from ds3d_pipeline.splats.options import Recipe, SplatOptions
 from ds3d_pipeline.splats.training.densify import densify
 from ds3d_pipeline.splats.training.exposure import Exposure, slow_patterns
 from ds3d_pipeline.splats.training.photos import Photo, Pyramid, as_float
 from ds3d_pipeline.splats.training.schedule import (
     Clock,
-    Recipe,
     fade_at,
     rates_at,
     recipe_for,
@@ -45,7 +44,7 @@ def compile_kernels(announce: Callable[[], None]) -> float:
     row[0, 2], row[0, QUAT], row[0, LOG_SCALE : LOG_SCALE + 3] = 1, 1, -3
     K = np.array([[32.0, 0, 16], [0, 32, 16], [0, 0, 1]])
     photo = Photo(name="", pixels=np.zeros((32, 32, 3), np.uint8), K=K, cam_from_world=np.eye(4))
-    train(row, [photo], SplatOptions(iterations=1, max_seconds=1e9, max_gaussians=1, sh_degree=0))
+    train(row, [photo], SplatOptions(iterations=1, max_seconds=1e6, max_gaussians=1, sh_degree=0))
     seconds = time.perf_counter() - start
     log.info("kernels ready after %.1f s", seconds)
     return seconds
@@ -88,7 +87,7 @@ def train(
     called after every step and end the training by returning True; `resume` is what `Trainer.state` told,
     `now` the clock that seconds are read from, `engine` what draws (by default this package's kernels).
     """
-    trainer = Trainer(rows, photos, options, recipe or recipe_for(len(photos)), now, engine)
+    trainer = Trainer(rows, photos, options, recipe or recipe_for(options.recipe, len(photos)), now, engine)
     if resume is not None:
         trainer.restore(resume)
     stalled = False
@@ -239,12 +238,14 @@ class Trainer:
             state.updates,
             visible,
             rates_at(recipe, done, self._pixel, self.rows.shape[1]),
-            np.float32(recipe.opacity_pull / count),
-            np.float32(recipe.scale_pull / (100 * self._pixel * count)),
+            np.float32(recipe.opacity_reg / count),
+            np.float32(recipe.scale_reg / (100 * self._pixel * count)),
         )
 
     def _densify_if_due(self, done: float) -> None:
         recipe = self._recipe
+        if not recipe.densify_times:
+            return
         due = recipe.densify_from + (recipe.densify_until - recipe.densify_from) * (
             self._densified / recipe.densify_times
         )
@@ -268,7 +269,7 @@ class Trainer:
         filtering = self._photos if self._options.mip_filter else ()
         self._variance = filter_variance(self.rows[:, :3], filtering)
         distance = self._cameras.query(self.rows[:, :3])[0]
-        self._most_log_scale = np.log(self._recipe.most_scale * np.maximum(distance, 1e-12))[:, None]
+        self._most_log_scale = np.log(self._recipe.max_scale * np.maximum(distance, 1e-12))[:, None]
         self._limit_scales()
 
     def _limit_scales(self) -> None:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ds3d_pipeline.depth.learned.correction import CorrectionOptions, corrected
+from ds3d_pipeline.depth.learned.correction import corrected
+from ds3d_pipeline.depth.options import CorrectionOptions
 
 OPTIONS = CorrectionOptions()
 HEIGHT, WIDTH = 90, 120

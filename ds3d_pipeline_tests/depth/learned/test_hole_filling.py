@@ -55,7 +55,11 @@ def smooth_hills(seed):
 
 def fill(filmed, maps, model_file):
     monocular = Monocular(
-        network=DepthNetwork(model_file, OPTIONS), model=filmed.model, images=filmed.images, options=OPTIONS
+        network=DepthNetwork(model_file, OPTIONS),
+        model=filmed.model,
+        images=filmed.images,
+        options=OPTIONS,
+        refinement=OPTIONS.holes.estimate.refinement,
     )
     filling = HoleFilling(monocular=monocular, maps=maps, scratch=maps / "scratch", source_views=4)
     return filling.fill()

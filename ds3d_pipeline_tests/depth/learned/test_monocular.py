@@ -140,7 +140,11 @@ def test_maps_that_err_each_in_its_way_are_made_consistent(tmp_path):
     file = stand_in(tmp_path / "model.onnx", photos, filmed.depths, off=0.03)
     options = DepthOptions(max_side_px=320, model=str(file))
     alone = Monocular(
-        network=DepthNetwork(file, options), model=filmed.model, images=filmed.images, options=options
+        network=DepthNetwork(file, options),
+        model=filmed.model,
+        images=filmed.images,
+        options=options,
+        refinement=options.refinement,
     )
     before = right(alone.maps(), filmed.depths)
     assert run(tmp_path, model=str(file), max_side_px=320) == 0

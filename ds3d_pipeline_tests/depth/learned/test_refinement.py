@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from ds3d_pipeline.depth.learned.refinement import (
-    RefinementOptions,
     flying_pixels,
     normalised_disparity,
     normals_from_depth,
     smoothed,
     without_ramps,
 )
+from ds3d_pipeline.depth.options import RefinementOptions
 from ds3d_pipeline.geometry.cameras import intrinsics, rays
 
 OPTIONS = RefinementOptions()

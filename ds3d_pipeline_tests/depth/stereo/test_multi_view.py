@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ds3d_pipeline.depth.options import DepthOptions
-from ds3d_pipeline.depth.stereo.consistency import FilterOptions, filtered_map
+from ds3d_pipeline.depth.stereo.consistency import filtered_map
 from ds3d_pipeline.depth.stereo.levels import make_level
 from ds3d_pipeline.depth.stereo.multi_view import Stereo, pyramid_levels
 from ds3d_pipeline.depth.stereo.patchmatch import Planes, match_view, view_range
@@ -91,13 +91,13 @@ def test_planted_wrong_depths_do_not_pass_the_filter(filmed, change):
     wrong = planes.planes.copy()
     wrong[100:140, 140:180, 0] *= change
     planted = dataclasses.replace(planes, planes=wrong)
-    told = filtered_map("x", planted, level, grey, FilterOptions()).map
+    told = filtered_map("x", planted, level, grey, OPTIONS.consistency).map
     kept = told.believed().depth > 0
     assert kept[100:140, 140:180].mean() < 0.05
     # It stays in the map as doubtful, since it was matched well; not so where the match is poor.
     assert (told.depth[100:140, 140:180] > 0).mean() > 0.95
     poor = dataclasses.replace(planted, cost=np.full_like(planted.cost, 0.8))
-    told = filtered_map("x", poor, level, grey, FilterOptions()).map
+    told = filtered_map("x", poor, level, grey, OPTIONS.consistency).map
     assert (told.depth[100:140, 140:180] > 0).mean() < 0.05
     assert (told.believed().normals[100:140, 140:180] == 0).all(axis=-1).mean() > 0.95
     outside = np.ones_like(kept)
@@ -111,11 +111,15 @@ def test_depth_that_one_view_seconds_is_doubtful(filmed):
     others = level.source_planes.copy()
     others[1:, ..., 0] *= 1.3
     unsure = dataclasses.replace(planes, cost=np.full_like(planes.cost, 0.4))
-    told = filtered_map("x", unsure, dataclasses.replace(level, source_planes=others), grey, FilterOptions())
+    told = filtered_map(
+        "x", unsure, dataclasses.replace(level, source_planes=others), grey, OPTIONS.consistency
+    )
     assert (told.map.believed().depth > 0).mean() < 0.1
     assert (told.map.seconded().depth > 0).mean() > 0.6
     others[0, ..., 0] *= 1.3
-    told = filtered_map("x", unsure, dataclasses.replace(level, source_planes=others), grey, FilterOptions())
+    told = filtered_map(
+        "x", unsure, dataclasses.replace(level, source_planes=others), grey, OPTIONS.consistency
+    )
     assert (told.map.seconded().depth > 0).mean() < 0.1
 
 

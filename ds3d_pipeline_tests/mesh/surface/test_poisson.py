@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 
 from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.mesh.options import TrimOptions
 from ds3d_pipeline.mesh.surface.components import face_components
 from ds3d_pipeline.mesh.surface.decimate import decimate
 from ds3d_pipeline.mesh.surface.free_space import Votes
 from ds3d_pipeline.mesh.surface.poisson import nearest_colors, poisson_surface, usable_depth
-from ds3d_pipeline.mesh.surface.trim import TrimOptions, trimmed
+from ds3d_pipeline.mesh.surface.trim import trimmed
 from ds3d_pipeline.pointcloud.cleaning import select
 from ds3d_pipeline.scene import Mesh
 from ds3d_pipeline_tests.mesh.shapes import (

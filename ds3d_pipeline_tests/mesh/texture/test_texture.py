@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.mesh.options import MeshOptions
 from ds3d_pipeline.mesh.render import rasterise, shade
 from ds3d_pipeline.mesh.texture.texture import textured
 from ds3d_pipeline.scene import Mesh
@@ -27,7 +28,7 @@ def psnr(found, expected):
 
 def test_texture_shows_what_the_photos_show_from_a_new_side(tmp_path):
     sheet, views = photographed_sheet(tmp_path)
-    mesh, told = textured(sheet, views, tmp_path, 1024)
+    mesh, told = textured(sheet, views, tmp_path, MeshOptions(texture_px=1024))
     assert mesh.texture is not None
     assert mesh.texture.shape[0] <= 1024
     assert told.shown > 0.95
@@ -42,7 +43,7 @@ def test_texture_shows_what_the_photos_show_from_a_new_side(tmp_path):
 
 def test_exposures_are_levelled_so_no_seam_shows(tmp_path):
     sheet, views = photographed_sheet(tmp_path, gains=(0.75, 1.0, 1.2, 1.35))
-    mesh, told = textured(sheet, views, tmp_path, 1024)
+    mesh, told = textured(sheet, views, tmp_path, MeshOptions(texture_px=1024))
     assert told.gains[1] / told.gains[0] == pytest.approx(1.35 / 0.75, rel=0.03)
     found, expected = drawn(mesh, look_at((0.0, 0.0, -2.5), size_wh=SIZE_WH, focal_px=230.0))
     ratio = (found.sum(axis=1) / expected.sum(axis=1)).reshape(-1)
@@ -51,10 +52,10 @@ def test_exposures_are_levelled_so_no_seam_shows(tmp_path):
 
 def test_small_texture_is_filled_and_smaller_where_nothing_is_lost(tmp_path):
     sheet, views = photographed_sheet(tmp_path)
-    small, told = textured(sheet, views, tmp_path, 128)
+    small, told = textured(sheet, views, tmp_path, MeshOptions(texture_px=128))
     assert small.texture.shape == (128, 128, 3)
     assert told.scale < 0.7
-    large, told = textured(sheet, views, tmp_path, 4096)
+    large, told = textured(sheet, views, tmp_path, MeshOptions(texture_px=4096))
     assert large.texture.shape[0] <= 1024
     assert told.scale >= 1
 
@@ -66,7 +67,7 @@ def test_what_hides_the_surface_does_not_stick_to_it(tmp_path):
     photo = cv2.imread(path)
     photo[60:120, 90:150] = (0, 0, 255)
     cv2.imwrite(path, photo)
-    mesh, _ = textured(sheet, views, tmp_path, 1024)
+    mesh, _ = textured(sheet, views, tmp_path, MeshOptions(texture_px=1024))
     found, expected = drawn(mesh, views[1])
     assert (np.abs(found - expected).max(axis=1) > 60).mean() < 0.01
 
@@ -88,7 +89,7 @@ def test_hidden_surface_takes_no_colour_from_what_hides_it(tmp_path):
     for view in views:
         raster = rasterise(both.vertices_in_world, both.faces, view.K, view.cam_from_world, (160, 120))
         cv2.imwrite(str(tmp_path / view.image), shade(painted, raster)[:, :, ::-1])
-    mesh, _ = textured(both, views, tmp_path, 512)
+    mesh, _ = textured(both, views, tmp_path, MeshOptions(texture_px=512))
     raster = rasterise(mesh.vertices_in_world, mesh.faces, views[0].K, views[0].cam_from_world, (160, 120))
     on_sheet = (raster.face_ids >= 0) & (raster.face_ids < len(sheet.faces))
     assert (shade(mesh, raster)[on_sheet][:, 0] > 120).mean() < 0.01
@@ -98,7 +99,7 @@ def test_unseen_side_is_filled_from_its_neighbours(tmp_path):
     """A sheet wider than the photos: beyond them it keeps the colours of the rim, and nothing is black."""
     sheet, views = photographed_sheet(tmp_path)
     wide = replace(sheet, vertices_in_world=sheet.vertices_in_world * np.float32([2.5, 2.5, 1]))
-    mesh, told = textured(wide, views[1:3], tmp_path, 1024)
+    mesh, told = textured(wide, views[1:3], tmp_path, MeshOptions(texture_px=1024))
     assert told.shown < 0.9
     assert mesh.texture.min() > 30
 
@@ -107,11 +108,11 @@ def test_cameras_that_look_away_are_an_error(tmp_path):
     sheet, views = photographed_sheet(tmp_path)
     behind = replace(sheet, vertices_in_world=sheet.vertices_in_world + np.float32([0, 0, -50]))
     with pytest.raises(StageError, match="No photo sees"):
-        textured(behind, views, tmp_path, 512)
+        textured(behind, views, tmp_path, MeshOptions(texture_px=512))
 
 
 def test_missing_photo_is_named(tmp_path):
     sheet, views = photographed_sheet(tmp_path)
     (tmp_path / views[2].image).unlink()
     with pytest.raises(StageError, match=views[2].image):
-        textured(sheet, views, tmp_path, 512)
+        textured(sheet, views, tmp_path, MeshOptions(texture_px=512))

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ds3d_pipeline.splats.options import Recipe
 from ds3d_pipeline.splats.training.checkpoint import Checkpoints, training_mark
-from ds3d_pipeline.splats.training.schedule import Recipe
 from ds3d_pipeline.splats.training.trainer import train
 from ds3d_pipeline_tests.splats.training.test_trainer import OPTIONS, orbit, rough, truth
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ds3d_pipeline.splats.options import EarlyStoppingOptions
 from ds3d_pipeline.splats.training.early_stopping import Watch
 from ds3d_pipeline.splats.training.trainer import train
 from ds3d_pipeline_tests.splats.training.test_trainer import OPTIONS, orbit, rough, truth
@@ -20,9 +21,14 @@ def test_the_curve_rises_and_is_told(truth):
     assert shown[-1][1] == len(trained.rows)
 
 
+NEVER_ENOUGH = EarlyStoppingOptions(every=0.02, min_gain_db=100)
+
+
 def test_a_score_that_rises_no_more_ends_training(truth):
     photos = orbit(12, truth)
-    watch = Watch(photos=photos[1::5], degree=1, begin=0.2, every=0.02, least_db=3.0)
+    watch = Watch(
+        photos=photos[1::5], degree=1, options=EarlyStoppingOptions(begin=0.2, every=0.02, min_gain_db=3.0)
+    )
     trained = train(rough(truth), photos, OPTIONS, hooks=(watch,))
     assert trained.stopped == "stalled"
     assert trained.iterations < OPTIONS.iterations
@@ -33,8 +39,8 @@ def test_a_score_that_rises_no_more_ends_training(truth):
 def test_without_held_out_photos_or_without_leave_it_never_stops(truth):
     photos = orbit(4, truth)
     for watch in (
-        Watch(photos=[], degree=1, every=0.02, least_db=100),
-        Watch(photos=photos[:1], degree=1, stop=False, every=0.02, least_db=100),
+        Watch(photos=[], degree=1, options=NEVER_ENOUGH),
+        Watch(photos=photos[:1], degree=1, stop=False, options=NEVER_ENOUGH),
     ):
         trained = train(rough(truth), photos, OPTIONS, hooks=(watch,))
         assert trained.iterations == OPTIONS.iterations
