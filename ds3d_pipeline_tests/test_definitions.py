@@ -1,8 +1,5 @@
 """What Dagster sees."""
 
-import dataclasses
-import functools
-import operator
 import typing
 from pathlib import Path
 
@@ -10,9 +7,10 @@ import pytest
 
 import ds3d_pipeline
 from ds3d_pipeline.definitions import defs
-from ds3d_pipeline.defs import capture, depth, export, keyframes, mesh, poses, splat
+from ds3d_pipeline.defs.config import stage_config
 from ds3d_pipeline.defs.mode import MODE_TAG
 from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.options import list_options
 from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline.stages.table import STAGE_CARDS
 
@@ -35,32 +33,22 @@ def test_every_mode_has_a_job_that_carries_it():
         assert defs.resolve_job_def(f"reconstruct_{mode}").tags[MODE_TAG] == mode
 
 
-CONFIGS = {
-    "capture": capture.CaptureConfig,
-    "keyframes": keyframes.KeyframesConfig,
-    "poses": poses.PosesConfig,
-    "depth_maps": depth.DepthConfig,
-    "pointcloud": depth.PointcloudConfig,
-    "mesh": mesh.MeshConfig,
-    "splat": splat.SplatConfig,
-    "metrics": export.MetricsConfig,
-}
-
-
-def config_type(kind):
-    """The type of an option in Dagster's config, which knows lists where frozen options hold tuples."""
-    arguments = tuple(config_type(argument) for argument in typing.get_args(kind))
-    if typing.get_origin(kind) is tuple:
-        return list[arguments[0]]
-    return functools.reduce(operator.or_, arguments) if arguments else kind
+def fields_of(config):
+    """Name with the tables it is nested in, and field, of every field of a config."""
+    for name, field in config.model_fields.items():
+        below = [kind for kind in typing.get_args(field.annotation) if hasattr(kind, "model_fields")]
+        if below:
+            yield from ((f"{name}.{inner}", it) for inner, it in fields_of(below[0]))
+        else:
+            yield name, field
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_option_can_be_set_and_is_described(stage):
-    fields = CONFIGS[stage].model_fields
-    options = MODES["balanced"].options(stage)
-    for name, kind in typing.get_type_hints(type(options)).items():
-        assert fields[name].annotation == config_type(kind) | None, f"{stage}.{name}"
-        assert fields[name].description
-    own = {"prefer", "inputs", *(field.name for field in dataclasses.fields(options))}
-    assert fields.keys() <= own
+    fields = dict(fields_of(stage_config(stage)))
+    for option in list_options(MODES["balanced"].options(stage)):
+        described = fields.pop(option.name)
+        assert described.default is None
+        assert option.doc in described.description
+        assert option.allowed in described.description
+    assert fields.keys() <= {"prefer", "inputs"}

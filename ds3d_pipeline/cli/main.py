@@ -69,6 +69,13 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, default=Path("outputs"), metavar="DIR")
     parser.add_argument("--prefer", action="append", default=[], metavar="STAGE=BACKEND")
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML, YAML or JSON: a table per stage")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="STAGE.OPTION=VALUE",
+        help="one option, as in poses.max_features=4000 (repeatable; over --config; see docs/options.md)",
+    )
     parser.add_argument("--pull", action="store_true", help="let containers pull an image that is missing")
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
 
@@ -95,7 +102,8 @@ def _reconstruct(args: argparse.Namespace) -> int:
     from ds3d_pipeline.cli.display import make_display
     from ds3d_pipeline.defs.local_run import reconstruct
     from ds3d_pipeline.intake.accept import accept
-    from ds3d_pipeline.intake.request import Wish, read_config, read_prefer
+    from ds3d_pipeline.intake.request import Wish, read_prefer
+    from ds3d_pipeline.intake.settings import read_config
 
     if args.pull:
         # The stages' own processes read it.
@@ -103,11 +111,11 @@ def _reconstruct(args: argparse.Namespace) -> int:
     wish = Wish(
         mode=args.mode,
         output=args.output.absolute(),
-        config=read_config(args.config),
+        config=read_config(args.config, args.set),
         prefer=read_prefer(args.prefer),
         start=args.start,
     )
-    capture = accept([Path(text) for text in args.inputs], args.name)
+    capture = accept([Path(text) for text in args.inputs], wish.options("capture"), args.name)
     outcome = reconstruct(capture, wish, make_display(capture, as_json=args.json))
     if outcome.cancelled:
         raise KeyboardInterrupt

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from ds3d_pipeline.depth.learned.models import fetch_model, wanted_model
-from ds3d_pipeline.intake.request import read_config
+from ds3d_pipeline.intake.settings import read_config
 from ds3d_pipeline.names import DEFAULT_MODE
 from ds3d_pipeline.stages.modes import MODES
 
@@ -17,5 +16,4 @@ def fetch(config: Path | None) -> Path:
     Raises StageError where that fails, InputError for an unusable config.
     """
     table = read_config(config).get("depth_maps", {})
-    options = dataclasses.replace(MODES[DEFAULT_MODE].depth_maps, **table)
-    return fetch_model(wanted_model(options))
+    return fetch_model(wanted_model(MODES[DEFAULT_MODE].options_with("depth_maps", table)))

@@ -1,15 +1,14 @@
 """From a Dagster step to an attempt of the ladder and back."""
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
-from pydantic import Field
 
 from ds3d_pipeline.defs.checks import check_results, check_specs
+from ds3d_pipeline.defs.config import StageConfig, checked_options
 from ds3d_pipeline.defs.docker import container_runner
 from ds3d_pipeline.defs.jobs import captures
 from ds3d_pipeline.defs.metadata import attempts_table, describe
@@ -24,23 +23,6 @@ from ds3d_pipeline.storage.bundles import Bundle
 from ds3d_pipeline.storage.home import prepare_home
 
 _BUNDLE = dg.PythonObjectDagsterType(Bundle, name="StageBundle")
-
-
-def prefer_field(stage: str) -> Any:
-    """The option that names a stage's backends."""
-    return Field(default=None, description=STAGE_CARDS[stage].prefer_help)
-
-
-class StageConfig(dg.Config):
-    """What every stage lets the user choose: empty fields follow the mode."""
-
-    prefer: str | None = Field(default=None, description="Backend to try first; empty follows the ladder.")
-
-    def apply(self, options: Any) -> Any:
-        """The mode's options with the fields that were set here in their place."""
-        known = {field.name for field in dataclasses.fields(options)}
-        chosen = {k: v for k, v in self.model_dump().items() if v is not None and k in known}
-        return dataclasses.replace(options, **chosen)
 
 
 def ladder_policy(stage: str) -> dg.RetryPolicy | None:
@@ -80,7 +62,7 @@ def materialize(
     RungFailed, which Dagster retries with the next rung, and dg.Failure where no retry can help.
     """
     mark_process(context)
-    options = config.apply(mode.resolve(context).options(stage))
+    options = checked_options(context, stage, config, mode)
     state = _state(context, stage, options, config.prefer)
     try:
         bundle = make_bundle(state, Inputs(bundles=inputs, files=files or {}), _runners(context))

@@ -93,7 +93,7 @@ def options_with(base: T, table: Mapping[str, Any], name: str = "options") -> T:
     if not table:
         return base
     try:
-        merged = json.loads(json.dumps(_merged(dataclasses.asdict(base), table), default=str))  # pyright: ignore[reportArgumentType]
+        merged = _as_json(merged_tables(dataclasses.asdict(cast(Any, base)), table))
         return _adapter(type(base)).validate_json(json.dumps(merged))
     except ValidationError as error:
         raise _refusal(base, merged, error, name) from error
@@ -122,17 +122,23 @@ def allowed_words(field: FieldInfo) -> str:
     return f"{words}, or nothing" if optional else words
 
 
+def _as_json(table: dict[str, Any]) -> dict[str, Any]:
+    """As JSON gives it back, in which tuples are lists and a date is text."""
+    return json.loads(json.dumps(table, default=str))
+
+
 @cache
 def _adapter(record: type[T]) -> TypeAdapter[T]:
     return TypeAdapter(record)
 
 
-def _merged(base: dict[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in table.items():
-        below = merged.get(key)
-        if isinstance(below, dict) and isinstance(value, Mapping):
-            value = _merged(below, value)
+def merged_tables(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Both tables, nested ones too; what is in both comes from `above`."""
+    merged = dict(below)
+    for key, value in above.items():
+        before = merged.get(key)
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            value = merged_tables(before, value)
         merged[key] = value
     return merged
 

@@ -10,20 +10,21 @@ from ds3d_pipeline.programs.options import Allowed, Fraction, Seconds, Seed, Sid
 
 Rate = Annotated[float, Field(ge=0, le=10)]
 """A learning rate."""
-Steps: TypeAlias = tuple[tuple[float, int], ...]
+Steps: TypeAlias = tuple[tuple[float, float], ...]
 
 
 def _why_no_steps(steps: Steps) -> str | None:
     starts = [start for start, _ in steps]
     if not starts or starts[0] != 0 or starts != sorted(starts) or starts[-1] > 1:
         return "the starts do not rise from 0"
-    return None if all(1 <= shrink <= 64 for _, shrink in steps) else "photos are shrunk 1 to 64 times"
+    whole = all(1 <= times <= 64 and times == int(times) for _, times in steps)
+    return None if whole else "the times are not whole numbers from 1 to 64"
 
 
 Shrinks = Annotated[
     Steps,
     AfterValidator(checked(_why_no_steps)),
-    Allowed("[[start, times], ...], starts rising from 0 to at most 1 and times from 1 to 64"),
+    Allowed("[[start, times], ...], starts rising from 0 to at most 1, times whole numbers from 1 to 64"),
 ]
 
 
@@ -68,7 +69,7 @@ class Recipe:
     """Fraction to which the rates other than the means' fall over the last part of training."""
     late_from: Annotated[float, Field(ge=0, lt=1)] = 0.6
     """Fraction of the training from which they fall."""
-    shrinks: Shrinks = ((0.0, 4), (0.12, 2), (0.35, 1))
+    shrinks: Shrinks = ((0.0, 4.0), (0.12, 2.0), (0.35, 1.0))
     """From which fraction of the training on photos are shrunk by how much."""
     densify_from: Annotated[float, Field(ge=0, lt=0.5)] = 0.03
     """Fraction of the training from which on Gaussians are added."""

@@ -5,8 +5,9 @@ import os
 
 import dagster as dg
 
+from ds3d_pipeline.defs.config import StageConfig
 from ds3d_pipeline.defs.io_manager import BundleIOManager
-from ds3d_pipeline.defs.materialize import StageConfig, materialize, stage_asset
+from ds3d_pipeline.defs.materialize import materialize, stage_asset
 from ds3d_pipeline.defs.mode import ModeResource
 from ds3d_pipeline.programs.rungs import Box, MemoryModel, Program, Rung
 from ds3d_pipeline.stages.table import STAGE_CARDS

@@ -8,6 +8,7 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
+from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.definitions import defs
 from ds3d_pipeline.defs.local_run import reconstruct
 from ds3d_pipeline.execution.freshness import find_fresh
@@ -38,7 +39,7 @@ class Finished:
 
     def __init__(self, folder, photos) -> None:
         self.home = prepare_home()
-        self.capture = accept([photos], "changed")
+        self.capture = accept([photos], CaptureOptions(), "changed")
         self.wish = Wish(mode="balanced", output=folder / "out", config=QUICK, prefer={})
         self.first = self.run()
 

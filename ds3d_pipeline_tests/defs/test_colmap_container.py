@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from upath import UPath
 
+from ds3d_pipeline.defs.assets import configured
+from ds3d_pipeline.defs.config import StageConfig
 from ds3d_pipeline.defs.io_manager import BundleIOManager
 from ds3d_pipeline.defs.materialize import materialize, stage_asset
 from ds3d_pipeline.defs.mode import ModeResource
-from ds3d_pipeline.defs.poses import PosesConfig
 from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.geometry.alignment import align_sim3
 from ds3d_pipeline.stages.table import find_rung
@@ -51,8 +52,9 @@ def place(home, keyframes: Path, **config) -> Bundle:
     files = {path.relative_to(keyframes).as_posix(): path for path in keyframes.rglob("*") if path.is_file()}
 
     @stage_asset("poses", kinds={"colmap"})
+    @configured("poses")
     def poses(
-        context: dg.AssetExecutionContext, config: PosesConfig, mode: ModeResource
+        context: dg.AssetExecutionContext, config: StageConfig, mode: ModeResource
     ) -> dg.MaterializeResult:
         return materialize(context, "poses", config, mode, {}, files)
 

@@ -9,10 +9,11 @@ import dagster as dg
 import pytest
 from upath import UPath
 
+from ds3d_pipeline.defs.assets import configured
+from ds3d_pipeline.defs.config import StageConfig
 from ds3d_pipeline.defs.io_manager import BundleIOManager
 from ds3d_pipeline.defs.materialize import materialize, stage_asset
 from ds3d_pipeline.defs.mode import ModeResource
-from ds3d_pipeline.defs.splat import SplatConfig
 from ds3d_pipeline.formats.colmap import write_reconstruction
 from ds3d_pipeline.storage.bundles import StageReport, fetch
 from ds3d_pipeline.storage.home import prepare_home
@@ -58,8 +59,9 @@ def train(home, scene: Path, prefer: str) -> StageReport:
     files = {path.relative_to(scene).as_posix(): path for path in scene.rglob("*") if path.is_file()}
 
     @stage_asset("splat", kinds={"numba"})
+    @configured("splat")
     def splat(
-        context: dg.AssetExecutionContext, config: SplatConfig, mode: ModeResource
+        context: dg.AssetExecutionContext, config: StageConfig, mode: ModeResource
     ) -> dg.MaterializeResult:
         return materialize(context, "splat", config, mode, {}, files)
 

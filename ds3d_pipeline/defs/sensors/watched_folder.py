@@ -1,7 +1,6 @@
 """The watched folder."""
 
 import os
-from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -56,7 +55,7 @@ def _tell(found: Look, home: Home) -> str:
 def _request(home: Home, order: Order) -> dg.RunRequest:
     """Of a capture that was made before, in another mode for instance, only what is stale runs."""
     mode = MODES[order.mode]
-    options = {stage: replace(mode.options(stage), **order.config.get(stage, {})) for stage in STAGES}
+    options = {stage: mode.options_with(stage, order.config.get(stage, {})) for stage in STAGES}
     fresh = find_fresh(home, order.capture, options, {})
     stale = [dg.AssetKey(stage) for stage in STAGES if stage not in fresh]
     return dg.RunRequest(

@@ -15,7 +15,7 @@ from typing import Any
 from ds3d_pipeline.capture.inputs import capture_id
 from ds3d_pipeline.capture.names import printable
 from ds3d_pipeline.errors import InputError
-from ds3d_pipeline.intake.request import read_sidecar
+from ds3d_pipeline.intake.settings import read_sidecar
 from ds3d_pipeline.intake.watched.entries import REJECTED, Entry, find_entries, stamp_of
 from ds3d_pipeline.intake.watched.ledger import Ledger, Order, Seen, read_ledger, write_ledger
 from ds3d_pipeline.intake.watched.reading import Content, Reader

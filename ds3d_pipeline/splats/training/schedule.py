@@ -32,7 +32,7 @@ def polish(recipe: Recipe) -> Recipe:
         dc_rate=recipe.dc_rate * recipe.late_decay,
         rest_rate=recipe.rest_rate * recipe.late_decay,
         exposure_rate=recipe.exposure_rate * recipe.late_decay,
-        shrinks=((0.0, 1),),
+        shrinks=((0.0, 1.0),),
         densify_times=0,
         sh_from=0.0,
         sh_every=1e-9,
@@ -80,7 +80,7 @@ class Clock:
 
 def shrink_at(recipe: Recipe, done: float) -> int:
     """How many times smaller than the training size photos are now."""
-    return [shrink for start, shrink in recipe.shrinks if done >= start][-1]
+    return int([shrink for start, shrink in recipe.shrinks if done >= start][-1])
 
 
 def sh_degree_at(recipe: Recipe, done: float, sh_degree: int) -> int:

@@ -1,0 +1,102 @@
+"""The user's own options: a table per stage, from a file and from `--set`, checked before anything starts."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.names import DEFAULT_MODE, STAGES
+from ds3d_pipeline.programs.options import merged_tables
+from ds3d_pipeline.stages.modes import MODES
+
+Tables = dict[str, dict[str, Any]]
+"""Options by stage, as the user wrote them."""
+
+
+def read_config(path: Path | None, words: Sequence[str] = ()) -> Tables:
+    """A file's table per stage with `STAGE.OPTION=VALUE` words on top.
+
+    Raises InputError naming the file or the word, and the entry that does not fit.
+    """
+    tables = {} if path is None else checked_tables(read_tables(path), f"{path}: ")
+    for word in words:
+        tables = merged_tables(tables, checked_tables(_read_word(word), "--set "))
+    return tables
+
+
+def read_sidecar(path: Path) -> tuple[str | None, Tables]:
+    """The `mode` that stands above the tables of such a file, None without one, and the tables."""
+    tables = read_tables(path)
+    mode = tables.pop("mode", None)
+    if mode is not None and (not isinstance(mode, str) or mode not in MODES):
+        raise InputError(f"{path}: {mode!r} is not a mode.", f"Use one of {', '.join(MODES)}.")
+    return mode, checked_tables(tables, f"{path}: ")
+
+
+def checked_tables(tables: Mapping[Any, Any], where: str) -> Tables:
+    """The tables, as they are; raises InputError, beginning with `where`, where one misfits."""
+    for stage, table in tables.items():
+        if stage not in STAGES or not isinstance(table, dict):
+            raise InputError(f"{where}{stage!r} is not a stage.", f"Use a table for {', '.join(STAGES)}.")
+        try:
+            MODES[DEFAULT_MODE].options_with(stage, table)
+        except InputError as error:
+            raise InputError(f"{where}{error.cause}", error.remedy) from error
+    return dict(tables)
+
+
+def read_tables(path: Path) -> dict[Any, Any]:
+    """What a TOML, YAML or JSON file holds; raises InputError where that is no table."""
+    import yaml
+
+    try:
+        # Editors on Windows begin a file with a byte order mark.
+        tables = _parse(path.suffix, path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        cause = " ".join(str(error).split())
+        raise InputError(f"{path} cannot be read: {cause}.", "Give a TOML, YAML or JSON file.") from error
+    except RecursionError as error:
+        raise InputError(f"{path} is nested too deeply.", "Write one table per stage.") from error
+    if not isinstance(tables, dict):
+        raise InputError(
+            f"{path} holds no tables.", f"Write one per stage, such as {json.dumps({'poses': {}})}."
+        )
+    return tables
+
+
+def _parse(suffix: str, text: str) -> Any:
+    import yaml
+
+    if suffix == ".toml":
+        return tomllib.loads(text)
+    return json.loads(text) if suffix == ".json" else yaml.safe_load(text)
+
+
+def _read_word(word: str) -> dict[str, Any]:
+    """`STAGE.OPTION=VALUE` as a table in tables; raises InputError for another form."""
+    name, equals, text = word.partition("=")
+    parts = name.strip().split(".")
+    if not equals or len(parts) < 2 or not all(parts):
+        raise InputError(
+            f"--set {word}: this is not STAGE.OPTION=VALUE.", "Write, for instance, poses.max_features=4000."
+        )
+    table: Any = _read_value(text.strip())
+    for part in reversed(parts):
+        table = {part: table}
+    return table
+
+
+def _read_value(text: str) -> Any:
+    """A JSON or TOML value; what is neither is text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        return text
