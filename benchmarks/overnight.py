@@ -25,7 +25,7 @@ from pathlib import Path
 import dagster as dg
 import psutil
 
-from ds3d_pipeline.defs.sensors.watched_folder import UPLOAD_TAG
+from ds3d_pipeline.defs.launch import UPLOAD_TAG
 from ds3d_pipeline.storage.home import Home, prepare_home
 from ds3d_pipeline.synthetic.capture import make_capture
 from ds3d_pipeline.synthetic.options import CameraOptions, PathOptions, SceneOptions, SyntheticOptions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import stat
 import zipfile
 import zlib
@@ -23,10 +24,11 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Unpacked:
-    """A photo from a zip: `name` its path in the zip, `path` the file it became."""
+    """A photo from a zip: `name` its path in the zip, `path` the file it became, `sha256` its content's."""
 
     name: str
     path: Path
+    sha256: str
 
 
 def unpack_zip(path: Path, folder: Path, options: CaptureOptions) -> tuple[Unpacked, ...]:
@@ -47,8 +49,9 @@ def iter_zip(path: Path, folder: Path, options: CaptureOptions) -> Iterator[Unpa
         for number, (name, member) in enumerate(members, 1):
             target = folder / f"{number:06d}{PurePosixPath(name).suffix.lower()}"
             with archive.open(member) as source, target.open("xb") as file:
-                remaining -= _copy_at_most(source, file, remaining, path)
-            yield Unpacked(name=name, path=target)
+                copied, sha256 = _copy_at_most(source, file, remaining, path)
+            remaining -= copied
+            yield Unpacked(name=name, path=target, sha256=sha256)
 
 
 @contextmanager
@@ -113,15 +116,16 @@ def _refuse_excess(photos: list[tuple[str, zipfile.ZipInfo]], path: Path, option
         raise _too_large(path)
 
 
-def _copy_at_most(source: IO[bytes], target: IO[bytes], limit: int, path: Path) -> int:
-    """Copies up to `limit` bytes, counting what really comes out, and returns how many."""
-    copied = 0
+def _copy_at_most(source: IO[bytes], target: IO[bytes], limit: int, path: Path) -> tuple[int, str]:
+    """Copies up to `limit` bytes, counting what really comes out; returns how many, and their SHA-256."""
+    copied, digest = 0, hashlib.sha256()
     while chunk := source.read(_CHUNK):
         copied += len(chunk)
         if copied > limit:
             raise _too_large(path)
         target.write(chunk)
-    return copied
+        digest.update(chunk)
+    return copied, digest.hexdigest()
 
 
 def _too_large(path: Path) -> InputError:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import math
-import mmap
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
@@ -42,33 +42,35 @@ class Photo:
     exif: Exif
 
 
-def read_photo(path: Path) -> Photo:
+def read_photo(path: Path, data: bytes | None = None) -> Photo:
     """Decodes a photo: EXIF orientation applied, 16 bits scaled to 8, transparency laid over black.
 
-    Raises InputError, naming the file, where it is no complete photo.
+    `data` is the file's content where it was read already. Raises InputError, naming the file, where it is
+    no complete photo.
     """
-    with _opened(path) as image:
+    with _opened(path, data) as image:
         exif, orientation = _exif(image), _orientation(image)
         rgb = _rgb8(_turned(image, orientation), path)
     return Photo(rgb=rgb, exif=exif)
 
 
-def read_size_and_exif(path: Path) -> tuple[tuple[int, int], Exif]:
-    """Upright size (width, height) and EXIF, from the file's header. Raises InputError as `read_photo`."""
-    with _opened(path) as image:
+def read_size_and_exif(path: Path, data: bytes | None = None) -> tuple[tuple[int, int], Exif]:
+    """Upright size (width, height) and EXIF, from the file's header. `data` and errors as `read_photo`."""
+    with _opened(path, data) as image:
         width, height = image.size
         size_wh = (height, width) if _orientation(image) >= 5 else (width, height)
         return size_wh, _exif(image)
 
 
-def check_complete(path: Path) -> None:
+def check_complete(path: Path, data: bytes | None = None) -> None:
     """Raises InputError where the file breaks off, decoding only what has no cheaper sign of it.
 
-    WebP and HEIC files that break off do not even open.
+    WebP and HEIC files that break off do not even open. `data` as `read_photo`.
     """
-    with _opened(path) as image:
+    content = path.read_bytes() if data is None else data
+    with _opened(path, content) as image:
         if image.format in ("JPEG", "MPO"):
-            if not _has_jpeg_end(path):
+            if not _has_jpeg_end(content):
                 raise InputError(f"{path.name} is incomplete: it breaks off inside the picture.", _REMEDY)
         elif image.format == "PNG":
             image.verify()
@@ -77,13 +79,13 @@ def check_complete(path: Path) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path, data: bytes | None) -> Iterator[Image.Image]:
     from PIL import Image, UnidentifiedImageError
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(path if data is None else io.BytesIO(data), formats=_FORMATS) as image:
             yield image
     except Image.DecompressionBombError as error:
         raise InputError(f"{path.name} has too many pixels: {error}.", "Export it smaller.") from error
@@ -94,17 +96,16 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise InputError(f"{path.name} is no readable photo ({reason}).", _REMEDY) from error
 
 
-def _has_jpeg_end(path: Path) -> bool:
+def _has_jpeg_end(data: bytes) -> bool:
     """Whether an end marker follows the start of the scan (ITU-T T.81, annex B).
 
     Thumbnails, which have end markers too, lie before the scan; inside it FF is always stuffed.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        at = 2
-        while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
-            is_fill = data[at + 1] == 0xFF
-            at += 1 if is_fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        return data.find(b"\xff\xd9", at) >= 0
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
+        is_fill = data[at + 1] == 0xFF
+        at += 1 if is_fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return data.find(b"\xff\xd9", at) >= 0
 
 
 def _orientation(image: Image.Image) -> int:

@@ -1,45 +1,41 @@
-"""The capture stage: checks the user's files and copies them under safe names."""
+"""The capture stage: copies the user's files, as they were checked, under safe names."""
 
 from __future__ import annotations
 
-import shutil
+import dataclasses
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ds3d_pipeline.capture.archive import unpack_zip
-from ds3d_pipeline.capture.inputs import Inputs, check_upload, combined_sha256, usable_photos
+from ds3d_pipeline.capture.content import examine
+from ds3d_pipeline.capture.inputs import Inputs, find_inputs
 from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.capture.photos import read_size_and_exif
 from ds3d_pipeline.capture.report import CaptureReport
 from ds3d_pipeline.capture.video import probe_video
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.programs.contract import Work
-from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.scene import Capture, Exif, SourceFile
-from ds3d_pipeline.storage.registrations import Request
+from ds3d_pipeline.storage.registrations import Content, ContentFile, Request
 
-
-@dataclass(frozen=True, kw_only=True)
-class _Offered:
-    """The photos in `source/` and the digests of all that were passed, usable or not."""
-
-    photos: tuple[tuple[str, Path], ...]
-    digests: tuple[str, ...]
-    skipped: tuple[str, ...]
+_CHUNK = 1 << 20
+_AGAIN = "Run the same command again."
 
 
 def stage_capture(work: Work[CaptureOptions]) -> CaptureReport:
-    """INPUT/`request.json` (uploads.Request) -> OUTPUT/`capture.json` (scene.Capture) and `source/`.
+    """INPUT/`request.json` (registrations.Request) -> OUTPUT/`capture.json` (scene.Capture) and `source/`.
 
-    The files are copied, since the user may change or move theirs. Raises InputError as `check_upload`.
+    The files are copied, since the user may change or move theirs. Raises InputError where they are no
+    longer what was checked; what was registered without its content is checked here, as `examine` does.
     """
     request = read_json(work.input / "request.json", Request)
-    inputs = check_upload([Path(path) for path in request.inputs], work.options)
+    inputs = find_inputs(request.paths)
+    content = _current_content(inputs, request.content, work.options)
     (work.output / "source").mkdir()
     stage = _stage_video if inputs.kind == "video" else _stage_photos
-    capture, skipped = stage(inputs, work)
+    capture = stage(inputs, content, work)
     write_json(work.output / "capture.json", capture)
     work.progress(1.0, "staged")
     return CaptureReport(
@@ -47,63 +43,98 @@ def stage_capture(work: Work[CaptureOptions]) -> CaptureReport:
         files=len(capture.sources),
         bytes=sum(source.bytes for source in capture.sources),
         sha256=capture.sha256,
-        skipped=skipped,
+        skipped=content.skipped,
     )
 
 
-def _stage_video(inputs: Inputs, work: Work[CaptureOptions]) -> tuple[Capture, tuple[str, ...]]:
-    target = work.output / "source" / f"video{inputs.files[0].suffix.lower()}"
-    _copy(inputs.files[0], target)
+def _current_content(inputs: Inputs, checked: Content | None, options: CaptureOptions) -> Content:
+    """`checked`, or the files looked at anew where nobody did so with these bounds."""
+    if checked is None:
+        return examine(inputs, options)
+    if not inputs.is_zip:
+        _refuse_other_names(checked.files, inputs.names)
+    if checked.bounds == dataclasses.asdict(options):
+        return checked
+    again = examine(inputs, options)
+    _refuse_other_names(checked.files, [file.name for file in again.files])
+    for before, now in zip(checked.files, again.files, strict=True):
+        if not before.left_out:
+            _refuse_change(before, now.sha256)
+    return again
+
+
+def _stage_video(inputs: Inputs, content: Content, work: Work[CaptureOptions]) -> Capture:
+    (path,), (file,) = inputs.files, content.files
+    target = work.output / "source" / f"video{path.suffix.lower()}"
+    _copy(path, target, file)
     info, size_wh = probe_video(target)
-    source = _source(inputs.names[0], target, size_wh, Exif(), file_sha256(target))
-    return Capture(kind="video", sources=(source,), sha256=combined_sha256([source.sha256]), video=info), ()
+    source = _source(file, target, size_wh, Exif())
+    return Capture(kind="video", sources=(source,), sha256=content.sha256, video=info)
 
 
-def _stage_photos(inputs: Inputs, work: Work[CaptureOptions]) -> tuple[Capture, tuple[str, ...]]:
-    offered = _unpacked(inputs, work) if inputs.is_zip else _copied(inputs, work)
-    sources = tuple(_photo_source(name, path) for name, path in offered.photos)
-    sha256 = combined_sha256(offered.digests)
-    return Capture(kind="photos", sources=sources, sha256=sha256), offered.skipped
+def _stage_photos(inputs: Inputs, content: Content, work: Work[CaptureOptions]) -> Capture:
+    targets = _unpacked(inputs, content, work) if inputs.is_zip else _copied(inputs, content, work)
+    photos = zip(content.usable, targets, strict=True)
+    sources = tuple(_source(file, target, *read_size_and_exif(target)) for file, target in photos)
+    return Capture(kind="photos", sources=sources, sha256=content.sha256)
 
 
-def _copied(inputs: Inputs, work: Work[CaptureOptions]) -> _Offered:
+def _copied(inputs: Inputs, content: Content, work: Work[CaptureOptions]) -> list[Path]:
+    listed = zip(inputs.files, content.files, strict=True)
+    usable = [(path, file) for path, file in listed if not file.left_out]
     targets: list[Path] = []
-    for number, file in enumerate(inputs.files, 1):
-        targets.append(work.output / "source" / f"{number:06d}{file.suffix.lower()}")
-        _copy(file, targets[-1])
-        work.progress(0.9 * number / len(inputs.files), "copying photos")
-    photos = tuple(zip(inputs.names, targets, strict=True))
-    return _Offered(photos=photos, digests=_digests(targets), skipped=inputs.skipped)
+    for number, (path, file) in enumerate(usable, 1):
+        targets.append(work.output / "source" / f"{number:06d}{path.suffix.lower()}")
+        _copy(path, targets[-1], file)
+        work.progress(0.9 * number / len(usable), "copying photos")
+    return targets
 
 
-def _unpacked(inputs: Inputs, work: Work[CaptureOptions]) -> _Offered:
-    unpacked = unpack_zip(inputs.files[0], work.output / "source", work.options)
+def _unpacked(inputs: Inputs, content: Content, work: Work[CaptureOptions]) -> list[Path]:
+    photos = unpack_zip(inputs.files[0], work.output / "source", work.options)
     work.progress(0.6, "unpacked")
-    digests = _digests([photo.path for photo in unpacked])
-    usable, skipped = usable_photos([(photo.name, photo.path) for photo in unpacked], work.options)
-    kept = {path for _, path in usable}
-    for photo in unpacked:
-        if photo.path not in kept:
+    now = [(photo.name, photo.sha256) for photo in photos]
+    if now != [(file.name, file.sha256) for file in content.files]:
+        raise _changed(inputs.names[0])
+    for photo, file in zip(photos, content.files, strict=True):
+        if file.left_out:
             photo.path.unlink()
-    return _Offered(photos=usable, digests=digests, skipped=skipped)
+    return [photo.path for photo, file in zip(photos, content.files, strict=True) if not file.left_out]
 
 
-def _digests(files: Sequence[Path]) -> tuple[str, ...]:
-    return tuple(file_sha256(file) for file in files)
-
-
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, checked: ContentFile) -> None:
+    """Copies and hashes in one pass."""
+    digest = hashlib.sha256()
     try:
-        shutil.copyfile(source, target)
+        with source.open("rb") as file, target.open("xb") as copy:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                copy.write(chunk)
     except FileNotFoundError as error:
-        raise InputError(f"{source.name} disappeared while it was read.", "Start again.") from error
+        raise InputError(f"{checked.name} disappeared while it was read.", "Start again.") from error
+    _refuse_change(checked, digest.hexdigest())
 
 
-def _photo_source(name: str, path: Path) -> SourceFile:
-    size_wh, exif = read_size_and_exif(path)
-    return _source(name, path, size_wh, exif, file_sha256(path))
+def _refuse_other_names(checked: Sequence[ContentFile], names: Sequence[str]) -> None:
+    before = [file.name for file in checked]
+    if before == list(names):
+        return
+    gone = [name for name in before if name not in names]
+    added = [name for name in names if name not in before]
+    what = f"{gone[0]} disappeared" if gone else f"{added[0]} was added" if added else f"{before[0]} changed"
+    raise InputError(f"{what} since the files were checked.", _AGAIN)
 
 
-def _source(name: str, path: Path, size_wh: tuple[int, int], exif: Exif, sha256: str) -> SourceFile:
-    size = path.stat().st_size
-    return SourceFile(name=name, file=path.name, sha256=sha256, size_wh=size_wh, bytes=size, exif=exif)
+def _refuse_change(checked: ContentFile, sha256: str) -> None:
+    if sha256 != checked.sha256:
+        raise _changed(checked.name)
+
+
+def _changed(name: str) -> InputError:
+    return InputError(f"{name} changed since it was checked.", _AGAIN)
+
+
+def _source(file: ContentFile, path: Path, size_wh: tuple[int, int], exif: Exif) -> SourceFile:
+    return SourceFile(
+        name=file.name, file=path.name, sha256=file.sha256, size_wh=size_wh, bytes=file.bytes, exif=exif
+    )

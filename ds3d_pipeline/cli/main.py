@@ -99,24 +99,29 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _reconstruct(args: argparse.Namespace) -> int:
+    from dataclasses import replace
+
     from ds3d_pipeline.cli.display import make_display
     from ds3d_pipeline.defs.local_run import reconstruct
     from ds3d_pipeline.intake.accept import accept
-    from ds3d_pipeline.intake.request import Wish, read_prefer
+    from ds3d_pipeline.intake.request import RunRequest, read_prefer
     from ds3d_pipeline.intake.settings import read_config
 
     if args.pull:
         # The stages' own processes read it.
         os.environ["DS3D_CONTAINER_PULL"] = "1"
-    wish = Wish(
+    request = RunRequest(
+        inputs=tuple(args.inputs),
         mode=args.mode,
         output=args.output.absolute(),
-        config=read_config(args.config, args.set),
+        tables=read_config(args.config, args.set),
         prefer=read_prefer(args.prefer),
         start=args.start,
+        source="command_line",
     )
-    capture = accept([Path(text) for text in args.inputs], wish.options("capture"), args.name)
-    outcome = reconstruct(capture, wish, make_display(capture, as_json=args.json))
+    accepted = accept([Path(text) for text in request.inputs], request.options("capture"), args.name)
+    request = replace(request, capture=accepted.capture, inputs=())
+    outcome = reconstruct(request, make_display(request.capture, as_json=args.json))
     if outcome.cancelled:
         raise KeyboardInterrupt
     return FAILED if outcome.metrics["status"] == "failed" else OK

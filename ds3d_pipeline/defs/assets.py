@@ -20,10 +20,10 @@ from ds3d_pipeline.metrics.publish import publish_capture
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.folders import clear_folder
-from ds3d_pipeline.programs.records import write_json
+from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport, seal
 from ds3d_pipeline.storage.home import outputs_folder, prepare_home
-from ds3d_pipeline.storage.registrations import registered_inputs, upload_files
+from ds3d_pipeline.storage.registrations import Request, content_versions, upload_files
 
 
 def configured(stage: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -54,10 +54,10 @@ def capture(
         if inputs:
             accept([Path(path) for path in inputs], bounds, key)
         files = upload_files(home, key)
-        check_space(home, outputs_folder(home), registered_inputs(home, key), options)
+        check_space(home, outputs_folder(home), read_json(files["request.json"], Request), options)
     except StageError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
-    return materialize(context, "capture", config, mode, {}, files)
+    return materialize(context, "capture", config, mode, {}, files, content_versions(files))
 
 
 @stage

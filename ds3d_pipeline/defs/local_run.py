@@ -14,55 +14,55 @@ from typing import Any
 import dagster as dg
 
 from ds3d_pipeline.defs.jobs import captures
-from ds3d_pipeline.defs.mode import MODE_TAG
+from ds3d_pipeline.defs.launch import launch_of
 from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, PID_TAG, end_dead_runs, own_mark
 from ds3d_pipeline.execution.failed_run import publish_failed_run
 from ds3d_pipeline.execution.freshness import find_fresh
 from ds3d_pipeline.execution.journal import Journal, run_journal
 from ds3d_pipeline.execution.progress import Display, StageState, stage_state
 from ds3d_pipeline.intake.disk_space import check_space
-from ds3d_pipeline.intake.request import Wish
+from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.records import read_json
 from ds3d_pipeline.stages.table import depending_on
 from ds3d_pipeline.storage.bundles import StageReport
 from ds3d_pipeline.storage.home import Home, prepare_home
 from ds3d_pipeline.storage.ownership import check_output
-from ds3d_pipeline.storage.registrations import registered_inputs
+from ds3d_pipeline.storage.registrations import registered_request
 
 MAX_RETRIES_TAG = "dagster/max_retries"
 STOP_GRACE_S = 4.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Outcome:
+class RunOutcome:
     """How a run ended."""
 
     cancelled: bool
     metrics: dict[str, Any]
 
 
-def reconstruct(capture: str, wish: Wish, display: Display) -> Outcome:
-    """Makes what is stale of a capture and publishes its files."""
-    home = prepare_home()
-    options = {stage: wish.options(stage) for stage in STAGES}
-    check_output(wish.output, capture, registered_inputs(home, capture))
+def reconstruct(request: RunRequest, display: Display) -> RunOutcome:
+    """Makes what is stale of an accepted capture and publishes its files."""
+    home, capture = prepare_home(), request.capture
+    options, registered = request.all_options(), registered_request(home, capture)
+    check_output(request.output, capture, registered.paths if registered else ())
     with _interruptible(), dg.DagsterInstance.get() as instance:
         end_dead_runs(instance, home)
         instance.add_dynamic_partitions(captures.name or "", [capture])
-        fresh = _reusable(find_fresh(home, capture, options, wish.prefer), wish.start)
-        if "depth_maps" not in fresh:
-            check_space(home, wish.output, registered_inputs(home, capture), options)
+        fresh = _reusable(find_fresh(home, capture, options, request.prefer), request.start)
+        if registered and "depth_maps" not in fresh:
+            check_space(home, request.output, registered, options)
         run_id = str(uuid.uuid4())
         try:
             journal = run_journal(home, run_id)
             with display.following(lambda: _read_states(journal, fresh)):
                 stale = [stage for stage in STAGES if stage not in fresh]
-                _beside(lambda: _execute(instance, run_id, capture, wish, stale), journal)
-            return _conclude(home, run_id, capture, wish, display)
+                _beside(lambda: _execute(instance, run_id, request, stale), journal)
+            return _conclude(home, run_id, request, display)
         except KeyboardInterrupt:
             _report_cancelled(instance, run_id)
-            return Outcome(cancelled=True, metrics={})
+            return RunOutcome(cancelled=True, metrics={})
         finally:
             shutil.rmtree(home.work / run_id, ignore_errors=True)
 
@@ -116,40 +116,23 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, earlier)
 
 
-def _execute(instance: dg.DagsterInstance, run_id: str, capture: str, wish: Wish, stages: list[str]) -> None:
+def _execute(instance: dg.DagsterInstance, run_id: str, request: RunRequest, stages: list[str]) -> None:
     from ds3d_pipeline.definitions import defs
 
     warnings.simplefilter("ignore", dg.BetaWarning)
-    job = defs.resolve_job_def(f"reconstruct_{wish.mode}")
+    launch = launch_of(request, stages)
+    job = defs.resolve_job_def(launch.job_name)
     job.execute_in_process(
-        run_config=_run_config(wish, stages),
+        # The display tells what happens; the whole story stands in the instance.
+        run_config=launch.run_config | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         instance=instance,
-        partition_key=capture,
+        partition_key=request.capture,
         # Who started it here starts it again; a daemon that happens to run must not.
-        tags={
-            PID_TAG: own_mark(run_id),
-            COMMAND_LINE_TAG: run_id,
-            MODE_TAG: wish.mode,
-            MAX_RETRIES_TAG: "0",
-        },
+        tags=launch.tags | {PID_TAG: own_mark(run_id), COMMAND_LINE_TAG: run_id, MAX_RETRIES_TAG: "0"},
         asset_selection=[dg.AssetKey(stage) for stage in stages],
         raise_on_error=False,
         run_id=run_id,
     )
-
-
-def _run_config(wish: Wish, stages: list[str]) -> dict[str, Any]:
-    configs = {stage: dict(wish.config.get(stage, {})) for stage in stages}
-    configs["metrics"]["output"] = str(wish.output)
-    for stage, backend in wish.prefer.items():
-        if stage in configs:
-            configs[stage]["prefer"] = backend
-    return {
-        "ops": {stage: {"config": config} for stage, config in configs.items() if config},
-        "resources": {"mode": {"config": {"name": wish.mode}}},
-        # The display tells what happens; the whole story stands in the instance.
-        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-    }
 
 
 def _read_states(journal: Journal, fresh: Mapping[str, StageReport]) -> list[StageState]:
@@ -161,17 +144,17 @@ def _read_states(journal: Journal, fresh: Mapping[str, StageReport]) -> list[Sta
     ]
 
 
-def _conclude(home: Home, run_id: str, capture: str, wish: Wish, display: Display) -> Outcome:
+def _conclude(home: Home, run_id: str, request: RunRequest, display: Display) -> RunOutcome:
     journal = run_journal(home, run_id)
     if journal.is_cancelled():
         raise KeyboardInterrupt
-    folder = wish.output / capture
+    folder = request.output / request.capture
     if journal.is_finished():
         told = read_json(folder / "metrics.json", dict[str, Any])
     else:
-        told, folder = publish_failed_run(home, run_id, capture, wish)
+        told, folder = publish_failed_run(home, run_id, request)
     display.finish(told, str(folder))
-    return Outcome(cancelled=False, metrics=told)
+    return RunOutcome(cancelled=False, metrics=told)
 
 
 def _report_cancelled(instance: dg.DagsterInstance, run_id: str) -> None:

@@ -55,17 +55,20 @@ def materialize(
     mode: ModeResource,
     inputs: dict[str, Bundle],
     files: dict[str, Path] | None = None,
+    file_versions: dict[str, str] | None = None,
 ) -> dg.MaterializeResult:
     """Runs the rung that this attempt is due and returns its bundle, told in metadata.
 
-    The program's input folder holds the files of all `inputs`, and `files` under the given names. Raises
+    The program's input folder holds the files of all `inputs`, and `files` under the given names, for whose
+    content `file_versions` stand where they are given. Raises
     RungFailed, which Dagster retries with the next rung, and dg.Failure where no retry can help.
     """
     mark_process(context)
     options = checked_options(context, stage, config, mode)
     state = _state(context, stage, options, config.prefer)
     try:
-        bundle = make_bundle(state, Inputs(bundles=inputs, files=files or {}), _runners(context))
+        read = Inputs(bundles=inputs, files=files or {}, file_versions=file_versions)
+        bundle = make_bundle(state, read, _runners(context))
         return _result(bundle)
     except LadderExhausted as error:
         raise _failure(error) from error

@@ -11,12 +11,11 @@ from upath import UPath
 from ds3d_pipeline.depth.report import DepthReport
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.enums import Outcome
-from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.stages.plan import plan_ladder
 from ds3d_pipeline.stages.table import STAGE_CARDS
 from ds3d_pipeline.storage.bundles import StageReport, usable_report
 from ds3d_pipeline.storage.home import Home
-from ds3d_pipeline.storage.registrations import upload_files
+from ds3d_pipeline.storage.registrations import content_versions, upload_files
 
 
 def find_fresh(
@@ -31,7 +30,7 @@ def find_fresh(
             continue
         read = {name: versions[name] for name in reads}
         if stage == "capture":
-            read = {name: file_sha256(path) for name, path in upload_files(home, capture).items()}
+            read = content_versions(upload_files(home, capture))
         found = usable_report(UPath(home.storage) / stage / capture)
         mark = fingerprint(stage, options[stage], prefer.get(stage), read)
         if found and found[1].fingerprint == mark and _is_best(found[1], options, prefer):

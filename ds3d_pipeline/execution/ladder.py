@@ -33,10 +33,14 @@ class Inputs:
 
     bundles: Mapping[str, Bundle] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
+    file_versions: Mapping[str, str] | None = None
+    """What stands for the content of `files`; None for the hash of each."""
 
     def versions(self) -> dict[str, str]:
         """The content of each, as a hash."""
         found = {name: bundle.data_version for name, bundle in self.bundles.items()}
+        if self.file_versions is not None:
+            return found | dict(self.file_versions)
         return found | {name: file_sha256(path) for name, path in self.files.items()}
 
     def link_into(self, folder: Path) -> Path:

@@ -1,22 +1,102 @@
-"""The desk: every input is checked and registered here."""
+"""The desk: every input is checked, hashed and registered here, whichever way it came."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from ds3d_pipeline.capture.inputs import capture_id, capture_sha256, check_upload
+from ds3d_pipeline.capture.content import examine
+from ds3d_pipeline.capture.inputs import Inputs, capture_id, find_inputs
+from ds3d_pipeline.capture.names import printable
 from ds3d_pipeline.capture.options import CaptureOptions
-from ds3d_pipeline.storage.home import prepare_home
-from ds3d_pipeline.storage.registrations import check_capture_key, check_readable, register_upload
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.storage.home import Home, prepare_home
+from ds3d_pipeline.storage.registrations import (
+    Content,
+    Request,
+    check_capture_key,
+    check_readable,
+    register_upload,
+    registered_as,
+    registered_request,
+)
 
 
-def accept(paths: Sequence[Path], options: CaptureOptions, name: str | None = None) -> str:
-    """Checks and registers the input and returns the key; raises InputError before anything is written."""
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """Usable input that no capture stands for yet."""
+
+    paths: tuple[Path, ...]
+    """What the user passed."""
+    inputs: Inputs
+    content: Content
+
+    @property
+    def own_key(self) -> str:
+        """The capture's key unless another is chosen."""
+        return capture_id(self.inputs, self.content.sha256)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """A registered capture, and what its files were when they were checked."""
+
+    capture: str
+    content: Content
+
+
+def accept(paths: Sequence[Path], options: CaptureOptions, name: str | None = None) -> Accepted:
+    """Checks, hashes and registers the input; raises InputError before anything is written."""
+    checked = check(paths, options)
+    capture = check_capture_key(name) if name else checked.own_key
+    register_upload(prepare_home(), capture, checked.paths, checked.content)
+    return Accepted(capture=capture, content=checked.content)
+
+
+def check(paths: Sequence[Path], options: CaptureOptions) -> Checked:
+    """The first half of `accept`: every file is opened and read once, and nothing is written."""
     for path in paths:
         check_readable(path)
-    inputs = check_upload(paths, options)
-    sha256 = capture_sha256(inputs.files, options)
-    capture = check_capture_key(name) if name else capture_id(inputs, sha256)
-    register_upload(prepare_home(), capture, paths, sha256)
-    return capture
+    inputs = find_inputs(paths)
+    try:
+        content = examine(inputs, options)
+    except OSError as error:
+        name = printable(paths[0].name)
+        raise InputError(f"{name} cannot be read: {error.strerror}.", "Check its permissions.") from error
+    return Checked(paths=tuple(paths), inputs=inputs, content=content)
+
+
+def accept_content(home: Home, checked: Checked) -> Accepted:
+    """The second half, for uploads without a name: content that was registered before stays that capture."""
+    capture = registered_as(home, checked.content.sha256) or checked.own_key
+    if not _is_as_registered(registered_request(home, capture), checked.content):
+        register_upload(home, capture, checked.paths, checked.content)
+    return Accepted(capture=capture, content=checked.content)
+
+
+def find_accepted(home: Home, sha256: str, options: CaptureOptions) -> Accepted | None:
+    """The capture of this content, if it was checked with these bounds and its files lie there unchanged."""
+    capture = registered_as(home, sha256) if sha256 else None
+    request = registered_request(home, capture) if capture else None
+    content = request.content if request else None
+    if capture is None or content is None or content.bounds != dataclasses.asdict(options):
+        return None
+    return Accepted(capture=capture, content=content) if _is_as_registered(request, content) else None
+
+
+def _is_as_registered(request: Request | None, content: Content) -> bool:
+    """Whether the files of a registration lie there as they were when they were checked."""
+    if request is None or request.content is None or request.content.bounds != content.bounds:
+        return False
+    try:
+        inputs = find_inputs(request.paths)
+        now = [path.stat() for path in inputs.files]
+    except (InputError, OSError):
+        return False
+    files = request.content.files
+    if inputs.is_zip:
+        return now[0].st_mtime_ns == files[0].mtime_ns
+    before = [(file.name, file.mtime_ns) for file in files]
+    return before == [(name, stat.st_mtime_ns) for name, stat in zip(inputs.names, now, strict=True)]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ds3d_pipeline.capture.inputs import find_inputs
 from ds3d_pipeline.errors import InputError, StageError
 from ds3d_pipeline.storage.home import Home
+from ds3d_pipeline.storage.registrations import Request
 
 FIXED_BYTES = 300_000_000
 """Points, mesh and splat in their formats, and the finished copies of them."""
@@ -23,12 +24,12 @@ ASPECT = 0.75
 """Height over width of an ordinary photo; a wider one takes less."""
 
 
-def check_space(home: Home, output: Path, paths: Sequence[Path], options: Mapping[str, Any]) -> None:
-    """Raises StageError with the numbers where a run over `paths` will not fit on the disk.
+def check_space(home: Home, output: Path, request: Request, options: Mapping[str, Any]) -> None:
+    """Raises StageError with the numbers where a run over the registered files will not fit on the disk.
 
     `options` by stage. Only local folders are looked at: nobody knows how full a bucket is.
     """
-    needed = needed_bytes(paths, options)
+    needed = needed_bytes(request, options)
     for folder in (home.root, output):
         free = shutil.disk_usage(_existing(folder)).free
         if free < needed:
@@ -37,18 +38,25 @@ def check_space(home: Home, output: Path, paths: Sequence[Path], options: Mappin
             raise StageError(f"{cause} at {folder}.", remedy)
 
 
-def needed_bytes(paths: Sequence[Path], options: Mapping[str, Any]) -> float:
-    """Bytes of all that a run over `paths` writes: the staged copy, every bundle, and the finished files."""
-    inputs = find_inputs(paths)
-    staged = sum(file.stat().st_size for file in inputs.files)
+def needed_bytes(request: Request, options: Mapping[str, Any]) -> float:
+    """Bytes of all that a run writes: the staged copy, every bundle, and the finished files."""
+    staged, photos = _size(request)
     keyframes = options["keyframes"]
-    if inputs.kind == "video":
-        frames = keyframes.max_frames
-    else:
-        frames = min(keyframes.max_photos, _in_zip(inputs.files[0]) if inputs.is_zip else len(inputs.files))
+    frames = keyframes.max_frames if photos is None else min(keyframes.max_photos, photos)
     photo = COPIES * PHOTO_BYTES_PER_PIXEL * _pixels(keyframes.max_side_px)
     depth = DEPTH_BYTES_PER_PIXEL * _pixels(options["depth_maps"].max_side_px)
     return staged + frames * (photo + depth) + FIXED_BYTES
+
+
+def _size(request: Request) -> tuple[int, int | None]:
+    """Bytes of the staged copy and number of photos, None of a video; recorded, or found where it is not."""
+    if content := request.content:
+        return content.bytes, None if content.kind == "video" else len(content.usable)
+    inputs = find_inputs(request.paths)
+    staged = sum(file.stat().st_size for file in inputs.files)
+    if inputs.kind == "video":
+        return staged, None
+    return staged, _in_zip(inputs.files[0]) if inputs.is_zip else len(inputs.files)
 
 
 def _pixels(side_px: int) -> float:

@@ -1,13 +1,14 @@
-"""What the user asks for, checked before anything starts."""
+"""What the user asks for: one record for every way in."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.names import DEFAULT_MODE, STAGES
 from ds3d_pipeline.stages.modes import MODES
 
 
@@ -28,20 +29,38 @@ def read_prefer(words: Sequence[str]) -> dict[str, str]:
     return found
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Wish:
-    """What the user asked for."""
+Source = Literal["command_line", "watched_folder", "dagster"]
+"""Where a request came from; `dagster` is a launch in its UI."""
 
-    mode: str
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """All that a user can ask for, whichever way it came."""
+
+    capture: str = ""
+    """The key; empty as long as `inputs` are not accepted."""
+    inputs: tuple[str, ...] = ()
+    """Paths to be accepted; empty where the key stands for what is registered."""
+    mode: str = DEFAULT_MODE
     output: Path
-    config: Mapping[str, Mapping[str, Any]]
-    prefer: Mapping[str, str]
+    """The folder that the capture's own folder goes into; wins over one in `tables`."""
+    tables: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    """The user's own options by stage."""
+    prefer: dict[str, str] = dataclasses.field(default_factory=dict)
+    """The backend to try first, by stage."""
     start: str | None = None
     """The stage from which on everything is made again."""
+    source: Source
+    upload: str = ""
+    """How the user knows what was put into the watched folder."""
 
     def options(self, stage: str) -> Any:
         """The mode's options with the user's own on top; raises InputError for a value that does not fit."""
-        table = dict(self.config.get(stage, {}))
+        table = dict(self.tables.get(stage, {}))
         if stage == "metrics":
             table["output"] = str(self.output)
         return MODES[self.mode].options_with(stage, table)
+
+    def all_options(self) -> dict[str, Any]:
+        """`options` of every stage."""
+        return {stage: self.options(stage) for stage in STAGES}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.programs.records import read_json, write_json
+from ds3d_pipeline.scene import CaptureKind
 from ds3d_pipeline.storage.home import Home
 
 _KEY = re.compile(r"[a-z0-9._-]{1,57}")
+_REQUEST, _UPLOAD = "request.json", "upload.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +23,59 @@ class Upload:
     """The content that a request stood for when it was registered."""
 
     sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContentFile:
+    """One file as it was when it was checked; of a zip, one photo in it."""
+
+    name: str
+    """How the user knows it."""
+    bytes: int
+    mtime_ns: int
+    """Of the file on disk; of a photo in a zip, the zip's."""
+    sha256: str
+    left_out: str = ""
+    """Why it is no part of the capture, one sentence; empty where it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What a capture was made of when it was checked: every file that was found, in order."""
+
+    kind: CaptureKind
+    files: tuple[ContentFile, ...]
+    sha256: str
+    """Over the usable files, whatever their names and order."""
+    bounds: dict[str, Any]
+    """The options that it was checked with: what other bounds accept has to be checked again."""
+
+    @property
+    def usable(self) -> tuple[ContentFile, ...]:
+        return tuple(file for file in self.files if not file.left_out)
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Why files were left out, one sentence each, naming the file."""
+        return tuple(file.left_out for file in self.files if file.left_out)
+
+    @property
+    def bytes(self) -> int:
+        """Of the usable files."""
+        return sum(file.bytes for file in self.usable)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """`request.json` of the capture stage: absolute paths of what the user passed, and what was in them."""
+
+    inputs: tuple[str, ...]
+    content: Content | None = None
+    """None in the registrations of earlier versions."""
+
+    @property
+    def paths(self) -> list[Path]:
+        return [Path(name) for name in self.inputs]
 
 
 def check_capture_key(key: str) -> str:
@@ -42,7 +99,7 @@ def check_readable(path: Path) -> None:
 def upload_files(home: Home, capture: str) -> dict[str, Path]:
     """The registered files of one capture; raises InputError where it was never registered."""
     folder = home.registered / check_capture_key(capture)
-    files = {name: folder / name for name in ("request.json", "upload.json")}
+    files = {name: folder / name for name in (_REQUEST, _UPLOAD)}
     if not all(path.exists() for path in files.values()):
         raise InputError(
             f"Nothing is registered for the capture {capture!r}.",
@@ -53,36 +110,33 @@ def upload_files(home: Home, capture: str) -> dict[str, Path]:
 
 def registered_as(home: Home, sha256: str) -> str | None:
     """The capture that stands for this content, where one was registered; the first by name of several."""
-    for path in sorted(home.registered.glob("*/upload.json")):
+    for path in sorted(home.registered.glob(f"*/{_UPLOAD}")):
         if read_json(path, Upload).sha256 == sha256:
             return path.parent.name
     return None
 
 
-def registered_inputs(home: Home, capture: str) -> list[Path]:
-    """The paths that a capture was registered with; none where it never was."""
-    path = home.registered / check_capture_key(capture) / "request.json"
-    return [Path(name) for name in read_json(path, Request).inputs] if path.exists() else []
+def registered_request(home: Home, capture: str) -> Request | None:
+    """What a capture was registered with; None where it never was."""
+    path = home.registered / check_capture_key(capture) / _REQUEST
+    return read_json(path, Request) if path.exists() else None
 
 
-def has_its_files(home: Home, capture: str) -> bool:
-    """Whether a capture is registered and what it was registered with still lies where it lay."""
-    inputs = registered_inputs(home, capture)
-    return bool(inputs) and all(path.exists() for path in inputs)
+def content_versions(files: Mapping[str, Path]) -> dict[str, str]:
+    """The hashes of `files` that the stage depends on which reads them, by the names given here.
+
+    What a registration with a recorded content holds beside the digest of it, paths and times, is no reason
+    to stage a capture again.
+    """
+    request = read_json(files[_REQUEST], Request) if _REQUEST in files else None
+    names = [_UPLOAD] if request and request.content else list(files)
+    return {name: file_sha256(files[name]) for name in names}
 
 
-def register_upload(home: Home, capture: str, inputs: Sequence[Path], sha256: str) -> None:
+def register_upload(home: Home, capture: str, inputs: Sequence[Path], content: Content) -> None:
     """Remembers which files a capture is made of. Nothing is copied yet: the stage does that."""
     folder = home.registered / check_capture_key(capture)
     folder.mkdir(parents=True, exist_ok=True)
     paths = tuple(str(path.absolute()) for path in inputs)
-    write_json(folder / "request.json", Request(inputs=paths))
-    write_json(folder / "upload.json", Upload(sha256=sha256))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """`request.json` of the capture stage: absolute paths of what the user passed."""
-
-    inputs: tuple[str, ...]
-    name: str | None = None
+    write_json(folder / _REQUEST, Request(inputs=paths, content=content))
+    write_json(folder / _UPLOAD, Upload(sha256=content.sha256))

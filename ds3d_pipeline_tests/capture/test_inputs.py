@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ds3d_pipeline.capture.inputs import Inputs, capture_id, capture_sha256, check_upload, find_inputs
+from ds3d_pipeline.capture.content import examine
+from ds3d_pipeline.capture.inputs import Inputs, capture_id, find_inputs
 from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline_tests.capture.samples import gray_images, noise_images, write_photo, write_video
 
 
@@ -29,19 +31,22 @@ def zip_of(folder, path):
 
 def test_one_video(tmp_path):
     path = write_video(tmp_path / "My Clip.MP4", gray_images([1, 2]))
-    inputs = check_upload([path])
+    inputs = find_inputs([path])
     assert inputs == Inputs(kind="video", files=(path,), names=("My Clip.MP4",), title="My Clip")
+    (file,) = examine(inputs).files
+    assert (file.name, file.bytes, file.left_out) == ("My Clip.MP4", path.stat().st_size, "")
+    assert file.sha256 == file_sha256(path)
 
 
 def test_a_folder_of_photos_in_natural_order(tmp_path):
     folder = photos(tmp_path / "my.capture", ["10.jpg", "9.jpg", "1.png"])
     (folder / "K.txt").write_text("1 0 0")
     (folder / ".hidden.jpg").write_bytes(b"x")
-    inputs = check_upload([folder])
+    inputs = find_inputs([folder])
     assert inputs.kind == "photos"
     assert inputs.names == ("1.png", "9.jpg", "10.jpg")
     assert inputs.title == "my.capture"
-    assert inputs.skipped == ()
+    assert examine(inputs).skipped == ()
 
 
 def test_a_folders_own_photos_come_before_those_below(tmp_path):
@@ -54,7 +59,7 @@ def test_a_folders_own_photos_come_before_those_below(tmp_path):
 def test_a_folder_with_one_video(tmp_path):
     (tmp_path / "clip").mkdir()
     write_video(tmp_path / "clip" / "a.mov", gray_images([1, 2]))
-    assert check_upload([tmp_path / "clip"]).kind == "video"
+    assert examine(find_inputs([tmp_path / "clip"])).kind == "video"
 
 
 def test_single_photos_and_folders_together_without_doubles(tmp_path):
@@ -67,29 +72,29 @@ def test_single_photos_and_folders_together_without_doubles(tmp_path):
 @pytest.mark.parametrize("count", [1, 2])
 def test_few_photos_are_valid(tmp_path, count):
     folder = photos(tmp_path / "f", [f"{i}.jpg" for i in range(count)])
-    assert len(check_upload([folder]).files) == count
+    assert len(examine(find_inputs([folder])).files) == count
 
 
 def test_identical_photos_are_valid(tmp_path):
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         write_photo(tmp_path / name)
-    assert len(check_upload([tmp_path]).files) == 3
+    assert len(examine(find_inputs([tmp_path])).files) == 3
 
 
 @pytest.mark.parametrize("name", ["a b", "日本 🎥", 'it\'s "q"', "-rf", "$(x);`y`", "%s%n", "..."])
 def test_odd_names(tmp_path, name, monkeypatch):
     monkeypatch.chdir(tmp_path)
     photos(Path(name), ["-1.jpg", "é '2'.jpg", "🎥.png"])
-    inputs = check_upload([Path(name)])
+    inputs = find_inputs([Path(name)])
     assert len(inputs.files) == 3
-    assert re.fullmatch(r"[a-z0-9._-]{1,48}-[0-9a-f]{8}", capture_id(inputs, capture_sha256(inputs.files)))
+    assert re.fullmatch(r"[a-z0-9._-]{1,48}-[0-9a-f]{8}", capture_id(inputs, examine(inputs).sha256))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX only")
 def test_a_name_that_is_not_utf8_is_shown_in_utf8(tmp_path):
     file = tmp_path / os.fsdecode(b"caf\xe9.jpg")
     write_photo(tmp_path / "plain.jpg").rename(file)
-    assert check_upload([file]).names == ("caf\ufffd.jpg",)
+    assert tuple(photo.name for photo in examine(find_inputs([file])).files) == ("caf\ufffd.jpg",)
 
 
 def empty_folder(path):
@@ -134,7 +139,7 @@ UNUSABLE = {
 def test_unusable_input_is_refused_by_name_in_one_sentence(tmp_path, name):
     path = UNUSABLE[name](tmp_path / name)
     with pytest.raises(InputError) as caught:
-        check_upload([path])
+        examine(find_inputs([path]))
     assert name in caught.value.cause
     assert caught.value.cause.endswith(".")
     assert "\n" not in str(caught.value)
@@ -149,7 +154,7 @@ def test_nothing_at_all_is_refused():
 def test_a_pipe_is_refused_without_waiting_on_it(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     with pytest.raises(InputError, match=r"pipe\.jpg is neither a file nor a folder"):
-        check_upload([tmp_path / "pipe.jpg"])
+        examine(find_inputs([tmp_path / "pipe.jpg"]))
 
 
 @pytest.mark.parametrize(
@@ -173,62 +178,62 @@ def test_bad_photos_among_good_ones_are_skipped_and_told(tmp_path):
     write(folder / "0.jpg", b"text")
     cut_photo(folder / "2.jpg")
     write_photo(folder / "4.png", np.zeros((8, 8, 3), np.uint8))
-    inputs = check_upload([folder])
-    assert inputs.names == ("1.jpg", "3.jpg")
-    assert [reason.split()[0] for reason in inputs.skipped] == ["0.jpg", "2.jpg", "4.png"]
+    content = examine(find_inputs([folder]))
+    assert [file.name for file in content.usable] == ["1.jpg", "3.jpg"]
+    assert [reason.split()[0] for reason in content.skipped] == ["0.jpg", "2.jpg", "4.png"]
 
 
 def test_bad_photos_that_leave_one_are_refused(tmp_path):
     folder = photos(tmp_path / "f", ["1.jpg"])
     write(folder / "2.jpg", b"text")
     with pytest.raises(InputError, match=r"^2\.jpg"):
-        check_upload([folder])
+        examine(find_inputs([folder]))
 
 
 def test_a_zip_is_looked_into(tmp_path):
     folder = photos(tmp_path / "f", ["a/1.jpg", "a/2.jpg"])
     write(folder / "a" / "3.jpg", b"text")
     path = zip_of(folder, tmp_path / "my photos.zip")
-    inputs = check_upload([path])
+    inputs = find_inputs([path])
     assert inputs.is_zip
     assert inputs.kind == "photos"
     assert inputs.files == (path,)
     assert inputs.title == "my photos"
-    assert inputs.skipped[0].startswith("a/3.jpg is no readable photo")
+    assert examine(inputs).skipped[0].startswith("a/3.jpg is no readable photo")
 
 
 def test_a_zip_of_bad_photos_names_the_first(tmp_path):
     (tmp_path / "f").mkdir()
     write(tmp_path / "f" / "x.jpg", b"text")
     with pytest.raises(InputError, match=r"^x\.jpg is no readable photo"):
-        check_upload([zip_of(tmp_path / "f", tmp_path / "z.zip")])
+        examine(find_inputs([zip_of(tmp_path / "f", tmp_path / "z.zip")]))
 
 
 def test_bounds_on_number_and_size(tmp_path):
     folder = photos(tmp_path / "f", ["1.jpg", "2.jpg", "3.jpg"])
     with pytest.raises(InputError, match=r"f has 3 photos, more than the 2"):
-        check_upload([folder], CaptureOptions(max_files=2))
+        examine(find_inputs([folder]), CaptureOptions(max_files=2))
     with pytest.raises(InputError, match=r"bytes, more than the 100"):
-        check_upload([folder], CaptureOptions(max_bytes=100))
+        examine(find_inputs([folder]), CaptureOptions(max_bytes=100))
 
 
 def test_the_digest_depends_on_content_alone(tmp_path):
     folder = photos(tmp_path / "f", ["1.jpg", "2.jpg", "3.png"])
-    digest = capture_sha256(check_upload([folder]).files)
-    assert capture_sha256(check_upload([zip_of(folder, tmp_path / "z.zip")]).files) == digest
+    digest = examine(find_inputs([folder])).sha256
+    assert examine(find_inputs([zip_of(folder, tmp_path / "z.zip")])).sha256 == digest
     renamed = tmp_path / "g"
     renamed.mkdir()
     (folder / "1.jpg").rename(renamed / "9.jpg")
     (folder / "2.jpg").rename(renamed / "a.jpg")
     (folder / "3.png").rename(renamed / "0.png")
-    assert capture_sha256(check_upload([renamed]).files) == digest
+    assert examine(find_inputs([renamed])).sha256 == digest
     write_photo(renamed / "a.jpg")
-    assert capture_sha256(check_upload([renamed]).files) != digest
+    assert examine(find_inputs([renamed])).sha256 != digest
 
 
 def test_real_captures_are_accepted(shared_data):
-    assert check_upload([shared_data / "fox" / "fox.mp4"]).title == "fox"
+    assert examine(find_inputs([shared_data / "fox" / "fox.mp4"])).skipped == ()
     for name in ("fountain-P11", "sceaux-castle"):
-        inputs = check_upload([shared_data / name / "images"])
-        assert len(inputs.files) == 11
-        assert inputs.skipped == ()
+        content = examine(find_inputs([shared_data / name / "images"]))
+        assert len(content.files) == 11
+        assert content.skipped == ()

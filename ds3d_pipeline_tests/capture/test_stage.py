@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ds3d_pipeline.capture.inputs import capture_sha256, check_upload
+from ds3d_pipeline.capture.content import examine
+from ds3d_pipeline.capture.inputs import find_inputs
 from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.capture.video import iter_frames
 from ds3d_pipeline.programs.records import read_json, write_json
@@ -38,7 +39,7 @@ def result_of(output):
 
 def test_a_video(tmp_path):
     path = write_video(tmp_path / "-it's 日本 🎥.MOV", [corner_image()] * 3, rotation_deg=90)
-    digest = capture_sha256(check_upload([path]).files)
+    digest = examine(find_inputs([path])).sha256
     code, output = run_stage(tmp_path, [path])
     capture = read_json(output / "capture.json", Capture)
     (source,) = capture.sources
@@ -62,7 +63,7 @@ def test_photos_are_copied_under_safe_names(tmp_path):
     write_photo(folder / "b 10.JPG", np.rot90(corner_image()), exif)
     write_photo(folder / "b 9 🎥.heic")
     (folder / "bad.jpg").write_text("text")
-    digest = capture_sha256(check_upload([folder]).files)
+    digest = examine(find_inputs([folder])).sha256
     code, output = run_stage(tmp_path, [folder])
     capture = read_json(output / "capture.json", Capture)
     assert code == 0
@@ -87,7 +88,7 @@ def test_a_zip_gives_the_same_capture_in_command_line_and_stage(tmp_path):
             photo = write_photo(tmp_path / f"{number}.jpg", np.full((64, 64, 3), number * 20, np.uint8))
             archive.write(photo, f"trip/{number}.jpg")
         archive.writestr("trip/0.jpg", b"text")
-    digest = capture_sha256(check_upload([path]).files)
+    digest = examine(find_inputs([path])).sha256
     code, output = run_stage(tmp_path, [path])
     capture = read_json(output / "capture.json", Capture)
     assert code == 0

@@ -8,15 +8,15 @@ import dagster as dg
 import pytest
 from upath import UPath
 
-from ds3d_pipeline.capture.inputs import capture_sha256, check_upload
+from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.definitions import defs
 from ds3d_pipeline.execution.freshness import fingerprint
 from ds3d_pipeline.intake import disk_space as space
-from ds3d_pipeline.programs.folders import file_sha256
+from ds3d_pipeline.intake.accept import accept
 from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline.storage.bundles import fetch
 from ds3d_pipeline.storage.home import prepare_home
-from ds3d_pipeline.storage.registrations import register_upload, upload_files
+from ds3d_pipeline.storage.registrations import content_versions, upload_files
 from ds3d_pipeline_tests.captures import environment
 
 CAPTURE = "one-asset"
@@ -26,7 +26,7 @@ CAPTURE = "one-asset"
 def home(tmp_path, monkeypatch, small_photos):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
     home = prepare_home()
-    register_upload(home, CAPTURE, [small_photos], capture_sha256(check_upload([small_photos]).files))
+    accept([small_photos], CaptureOptions(), CAPTURE)
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions("captures", [CAPTURE])
     return home
@@ -40,7 +40,7 @@ def test_one_asset_with_empty_config_means_balanced(home):
         )
     assert result.success
     made = fetch(UPath(home.storage) / "capture" / CAPTURE, home.root / "cache")
-    read = {name: file_sha256(path) for name, path in upload_files(home, CAPTURE).items()}
+    read = content_versions(upload_files(home, CAPTURE))
     assert made.report.fingerprint == fingerprint("capture", MODES["balanced"].capture, None, read)
 
 

@@ -13,7 +13,7 @@ from ds3d_pipeline.definitions import defs
 from ds3d_pipeline.defs.local_run import reconstruct
 from ds3d_pipeline.execution.freshness import find_fresh
 from ds3d_pipeline.intake.accept import accept
-from ds3d_pipeline.intake.request import Wish
+from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.stages.table import STAGE_CARDS
 from ds3d_pipeline.storage.home import prepare_home
@@ -39,18 +39,20 @@ class Finished:
 
     def __init__(self, folder, photos) -> None:
         self.home = prepare_home()
-        self.capture = accept([photos], CaptureOptions(), "changed")
-        self.wish = Wish(mode="balanced", output=folder / "out", config=QUICK, prefer={})
+        self.capture = accept([photos], CaptureOptions(), "changed").capture
+        self.request = RunRequest(
+            capture=self.capture, output=folder / "out", tables=QUICK, source="command_line"
+        )
         self.first = self.run()
 
     def choose(self, stage: str, **options) -> None:
         """Changes options of one stage, for all runs to come."""
-        table = {**self.wish.config.get(stage, {}), **options}
-        self.wish = dataclasses.replace(self.wish, config={**self.wish.config, stage: table})
+        table = {**self.request.tables.get(stage, {}), **options}
+        self.request = dataclasses.replace(self.request, tables={**self.request.tables, stage: table})
 
     def run(self) -> set[str]:
-        """The assets that a run of the wish materialises."""
-        outcome = reconstruct(self.capture, self.wish, Silent())
+        """The assets that a run of the request materialises."""
+        outcome = reconstruct(self.request, Silent())
         assert outcome.metrics["status"] != "failed", outcome.metrics["reasons"]
         with dg.DagsterInstance.get() as instance:
             (run,) = instance.get_runs(limit=1)
@@ -58,9 +60,9 @@ class Finished:
         return {entry.dagster_event.asset_key.to_user_string() for entry in logs}
 
     def fresh(self) -> set[str]:
-        """The assets that a run of the wish would not make again."""
-        options = {stage: self.wish.options(stage) for stage in STAGES}
-        return set(find_fresh(self.home, self.capture, options, self.wish.prefer))
+        """The assets that a run of the request would not make again."""
+        options = self.request.all_options()
+        return set(find_fresh(self.home, self.capture, options, self.request.prefer))
 
     def stale(self, definitions: dg.Definitions) -> set[str]:
         """The assets that Dagster calls stale, as its UI does."""
@@ -92,10 +94,10 @@ def test_a_run_makes_what_reads_the_change_and_nothing_else(finished):
     assert finished.run() == {"splat", "metrics"}
     finished.choose("pointcloud", max_points=3000)
     assert finished.run() == {"pointcloud", "mesh", "splat", "metrics"}
-    finished.wish = dataclasses.replace(finished.wish, prefer={"mesh": "relief"})
+    finished.request = dataclasses.replace(finished.request, prefer={"mesh": "relief"})
     assert finished.run() == {"mesh", "metrics"}
     # quality wants larger keyframes, so only the staged upload stays as it is.
-    finished.wish = dataclasses.replace(finished.wish, mode="quality")
+    finished.request = dataclasses.replace(finished.request, mode="quality")
     assert finished.run() == set(STAGES) - {"capture"}
     assert finished.run() == {"metrics"}
 

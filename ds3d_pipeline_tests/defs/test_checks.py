@@ -3,9 +3,10 @@
 import dagster as dg
 import pytest
 
-from ds3d_pipeline.capture.inputs import capture_sha256, check_upload
+from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.definitions import defs
 from ds3d_pipeline.execution.freshness import find_fresh
+from ds3d_pipeline.intake.accept import accept
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.records import read_json
 from ds3d_pipeline.programs.rungs import Rung
@@ -13,7 +14,6 @@ from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline.stages.table import STAGE_CARDS
 from ds3d_pipeline.storage.bundles import Attempt
 from ds3d_pipeline.storage.home import prepare_home
-from ds3d_pipeline.storage.registrations import register_upload
 from ds3d_pipeline_tests.stages.cards import change_card
 
 CAPTURE = "checked"
@@ -24,8 +24,8 @@ POSES_GATES = {gate.name for gate in STAGE_CARDS["poses"].gates}
 @pytest.fixture
 def home(tmp_path, monkeypatch, small_photos):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
-    home, files = prepare_home(), check_upload([small_photos]).files
-    register_upload(home, CAPTURE, [small_photos], capture_sha256(files))
+    home = prepare_home()
+    accept([small_photos], CaptureOptions(), CAPTURE)
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions("captures", [CAPTURE])
     return home

@@ -6,7 +6,7 @@ import pytest
 
 from ds3d_pipeline.execution.failed_run import publish_failed_run
 from ds3d_pipeline.execution.journal import run_journal
-from ds3d_pipeline.intake.request import Wish
+from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.stages.plan import Plan
 from ds3d_pipeline.storage.bundles import Attempt
 from ds3d_pipeline_tests.homes import make_home
@@ -23,15 +23,16 @@ def publish(tmp_path):
         for name in ("request.json", "upload.json"):
             path = home.registered / CAPTURE / name
             path.parent.mkdir(exist_ok=True)
-            path.write_text("{}")
+            path.write_text('{"inputs": [], "sha256": ""}')
         journal = run_journal(home, "one")
         journal.begin("capture", Plan(rungs=("local",), passed_over=()))
         journal.record("capture", Attempt(backend="local", outcome="ok"))
         journal.begin("mesh", Plan(rungs=("poisson", "relief"), passed_over=()))
         for attempt in attempts:
             journal.record("mesh", attempt)
-        wish = Wish(mode="fastest", output=tmp_path / "out", config={}, prefer={})
-        metrics, folder = publish_failed_run(home, "one", CAPTURE, wish)
+        output = tmp_path / "out"
+        request = RunRequest(capture=CAPTURE, mode="fastest", output=output, source="command_line")
+        metrics, folder = publish_failed_run(home, "one", request)
         assert json.loads((folder / "metrics.json").read_text()) == metrics
         assert (folder / "report.html").exists()
         return metrics

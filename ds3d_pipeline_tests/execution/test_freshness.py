@@ -6,10 +6,9 @@ from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.depth.options import DepthOptions
 from ds3d_pipeline.execution.freshness import find_fresh, fingerprint
 from ds3d_pipeline.names import STAGES
-from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.stages.plan import plan_ladder
 from ds3d_pipeline.storage.bundles import Attempt
-from ds3d_pipeline.storage.registrations import upload_files
+from ds3d_pipeline.storage.registrations import content_versions, upload_files
 from ds3d_pipeline_tests.homes import make_home, put_bundle
 
 CAPTURE = "wall-00000000"
@@ -36,8 +35,8 @@ def made(tmp_path):
     for name in ("request.json", "upload.json"):
         path = home.registered / CAPTURE / name
         path.parent.mkdir(exist_ok=True)
-        path.write_text("{}")
-    read = {name: file_sha256(path) for name, path in upload_files(home, CAPTURE).items()}
+        path.write_text('{"inputs": [], "sha256": ""}')
+    read = content_versions(upload_files(home, CAPTURE))
     for stage in ("capture", "keyframes", "poses"):
         mark = fingerprint(stage, options[stage], None, read)
         read = {stage: put_bundle(home, stage, CAPTURE, mark, result=RESULTS[stage]).data_version}
@@ -65,7 +64,7 @@ def test_a_report_of_another_edition_counts_as_stale(tmp_path, result, fresh):
     for name in ("request.json", "upload.json"):
         (home.registered / CAPTURE / name).write_text("{}")
     options = {stage: DepthOptions() for stage in STAGES} | {"capture": CaptureOptions()}
-    read = {name: file_sha256(path) for name, path in upload_files(home, CAPTURE).items()}
+    read = content_versions(upload_files(home, CAPTURE))
     mark = fingerprint("capture", options["capture"], None, read)
     put_bundle(home, "capture", CAPTURE, mark, result=result)
     assert list(find_fresh(home, CAPTURE, options, {})) == fresh

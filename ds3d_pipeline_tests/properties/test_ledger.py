@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.intake.watched import scan as looking
-from ds3d_pipeline.intake.watched.ledger import Ledger, Order, Seen, read_ledger, write_ledger
+from ds3d_pipeline.intake.watched.ledger import Ledger, QueuedRequest, Seen, read_ledger, write_ledger
 from ds3d_pipeline.intake.watched.reading import Reader
 from ds3d_pipeline.intake.watched.scan import Patience, look
 from ds3d_pipeline.stages.modes import MODES
@@ -21,20 +22,23 @@ NAMES = ("room", "fastest/room", "quality/hall", "cup")
 texts = st.text(max_size=20)
 numbers = st.integers(0, 2**31)
 seen = st.builds(Seen, stamp=texts, settings=texts, since=st.floats(0, 4e9), sha256=texts, outcome=texts)
-orders = st.builds(
-    Order,
-    run_key=texts,
-    upload=texts,
+run_requests = st.builds(
+    RunRequest,
     capture=texts,
+    inputs=st.lists(texts, max_size=3).map(tuple),
     mode=st.sampled_from(sorted(MODES)),
-    config=st.dictionaries(texts, st.dictionaries(texts, st.booleans() | numbers | texts), max_size=3),
-    generation=numbers,
+    output=texts.map(Path),
+    tables=st.dictionaries(texts, st.dictionaries(texts, st.booleans() | numbers | texts), max_size=3),
+    prefer=st.dictionaries(texts, texts, max_size=3),
+    source=st.just("watched_folder"),
+    upload=texts,
 )
+queued_requests = st.builds(QueuedRequest, run_key=texts, generation=numbers, request=run_requests)
 ledgers = st.builds(
     Ledger,
     generation=numbers,
     seen=st.dictionaries(texts, seen, max_size=3),
-    orders=st.dictionaries(texts, orders, max_size=3),
+    queued=st.dictionaries(texts, queued_requests, max_size=3),
     rejected=st.lists(texts, max_size=3).map(tuple),
 )
 
@@ -106,7 +110,7 @@ class Folder(RuleBasedStateMachine):
         """Three quiet looks: by then everything that is there has its run."""
         for _ in range(3):
             self.tick(QUIET_S + 1)
-        assert self.look(QUIET_S + 1).orders == ()
+        assert self.look(QUIET_S + 1).queued == ()
         expected = {(content, mode_of(name)) for name, content in self.there.items()}
         captures = {content: set() for content, _ in expected}
         for name, content in self.there.items():
@@ -130,8 +134,8 @@ class Folder(RuleBasedStateMachine):
 
     def start(self, found, *, noted: bool = True) -> None:
         """As Dagster does: a run key that it knows starts nothing."""
-        for order in found.orders:
-            self.started.setdefault(order.run_key, (order.capture, order.mode))
+        for queued in found.queued:
+            self.started.setdefault(queued.run_key, (queued.request.capture, queued.request.mode))
         if noted:
             self.confirmed = found.generation
 

@@ -1,22 +1,20 @@
 """The watched folder."""
 
 import os
-from typing import Any
 
 import dagster as dg
 
 from ds3d_pipeline.defs.jobs import captures, reconstruct_jobs
+from ds3d_pipeline.defs.launch import launch_of
 from ds3d_pipeline.execution.freshness import find_fresh
 from ds3d_pipeline.intake.watched.entries import uploads_folder
-from ds3d_pipeline.intake.watched.ledger import Order
+from ds3d_pipeline.intake.watched.ledger import QueuedRequest
 from ds3d_pipeline.intake.watched.reading import Reader
 from ds3d_pipeline.intake.watched.scan import Look, Patience, look
 from ds3d_pipeline.names import STAGES
-from ds3d_pipeline.stages.modes import MODES
-from ds3d_pipeline.storage.home import Home, outputs_folder, prepare_home
+from ds3d_pipeline.storage.home import Home, prepare_home
 
 EVERY_S = int(os.environ.get("DS3D_UPLOADS_EVERY_S", "15"))
-UPLOAD_TAG = "ds3d/upload"
 LINES_TOLD = 40
 READER = Reader()
 """Of this process: what one tick began to read the next one gets."""
@@ -37,11 +35,12 @@ def capture_uploads(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     found = look(home, uploads_folder(home), confirmed, Patience(quiet_s=0.9 * EVERY_S), READER)
     told = _tell(found, home)
     context.log.info(told)
-    if not found.orders:
+    if not found.queued:
         return dg.SensorResult(skip_reason=told, cursor=str(found.generation))
+    keys = [queued.request.capture for queued in found.queued]
     return dg.SensorResult(
-        run_requests=[_request(home, order) for order in found.orders],
-        dynamic_partitions_requests=[captures.build_add_request([order.capture for order in found.orders])],
+        run_requests=[_run_request(home, queued) for queued in found.queued],
+        dynamic_partitions_requests=[captures.build_add_request(keys)],
         cursor=str(found.generation),
     )
 
@@ -52,24 +51,17 @@ def _tell(found: Look, home: Home) -> str:
     return "\n".join([*lines, f"and {more} more"] if more > 0 else lines)
 
 
-def _request(home: Home, order: Order) -> dg.RunRequest:
+def _run_request(home: Home, queued: QueuedRequest) -> dg.RunRequest:
     """Of a capture that was made before, in another mode for instance, only what is stale runs."""
-    mode = MODES[order.mode]
-    options = {stage: mode.options_with(stage, order.config.get(stage, {})) for stage in STAGES}
-    fresh = find_fresh(home, order.capture, options, {})
-    stale = [dg.AssetKey(stage) for stage in STAGES if stage not in fresh]
+    request = queued.request
+    fresh = find_fresh(home, request.capture, request.all_options(), request.prefer)
+    stale = [stage for stage in STAGES if stage not in fresh]
+    launch = launch_of(request, stale)
     return dg.RunRequest(
-        run_key=order.run_key,
-        job_name=f"reconstruct_{order.mode}",
-        partition_key=order.capture,
-        run_config=_run_config(home, order, stale),
-        tags={UPLOAD_TAG: order.upload},
-        asset_selection=stale if fresh else None,
+        run_key=queued.run_key,
+        job_name=launch.job_name,
+        partition_key=request.capture,
+        run_config=launch.run_config,
+        tags=launch.tags,
+        asset_selection=[dg.AssetKey(stage) for stage in stale] if fresh else None,
     )
-
-
-def _run_config(home: Home, order: Order, stale: list[dg.AssetKey]) -> dict[str, Any]:
-    tables = {"metrics": {"output": str(outputs_folder(home))}}
-    tables |= {stage: tables.get(stage, {}) | table for stage, table in order.config.items()}
-    run = {key.path[0] for key in stale}
-    return {"ops": {stage: {"config": table} for stage, table in tables.items() if stage in run}}

@@ -1,30 +1,29 @@
 """What is remembered from look to look, in one small file of the home.
 
 Dagster stores a sensor's cursor again with every tick, for days. So the cursor holds one number only, the
-generation of the orders whose runs Dagster is known to have; the rest stands here. Orders of a later
+generation of the requests whose runs Dagster is known to have; the rest stands here. Requests of a later
 generation are given again, and their run keys see to it that no run starts twice.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ds3d_pipeline.capture.names import printable
+from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.programs.records import read_json, write_json
-from ds3d_pipeline.storage.home import Home
+from ds3d_pipeline.storage.home import Home, outputs_folder
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
-    """A run to start: `config` is a table of options per stage."""
+class QueuedRequest:
+    """A run to start."""
 
     run_key: str
-    upload: str
-    capture: str
-    mode: str
-    config: dict[str, dict[str, Any]]
     generation: int
+    request: RunRequest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +42,11 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger:
-    """`seen` by the upload's name, `orders` by run key, `rejected` the latest sentences of that kind."""
+    """`seen` by the upload's name, `queued` by run key, `rejected` the latest sentences of that kind."""
 
     generation: int = 0
     seen: dict[str, Seen] = field(default_factory=dict)
-    orders: dict[str, Order] = field(default_factory=dict)
+    queued: dict[str, QueuedRequest] = field(default_factory=dict)
     rejected: tuple[str, ...] = ()
 
 
@@ -56,10 +55,54 @@ def _path(home: Home) -> Path:
 
 
 def read_ledger(home: Home) -> Ledger:
-    """The ledger of this home; empty before the first look."""
-    return read_json(_path(home), Ledger) if _path(home).exists() else Ledger()
+    """The ledger of this home; empty before the first look. Raises ValueError where it does not fit."""
+    path = _path(home)
+    if not path.exists():
+        return Ledger()
+    if "orders" in read_json(path, dict[str, Any]):
+        return _of_orders(home, read_json(path, _OldLedger))
+    return read_json(path, Ledger)
 
 
 def write_ledger(home: Home, ledger: Ledger) -> None:
     """Puts it in the place of the earlier one."""
     write_json(_path(home), ledger)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Order:
+    run_key: str
+    upload: str
+    capture: str
+    mode: str
+    config: dict[str, dict[str, Any]]
+    generation: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OldLedger:
+    """As it was before every way in made the same request."""
+
+    generation: int
+    seen: dict[str, Seen]
+    orders: dict[str, _Order]
+    rejected: tuple[str, ...]
+
+
+def _of_orders(home: Home, old: _OldLedger) -> Ledger:
+    queued = {key: _queued(home, order) for key, order in old.orders.items()}
+    return Ledger(generation=old.generation, seen=old.seen, queued=queued, rejected=old.rejected)
+
+
+def _queued(home: Home, order: _Order) -> QueuedRequest:
+    request = upload_request(home, order.upload, order.mode, order.config)
+    request = replace(request, capture=order.capture)
+    return QueuedRequest(run_key=order.run_key, generation=order.generation, request=request)
+
+
+def upload_request(home: Home, upload: str, mode: str, tables: dict[str, dict[str, Any]]) -> RunRequest:
+    """What an upload asks for before it is accepted; its `tables` may name another output folder."""
+    output = tables.get("metrics", {}).get("output", outputs_folder(home))
+    return RunRequest(
+        mode=mode, output=Path(output), tables=tables, source="watched_folder", upload=printable(upload)
+    )

@@ -12,16 +12,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ds3d_pipeline.capture.inputs import capture_id
 from ds3d_pipeline.capture.names import printable
+from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.intake.accept import Accepted, Checked, accept_content, find_accepted
+from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.intake.settings import read_sidecar
 from ds3d_pipeline.intake.watched.entries import REJECTED, Entry, find_entries, stamp_of
-from ds3d_pipeline.intake.watched.ledger import Ledger, Order, Seen, read_ledger, write_ledger
-from ds3d_pipeline.intake.watched.reading import Content, Reader
+from ds3d_pipeline.intake.watched.ledger import (
+    Ledger,
+    QueuedRequest,
+    Seen,
+    read_ledger,
+    upload_request,
+    write_ledger,
+)
+from ds3d_pipeline.intake.watched.reading import Reader
 from ds3d_pipeline.names import DEFAULT_MODE
 from ds3d_pipeline.storage.home import Home
-from ds3d_pipeline.storage.registrations import check_readable, has_its_files, register_upload, registered_as
+from ds3d_pipeline.storage.registrations import check_readable
 
 
 def reject(folder: Path, entry: Entry, error: InputError, *, with_sidecar: bool) -> str:
@@ -60,18 +69,18 @@ class Patience:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """`orders` to give to Dagster, `lines` on every upload, what just happened first, and the generation."""
+    """`queued` to give to Dagster, `lines` on every upload, what just happened first, and the generation."""
 
-    orders: tuple[Order, ...]
+    queued: tuple[QueuedRequest, ...]
     lines: tuple[str, ...]
     generation: int
 
 
 def look(home: Home, folder: Path, confirmed: int | None, patience: Patience, reader: Reader) -> Look:
-    """Looks once. `confirmed` is the generation of the last look whose orders Dagster has surely got.
+    """Looks once. `confirmed` is the generation of the last look whose requests Dagster has surely got.
 
-    None means that Dagster does not know: then the latest orders are given once more. Nothing is run
-    twice for that, because an order's run key stays the same.
+    None means that Dagster does not know: then the latest requests are given once more. Nothing is run
+    twice for that, because a request's run key stays the same.
     """
     folder.mkdir(parents=True, exist_ok=True)
     before = read_ledger(home)
@@ -93,7 +102,7 @@ def look(home: Home, folder: Path, confirmed: int | None, patience: Patience, re
         write_ledger(home, after)
     known = after.generation - 1 if confirmed is None else confirmed
     return Look(
-        orders=tuple(order for order in after.orders.values() if order.generation > known),
+        queued=tuple(queued for queued in after.queued.values() if queued.generation > known),
         lines=(*eye.news, *eye.waiting, *eye.settled, *before.rejected),
         generation=after.generation,
     )
@@ -111,17 +120,17 @@ class _Eye:
     sidecars: list[Path]
     start: float = field(default_factory=time.monotonic)
     seen: dict[str, Seen] = field(default_factory=dict)
-    ordered: dict[str, Order] = field(default_factory=dict)
+    queued: dict[str, QueuedRequest] = field(default_factory=dict)
     news: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     settled: list[str] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
 
     def ledger(self) -> Ledger:
-        generation = self.before.generation + bool(self.ordered)
+        generation = self.before.generation + bool(self.queued)
         rejected = (*self.before.rejected, *self.rejected)[-REJECTIONS_TOLD:]
-        orders = self.before.orders | self.ordered
-        return Ledger(generation=generation, seen=self.seen, orders=orders, rejected=rejected)
+        queued = self.before.queued | self.queued
+        return Ledger(generation=generation, seen=self.seen, queued=queued, rejected=rejected)
 
     def see(self, entry: Entry) -> None:
         """Files the entry under news, waiting or settled."""
@@ -155,20 +164,25 @@ class _Eye:
 
     def _take(self, entry: Entry, seen: Seen) -> None:
         try:
-            mode, config = _wish(entry)
-            content = self.reader.read(entry, seen.sha256, self._time_left())
+            request = _request(self.home, entry)
+            found = self._look_into(entry, seen, request.options("capture"))
         except InputError as error:
             self._refuse(entry, seen, error)
             return
-        if content is None:
+        if found is None:
             self.seen[entry.name] = seen
             self.waiting.append(_line(entry, "is being read"))
         elif stamp_of(entry.path) != entry.stamp:
             self.waiting.append(_line(entry, "changed while it was read"))
         else:
-            outcome = self._order(entry, mode, config, content)
-            self.seen[entry.name] = replace(seen, sha256=content.sha256, outcome=outcome)
+            outcome = self._queue(request, found)
+            self.seen[entry.name] = replace(seen, sha256=found.content.sha256, outcome=outcome)
             self.news.append(_line(entry, outcome))
+
+    def _look_into(self, entry: Entry, seen: Seen, options: CaptureOptions) -> Accepted | Checked | None:
+        """None while it is being read; what was accepted before is not read again."""
+        known = find_accepted(self.home, seen.sha256, options)
+        return known or self.reader.read(entry, options, self._time_left())
 
     def _refuse(self, entry: Entry, seen: Seen, error: InputError) -> None:
         if stamp_of(entry.path) != entry.stamp:
@@ -182,43 +196,36 @@ class _Eye:
             self.rejected.append(_line(entry, outcome))
         self.news.append(_line(entry, outcome))
 
-    def _order(self, entry: Entry, mode: str, config: dict[str, Any], content: Content) -> str:
-        """Gives the order unless it was given before, and says what became of the upload."""
-        sha256 = content.sha256
-        run_key = _run_key(sha256, mode, config)
-        given = (self.before.orders | self.ordered).get(run_key)
+    def _queue(self, request: RunRequest, found: Accepted | Checked) -> str:
+        """Queues the request unless it was queued before, and says what became of the upload."""
+        run_key = _run_key(found.content.sha256, request.mode, request.tables)
+        given = (self.before.queued | self.queued).get(run_key)
         if given is not None:
-            return f"has the content of {printable(given.upload)}, capture {given.capture}: not run again"
-        capture = registered_as(self.home, sha256) or capture_id(content.inputs, sha256)
-        if not has_its_files(self.home, capture):
-            register_upload(self.home, capture, [entry.path], sha256)
-        self.ordered[run_key] = Order(
-            run_key=run_key,
-            upload=printable(entry.name),
-            capture=capture,
-            mode=mode,
-            config=config,
-            generation=self.before.generation + 1,
-        )
-        return f"taken as capture {capture}, mode {mode}"
+            earlier = given.request
+            return f"has the content of {earlier.upload}, capture {earlier.capture}: not run again"
+        accepted = found if isinstance(found, Accepted) else accept_content(self.home, found)
+        request = replace(request, capture=accepted.capture)
+        generation = self.before.generation + 1
+        self.queued[run_key] = QueuedRequest(run_key=run_key, generation=generation, request=request)
+        return f"taken as capture {accepted.capture}, mode {request.mode}"
 
 
-def _wish(entry: Entry) -> tuple[str, dict[str, Any]]:
-    """Mode and options of an upload; raises InputError for what cannot be used by its name or settings."""
+def _request(home: Home, entry: Entry) -> RunRequest:
+    """What an upload asks for; raises InputError for what cannot be used by its name or settings."""
     check_readable(entry.path)
     if entry.is_loose_photo:
         raise InputError(
             f"{entry.path.name} is a single photo.",
             "Put the photos of one capture into a folder of their own.",
         )
-    told, config = read_sidecar(entry.sidecar) if entry.sidecar else (None, {})
-    return told or entry.mode or DEFAULT_MODE, config
+    mode, tables = read_sidecar(entry.sidecar) if entry.sidecar else (None, {})
+    return upload_request(home, entry.name, mode or entry.mode or DEFAULT_MODE, tables)
 
 
-def _run_key(sha256: str, mode: str, config: dict[str, Any]) -> str:
+def _run_key(sha256: str, mode: str, tables: dict[str, dict[str, Any]]) -> str:
     """The same for the same content, mode and options."""
-    text = json.dumps(config, sort_keys=True)
-    return f"{sha256[:32]}-{mode}" + (f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}" if config else "")
+    text = json.dumps(tables, sort_keys=True)
+    return f"{sha256[:32]}-{mode}" + (f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}" if tables else "")
 
 
 def _line(entry: Entry, outcome: str) -> str:

@@ -3,14 +3,13 @@
 import dagster as dg
 import pytest
 
-from ds3d_pipeline.capture.inputs import capture_sha256, check_upload
+from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.definitions import defs
 from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG
-from ds3d_pipeline.defs.sensors.failed_captures import failed_captures, wish_of
+from ds3d_pipeline.defs.sensors.failed_captures import failed_captures
+from ds3d_pipeline.intake.accept import accept
 from ds3d_pipeline.programs.records import read_json
 from ds3d_pipeline.programs.rungs import Rung
-from ds3d_pipeline.storage.home import prepare_home
-from ds3d_pipeline.storage.registrations import register_upload
 from ds3d_pipeline_tests.stages.cards import change_card
 
 CAPTURE = "taken-up"
@@ -37,8 +36,7 @@ def materialized(instance: dg.DagsterInstance, run_id: str) -> set[str]:
 @pytest.fixture
 def instance(tmp_path, monkeypatch, small_photos):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
-    files = check_upload([small_photos]).files
-    register_upload(prepare_home(), CAPTURE, [small_photos], capture_sha256(files))
+    accept([small_photos], CaptureOptions(), CAPTURE)
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions("captures", [CAPTURE])
         yield instance
@@ -90,15 +88,3 @@ def test_a_run_that_failed_at_mesh_is_told_and_goes_on_from_there(instance, tmp_
     assert "later run" in tell(instance, failed.run_id).skip_message
     told = read_json(tmp_path / "out" / CAPTURE / "metrics.json", dict)
     assert (told["status"], told["stages"]["mesh"]["backend"]) == ("ok", "poisson")
-
-
-def test_the_wish_of_a_run_is_read_from_its_config_and_tags():
-    ops = {"mesh": {"config": {"max_faces": 900, "prefer": "relief", "texture_px": None}}}
-    wish = wish_of({"ops": ops}, {"ds3d/mode": "fastest"})
-    assert (wish.mode, str(wish.output)) == ("fastest", "outputs")
-    assert wish.prefer == {"mesh": "relief"}
-    assert wish.options("mesh").max_faces == 900
-    ops = {"metrics": {"config": {"output": "/there"}}, "capture": {"config": {"inputs": ["a.mp4"]}}}
-    named = wish_of({"ops": ops, "resources": {"mode": {"config": {"name": "quality"}}}}, {})
-    assert (named.mode, str(named.output)) == ("quality", "/there")
-    assert named.options("capture") == wish.options("capture")

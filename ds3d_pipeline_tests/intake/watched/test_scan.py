@@ -7,6 +7,9 @@ import threading
 
 import pytest
 
+from ds3d_pipeline.capture import content
+from ds3d_pipeline.capture.options import CaptureOptions
+from ds3d_pipeline.intake.accept import accept
 from ds3d_pipeline.intake.watched import reading
 from ds3d_pipeline.intake.watched import scan as looking
 from ds3d_pipeline.intake.watched.ledger import read_ledger
@@ -37,14 +40,14 @@ class Watch:
         monkeypatch.setattr(looking.time, "time", lambda: self.now)
 
     def tick(self, *, delivered: bool = True, work_s: float = 1000.0):
-        """Orders of one look; not `delivered` is a daemon that dies before it has noted them."""
+        """Requests of one look; not `delivered` is a daemon that dies before it has noted them."""
         self.now += QUIET_S
         patience = Patience(quiet_s=QUIET_S, work_s=work_s)
         found = look(self.home, self.folder, self.confirmed, patience, self.reader)
         self.lines = found.lines
         if delivered:
             self.confirmed = found.generation
-        return [(order.upload, order.mode) for order in found.orders]
+        return [(queued.request.upload, queued.request.mode) for queued in found.queued]
 
     def told(self, name: str) -> str:
         (line,) = [line for line in self.lines if line.startswith(name)]
@@ -72,8 +75,8 @@ def test_what_is_taken_is_registered_for_every_route(watch):
     clip = put_video(watch.folder / "clip.mp4")
     watch.tick()
     watch.tick()
-    (order,) = read_ledger(watch.home).orders.values()
-    request = json.loads(upload_files(watch.home, order.capture)["request.json"].read_text())
+    (queued,) = read_ledger(watch.home).queued.values()
+    request = json.loads(upload_files(watch.home, queued.request.capture)["request.json"].read_text())
     assert request["inputs"] == [str(clip)]
 
 
@@ -148,9 +151,10 @@ def test_subfolder_and_sidecar_set_the_mode_and_the_options(watch):
         ("quality/b.mp4", "quality"),
         ("quality/room", "quality"),
     ]
-    configs = {order.upload: order.config for order in read_ledger(watch.home).orders.values()}
-    assert configs["c.mp4"] == {"mesh": {"max_faces": 1000}}
-    assert configs["quality/room"] == {"splat": {"train": False}}
+    requests = [queued.request for queued in read_ledger(watch.home).queued.values()]
+    tables = {request.upload: request.tables for request in requests}
+    assert tables["c.mp4"] == {"mesh": {"max_faces": 1000}}
+    assert tables["quality/room"] == {"splat": {"train": False}}
 
 
 def test_another_mode_for_the_same_content_is_another_run_of_the_same_capture(watch):
@@ -161,14 +165,14 @@ def test_another_mode_for_the_same_content_is_another_run_of_the_same_capture(wa
     shutil.copyfile(clip, watch.folder / "quality" / "copy.mp4")
     watch.tick()
     assert watch.tick() == [("quality/copy.mp4", "quality")]
-    assert len({order.capture for order in read_ledger(watch.home).orders.values()}) == 1
+    assert len({queued.request.capture for queued in read_ledger(watch.home).queued.values()}) == 1
 
 
 def test_a_later_sidecar_asks_for_a_run_without_reading_the_content_again(watch, monkeypatch):
     put_video(watch.folder / "clip.mp4")
     watch.tick()
     watch.tick()
-    monkeypatch.setattr(reading, "capture_sha256", None)
+    monkeypatch.setattr(reading, "check", None)
     (watch.folder / "clip.toml").write_text('mode = "fastest"\n')
     assert watch.tick() == []
     assert watch.tick() == [("clip.mp4", "fastest")]
@@ -229,8 +233,9 @@ def test_odd_names_become_safe_keys(watch):
     put_video(watch.folder / "-rf ..mp4", 3)
     watch.tick()
     assert len(watch.tick()) == 3
-    keys = sorted(order.capture.rsplit("-", 1)[0] for order in read_ledger(watch.home).orders.values())
-    assert keys == ["bar", "capture", "rf"]
+    queued = read_ledger(watch.home).queued.values()
+    keys = [each.request.capture.rsplit("-", 1)[0] for each in queued]
+    assert sorted(keys) == ["bar", "capture", "rf"]
 
 
 def test_a_name_that_is_no_text_is_rejected(watch):
@@ -248,7 +253,7 @@ def test_orders_that_were_lost_are_given_again_with_the_same_key(watch):
     assert watch.tick(delivered=False) == [("a.mp4", "balanced")]
     assert sorted(watch.tick()) == [("a.mp4", "balanced"), ("b.mp4", "balanced")]
     assert watch.tick() == []
-    assert len(read_ledger(watch.home).orders) == 2
+    assert len(read_ledger(watch.home).queued) == 2
 
 
 def test_an_order_is_given_again_though_its_upload_is_gone(watch):
@@ -299,15 +304,15 @@ def test_a_burst_is_read_over_several_ticks(watch):
 def test_a_file_that_changes_while_it_is_read_is_not_taken(watch, monkeypatch):
     clip = put_video(watch.folder / "clip.mp4")
     watch.tick()
-    read = reading.check_upload
+    read = reading.check
 
-    def grow(paths):
-        found = read(paths)
+    def grow(paths, options):
+        found = read(paths, options)
         with clip.open("ab") as file:
             file.write(b"more")
         return found
 
-    monkeypatch.setattr(reading, "check_upload", grow)
+    monkeypatch.setattr(reading, "check", grow)
     assert watch.tick() == []
     assert "changed while it was read" in watch.told("clip.mp4")
 
@@ -315,14 +320,14 @@ def test_a_file_that_changes_while_it_is_read_is_not_taken(watch, monkeypatch):
 def test_what_takes_longer_than_a_tick_is_read_once_and_taken_later(watch, monkeypatch):
     put_video(watch.folder / "big.mp4", 1)
     put_video(watch.folder / "small.mp4", 2)
-    read, may_end, calls = reading.check_upload, threading.Event(), []
+    read, may_end, calls = reading.check, threading.Event(), []
 
-    def slow(paths):
+    def slow(paths, options):
         calls.append(paths[0].name)
         may_end.wait(60)
-        return read(paths)
+        return read(paths, options)
 
-    monkeypatch.setattr(reading, "check_upload", slow)
+    monkeypatch.setattr(reading, "check", slow)
     watch.tick()
     assert [watch.tick(work_s=0.2), watch.tick(work_s=0.2)] == [[], []]
     assert "is being read" in watch.told("big.mp4")
@@ -335,14 +340,65 @@ def test_what_takes_longer_than_a_tick_is_read_once_and_taken_later(watch, monke
 def test_a_file_that_may_not_be_read_is_rejected_and_stops_nothing(watch, monkeypatch):
     put_video(watch.folder / "a.mp4", 1)
     put_video(watch.folder / "b.mp4", 2)
-    digest = reading.capture_sha256
+    digest = content.file_sha256
 
-    def forbidden(files):
-        if files[0].name == "a.mp4":
+    def forbidden(path):
+        if path.name == "a.mp4":
             raise PermissionError(13, "Permission denied")
-        return digest(files)
+        return digest(path)
 
-    monkeypatch.setattr(reading, "capture_sha256", forbidden)
+    monkeypatch.setattr(content, "file_sha256", forbidden)
     watch.tick()
     assert watch.tick() == [("b.mp4", "balanced")]
     assert "Permission denied" in (watch.folder / "rejected" / "a.mp4.txt").read_text()
+
+
+def test_a_ledger_of_orders_is_read_as_requests(watch):
+    """As it was written before every way in made the same request."""
+    put_video(watch.folder / "clip.mp4")
+    watch.tick()
+    watch.tick()
+    path = watch.home.root / "uploads.json"
+    ledger = json.loads(path.read_text())
+    now = read_ledger(watch.home)
+    ledger["orders"] = {
+        key: {
+            "run_key": key,
+            "upload": queued["request"]["upload"],
+            "capture": queued["request"]["capture"],
+            "mode": queued["request"]["mode"],
+            "config": queued["request"]["tables"],
+            "generation": queued["generation"],
+        }
+        for key, queued in ledger.pop("queued").items()
+    }
+    path.write_text(json.dumps(ledger))
+    assert read_ledger(watch.home) == now
+    assert watch.tick() == []
+    watch.confirmed = 0
+    assert watch.tick() == [("clip.mp4", "balanced")]
+
+
+def test_content_that_was_registered_elsewhere_stays_that_capture(watch, tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(watch.home.root))
+    clip = put_video(tmp_path / "mine.mp4")
+    registered = accept([clip], CaptureOptions(), "named")
+    shutil.copyfile(clip, watch.folder / "copy.mp4")
+    watch.tick()
+    assert watch.tick() == [("copy.mp4", "balanced")]
+    (queued,) = read_ledger(watch.home).queued.values()
+    assert queued.request.capture == registered.capture
+    request = json.loads(upload_files(watch.home, "named")["request.json"].read_text())
+    assert request["inputs"] == [str(clip)]
+
+
+def test_a_capture_whose_files_changed_is_made_of_those_that_have_its_content(watch, tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(watch.home.root))
+    clip = put_video(tmp_path / "mine.mp4")
+    accept([clip], CaptureOptions(), "named")
+    shutil.copyfile(clip, watch.folder / "copy.mp4")
+    put_video(clip, 5)
+    watch.tick()
+    assert watch.tick() == [("copy.mp4", "balanced")]
+    request = json.loads(upload_files(watch.home, "named")["request.json"].read_text())
+    assert request["inputs"] == [str(watch.folder / "copy.mp4")]

@@ -1,0 +1,153 @@
+"""What the user passed, checked and hashed in one pass over each file, before any work starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ds3d_pipeline.capture.archive import iter_zip
+from ds3d_pipeline.capture.inputs import Inputs
+from ds3d_pipeline.capture.options import CaptureOptions
+from ds3d_pipeline.capture.photos import check_complete, read_photo, read_size_and_exif
+from ds3d_pipeline.capture.video import probe_video
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.programs.folders import file_sha256
+from ds3d_pipeline.storage.registrations import Content, ContentFile
+
+_DEFAULTS = CaptureOptions()
+_MOST_PHOTO_BYTES = 1 << 31
+"""A photo is held in memory while it is checked; none is as large as this."""
+
+
+def examine(inputs: Inputs, options: CaptureOptions = _DEFAULTS) -> Content:
+    """The files of `inputs`, opened, looked at and hashed, so that unusable input is known within seconds.
+
+    A video must give a frame; every photo must have a sound header and be complete, and the first usable
+    one must decode. Photos that fail are left out with the reason as long as two remain. A zip counts as
+    the photos in it, so the same photos in a folder give the same digest. Photos and zips are opened once;
+    a video twice, since FFmpeg opens what it reads by itself.
+    Raises InputError where nothing usable remains or a bound of `options` is exceeded.
+    """
+    _refuse_excess(inputs, options)
+    if inputs.kind == "video":
+        files = (_checked_video(inputs, options),)
+    else:
+        files = _checked_photos(_packed(inputs, options) if inputs.is_zip else _loose(inputs), options)
+    sha256 = combined_sha256(file.sha256 for file in files if not file.left_out)
+    return Content(kind=inputs.kind, files=files, sha256=sha256, bounds=dataclasses.asdict(options))
+
+
+def combined_sha256(digests: Iterable[str]) -> str:
+    """Hex digest over files that have these digests, in whatever order."""
+    return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
+
+
+def _refuse_excess(inputs: Inputs, options: CaptureOptions) -> None:
+    if len(inputs.files) > options.max_files:
+        cause = f"{inputs.title} has {len(inputs.files)} photos, more than the {options.max_files} accepted."
+        raise InputError(cause, "Pass fewer photos.")
+    size = sum(file.stat().st_size for file in inputs.files)
+    if size > options.max_bytes:
+        cause = f"{inputs.title} has {size} bytes, more than the {options.max_bytes} accepted."
+        raise InputError(cause, "Pass a shorter video, or fewer or smaller photos.")
+
+
+def _refuse_small(name: str, size_wh: tuple[int, int], options: CaptureOptions) -> None:
+    if min(size_wh) < options.min_side_px:
+        cause = f"{name} is only {size_wh[0]}x{size_wh[1]} pixels; at least {options.min_side_px} are needed."
+        raise InputError(cause, "Pass the original at full size.")
+
+
+def _checked_video(inputs: Inputs, options: CaptureOptions) -> ContentFile:
+    (path,), (name,) = inputs.files, inputs.names
+    found = path.stat()
+    _, size_wh = probe_video(path)
+    _refuse_small(name, size_wh, options)
+    digest = file_sha256(path)
+    return ContentFile(name=name, bytes=found.st_size, mtime_ns=found.st_mtime_ns, sha256=digest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Photo:
+    """A photo not yet looked at; `sha256` is empty where nobody has read it so far."""
+
+    name: str
+    path: Path
+    mtime_ns: int
+    sha256: str = ""
+
+
+def _loose(inputs: Inputs) -> Iterator[_Photo]:
+    for name, path in zip(inputs.names, inputs.files, strict=True):
+        yield _Photo(name=name, path=path, mtime_ns=path.stat().st_mtime_ns)
+
+
+def _packed(inputs: Inputs, options: CaptureOptions) -> Iterator[_Photo]:
+    """The zip's photos, only one of them on disk at a time."""
+    (path,) = inputs.files
+    mtime_ns = path.stat().st_mtime_ns
+    with tempfile.TemporaryDirectory(prefix="ds3d-") as folder:
+        for photo in iter_zip(path, Path(folder), options):
+            yield _Photo(name=photo.name, path=photo.path, mtime_ns=mtime_ns, sha256=photo.sha256)
+            photo.path.unlink()
+
+
+def _checked_photos(offered: Iterable[_Photo], options: CaptureOptions) -> tuple[ContentFile, ...]:
+    """Raises InputError, about the first bad photo, where bad photos leave fewer than two."""
+    files: list[ContentFile] = []
+    refused: list[InputError] = []
+    for photo in offered:
+        file, error = _checked_photo(photo, options, decode=len(files) == len(refused))
+        files.append(file)
+        if error:
+            refused.append(error)
+    if refused and len(files) - len(refused) < 2:
+        raise refused[0]
+    return tuple(files)
+
+
+def _checked_photo(
+    photo: _Photo, options: CaptureOptions, *, decode: bool
+) -> tuple[ContentFile, InputError | None]:
+    data, error = b"", None
+    sha256 = photo.sha256
+    try:
+        data = _read(photo.path)
+        sha256 = sha256 or hashlib.sha256(data).hexdigest()
+        _check_photo(photo.path, data, options, decode=decode)
+    except InputError as caught:
+        # The causes start with the name of the file on disk, which is not always the user's.
+        error = InputError(photo.name + caught.cause.removeprefix(photo.path.name), caught.remedy)
+    file = ContentFile(
+        name=photo.name,
+        bytes=len(data),
+        mtime_ns=photo.mtime_ns,
+        sha256=sha256,
+        left_out=error.cause if error else "",
+    )
+    return file, error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= _MOST_PHOTO_BYTES else None
+    except OSError as error:
+        cause = f"{path.name} is no readable photo ({error.strerror})."
+        raise InputError(cause, "Check its permissions.") from error
+    if data is None:
+        cause = f"{path.name} has {size} bytes, more than any photo."
+        raise InputError(cause, "Leave it out, or export it again as JPEG.")
+    return data
+
+
+def _check_photo(path: Path, data: bytes, options: CaptureOptions, *, decode: bool) -> None:
+    size_wh, _ = read_size_and_exif(path, data)
+    _refuse_small(path.name, size_wh, options)
+    check_complete(path, data)
+    if decode:
+        read_photo(path, data)
