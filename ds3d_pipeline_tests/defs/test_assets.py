@@ -32,6 +32,7 @@ def home(tmp_path, monkeypatch, small_photos):
     return home
 
 
+@pytest.mark.slow
 def test_one_asset_with_empty_config_means_balanced(home):
     with dg.DagsterInstance.get() as instance:
         job = defs.resolve_implicit_global_asset_job_def()

@@ -46,6 +46,7 @@ def test_every_gate_is_a_check_of_its_asset_in_every_job(mode):
     assert {(key.asset_key.to_user_string(), key.name) for key in graph.asset_check_keys} == expected
 
 
+@pytest.mark.slow
 def test_a_run_over_some_assets_of_a_partition_evaluates_theirs(home):
     result = run(UP_TO_POSES)
     evaluations = result.get_asset_check_evaluations()
@@ -55,6 +56,7 @@ def test_a_run_over_some_assets_of_a_partition_evaluates_theirs(home):
     assert registered.metadata["registered"].value == registered.metadata["total"].value == 8
 
 
+@pytest.mark.slow
 def test_unsound_files_stop_what_would_read_them(home, monkeypatch):
     refusing = (Rung(name="half_done", module="ds3d_pipeline_tests.defs.rungs"),)
     change_card(monkeypatch, "depth_maps", rungs=refusing)

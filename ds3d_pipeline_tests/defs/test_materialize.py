@@ -146,6 +146,7 @@ def test_what_cannot_fit_into_memory_is_not_started_and_the_next_rung_is(own_hom
     assert not list(own_home.logs.glob("*/*refuses*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rung", "line"),
     [
@@ -172,6 +173,7 @@ def test_a_backend_that_is_not_there_is_said_so(own_home):
     assert "no backend 'magic'" in failure_text(result)
 
 
+@pytest.mark.slow
 def test_a_killed_step_process_is_a_lost_rung(own_home, tmp_path):
     """The multiprocess executor retries a step whose process was killed: the next rung runs."""
     with dg.DagsterInstance.get() as instance:

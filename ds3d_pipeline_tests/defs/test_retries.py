@@ -80,6 +80,7 @@ def test_a_living_process_is_left_alone(home):
         assert end_dead_runs(instance, home) == []
 
 
+@pytest.mark.slow
 def test_a_run_of_several_processes_is_marked_with_the_one_it_depends_on(home):
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions("captures", ["marked"])

@@ -126,6 +126,7 @@ def test_the_page_refers_to_nothing_but_files_beside_it(kind, request):
     assert "@import" not in text
 
 
+@pytest.mark.slow
 def test_the_page_stays_small_whatever_the_pictures_weigh(tmp_path):
     bundles = make_bundles(tmp_path / "b")
     for number in range(40):

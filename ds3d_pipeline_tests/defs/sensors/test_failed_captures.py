@@ -55,6 +55,7 @@ def tell(instance: dg.DagsterInstance, run_id: str, **tags: str):
     return failed_captures(context.for_run_failure())
 
 
+@pytest.mark.slow
 def test_a_run_that_failed_at_mesh_is_told_and_goes_on_from_there(instance, tmp_path, monkeypatch):
     job, tags = dg.reconstructable(quick_job), {"dagster/partition": CAPTURE}
     config = {"ops": {"metrics": {"config": {"output": str(tmp_path / "out")}}}}

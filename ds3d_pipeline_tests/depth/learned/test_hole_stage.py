@@ -24,6 +24,8 @@ from ds3d_pipeline.synthetic.capture import load_truth
 from ds3d_pipeline_tests.depth.onnx_models import stand_in, weighted_colors
 from ds3d_pipeline_tests.depth.scenes import film
 
+pytestmark = pytest.mark.slow
+
 IDENTITY = Sim3(scale=1.0, R=np.eye(3), t=np.zeros(3))
 SIDE = 320
 

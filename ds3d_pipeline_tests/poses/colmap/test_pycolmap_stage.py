@@ -82,6 +82,7 @@ def mapped(capture, tmp_path_factory):
     return truth, keyframes, result, folder / "output"
 
 
+@pytest.mark.slow
 def test_poses_and_camera_are_those_of_the_truth(mapped):
     truth, keyframes, result, output = mapped
     report, _ = pose_accuracy(read_reconstruction(output / "sparse"), true_poses(keyframes, truth))
@@ -94,6 +95,7 @@ def test_poses_and_camera_are_those_of_the_truth(mapped):
     assert camera.params[3] == pytest.approx(-0.05, abs=0.02)
 
 
+@pytest.mark.slow
 def test_result_agrees_with_the_written_model(mapped):
     _, _, result, output = mapped
     model = pycolmap.Reconstruction(output / "sparse")
@@ -110,6 +112,7 @@ def test_result_agrees_with_the_written_model(mapped):
     }
 
 
+@pytest.mark.slow
 def test_images_beside_the_model_fit_its_cameras(mapped):
     _, keyframes, _, output = mapped
     views = read_reconstruction(output / "sparse").views
@@ -120,6 +123,7 @@ def test_images_beside_the_model_fit_its_cameras(mapped):
         assert view.image_size_wh == (width, height)
 
 
+@pytest.mark.slow
 def test_world_is_down_centred_and_of_unit_spread(mapped):
     """+y is down in the true scene, seen through the alignment to the truth."""
     truth, keyframes, _, output = mapped
@@ -134,6 +138,7 @@ def test_world_is_down_centred_and_of_unit_spread(mapped):
     assert np.degrees(np.arccos(min(down[1], 1))) < 5
 
 
+@pytest.mark.slow
 def test_progress_rises_to_one(mapped):
     lines = [json.loads(line) for line in (mapped[3] / "progress.jsonl").read_text().splitlines()]
     fractions = [line["fraction"] for line in lines]
@@ -141,6 +146,7 @@ def test_progress_rises_to_one(mapped):
     assert fractions[-1] == 1
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_cameras(mapped, tmp_path):
     """Within a thousandth of the scene's size, whatever the threads did."""
     _, _, _, output = mapped
@@ -152,6 +158,7 @@ def test_same_seed_gives_the_same_cameras(mapped, tmp_path):
     assert np.linalg.norm(align_sim3(b, a).apply(b) - a, axis=1).max() < 1e-3 * size
 
 
+@pytest.mark.slow
 def test_video_frames_are_matched_in_sequence_with_the_given_focal_length(capture, tmp_path):
     _, photos = capture
     stage_photos(tmp_path / "input", photos, kind="video", focal_px=FOCAL_PX)
@@ -160,6 +167,7 @@ def test_video_frames_are_matched_in_sequence_with_the_given_focal_length(captur
     assert result.cameras[0].params[0] == pytest.approx(FOCAL_PX, rel=0.02)
 
 
+@pytest.mark.slow
 def test_unrelated_photo_is_named(capture, tmp_path):
     _, photos = capture
     noise = np.random.default_rng(0).integers(0, 256, (*SIZE_WH[::-1], 3)).astype(np.uint8)
@@ -184,6 +192,7 @@ def unrelated(_photos):
     return [(f"{i}.jpg", cv2.GaussianBlur(picture, (0, 0), 2)) for i, picture in enumerate(pictures)]
 
 
+@pytest.mark.slow
 def test_tries_with_looser_thresholds_and_more_features_are_told(capture, tmp_path):
     """Two photos of eight belong to nothing: below the share that ends the tries."""
     _, photos = capture
@@ -197,6 +206,7 @@ def test_tries_with_looser_thresholds_and_more_features_are_told(capture, tmp_pa
     assert result.registered == max(attempt.registered for attempt in result.attempts) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make_photos", [blank, identical, unrelated])
 def test_hopeless_captures_are_refused_with_cause_and_remedy(capture, tmp_path, make_photos):
     stage_photos(tmp_path / "input", make_photos(capture[1]))

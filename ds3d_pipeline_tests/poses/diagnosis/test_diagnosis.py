@@ -95,6 +95,7 @@ def cause_and_remedy(folder, photos):
     return told.cause, told.remedy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "phrase"), CASES)
 def test_each_capture_gets_its_own_cause(tmp_path, make, phrase):
     cause, remedy = cause_and_remedy(tmp_path, make(tmp_path / "photos"))
@@ -103,6 +104,7 @@ def test_each_capture_gets_its_own_cause(tmp_path, make, phrase):
     assert remedy
 
 
+@pytest.mark.slow
 def test_a_good_capture_gets_none(tmp_path):
     result = map_photos(tmp_path, good(tmp_path / "photos"))
     assert result.diagnosis is None
@@ -111,6 +113,7 @@ def test_a_good_capture_gets_none(tmp_path):
     assert result.evidence.parallax_deg > 1.5
 
 
+@pytest.mark.slow
 def test_of_two_rooms_the_larger_is_placed_and_the_other_named(tmp_path):
     result = map_photos(tmp_path, two_rooms(tmp_path / "photos"))
     assert result.diagnosis.kind == "groups"

@@ -71,6 +71,7 @@ def test_best_turn_is_the_turn():
     np.testing.assert_allclose(best_turn(rays, rays @ turn.T), turn, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_only_some_of_many_pairs_are_measured_closely():
     many = measure_pairs([matched(0, SHIFT)] * 500, [SIZE_WH] * 2, [FOCAL_PX] * 2)
     assert len(many) == 500

@@ -7,6 +7,8 @@ from ds3d_pipeline.poses.opencv.stage import map_with_opencv
 from ds3d_pipeline.synthetic.options import PathOptions, SceneOptions
 from ds3d_pipeline_tests.poses.captures import make_photos, map_photos
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_good_capture_gets_no_diagnosis(tmp_path):
     result = map_photos(tmp_path, make_photos(tmp_path / "photos"), map_with_opencv)

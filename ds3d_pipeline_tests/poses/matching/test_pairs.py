@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from ds3d_pipeline.poses.matching.features import Features
 from ds3d_pipeline.poses.matching.pairs import choose_pairs, gps_pairs, sequential_pairs, similar_pairs
@@ -70,6 +71,7 @@ def test_similar_pairs_keep_apart_from_each_other():
     assert similar_pairs(similarity, 2, apart=3) == {(0, 5), (0, 8)}
 
 
+@pytest.mark.slow
 def test_a_video_that_comes_back_is_closed():
     there_and_back = [*np.arange(0, 30, 0.5), *np.arange(29, 0, -0.5)]
     features = features_along(there_and_back)
@@ -84,6 +86,7 @@ def test_a_video_that_comes_back_is_closed():
     assert len(closed) > 0.8 * len(features)
 
 
+@pytest.mark.slow
 def test_few_photos_are_matched_all_with_all_and_many_with_a_bounded_number():
     options = PosesOptions(exhaustive_up_to=20, similar_photos=4)
     few = features_along(np.arange(20) / 2)

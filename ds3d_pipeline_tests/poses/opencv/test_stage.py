@@ -23,6 +23,8 @@ from ds3d_pipeline.synthetic.capture import make_capture
 from ds3d_pipeline.synthetic.options import CameraOptions, PathOptions, SyntheticOptions
 from ds3d_pipeline_tests.poses.colmap.test_pycolmap_stage import stage_photos
 
+pytestmark = pytest.mark.slow
+
 SIZE_WH = (480, 360)
 FOCAL_PX = 420.0
 RADIAL_K = -0.05
