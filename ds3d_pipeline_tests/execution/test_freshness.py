@@ -62,7 +62,7 @@ def test_a_report_of_another_edition_counts_as_stale(tmp_path, result, fresh):
     home = make_home(tmp_path / "home")
     (home.registered / CAPTURE).mkdir(exist_ok=True)
     for name in ("request.json", "upload.json"):
-        (home.registered / CAPTURE / name).write_text("{}")
+        (home.registered / CAPTURE / name).write_text('{"inputs": [], "sha256": ""}')
     options = {stage: DepthOptions() for stage in STAGES} | {"capture": CaptureOptions()}
     read = content_versions(upload_files(home, CAPTURE))
     mark = fingerprint("capture", options["capture"], None, read)

@@ -92,6 +92,7 @@ def test_light_makes_one_gaussian_per_dense_point(capture, tmp_path):
     assert packed == (tmp_path / "out" / "splat.ply").read_bytes()
 
 
+@pytest.mark.slow
 def test_cpu_reports_the_score_that_its_ply_has(capture, tmp_path, photos):
     assert run(capture, tmp_path / "out", "cpu", sh_degree=1) == 0
     result = json.loads((tmp_path / "out" / "result.json").read_text())
@@ -119,6 +120,7 @@ def drawn_by_formula(ply, photo) -> np.ndarray:
     return np.clip(image, 0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mip_filter", [False, True])
 def test_an_independent_renderer_of_the_ply_finds_the_score_told(capture, tmp_path, photos, mip_filter):
     assert run(capture, tmp_path / "out", "cpu", sh_degree=2, mip_filter=mip_filter) == 0
@@ -139,6 +141,7 @@ def test_every_format_holds_the_same_splat(capture, tmp_path):
     assert list((tmp_path / "out" / "previews").glob("*.jpg"))
 
 
+@pytest.mark.slow
 def test_held_out_photos_may_join_after_scoring(capture, tmp_path, photos):
     assert run(capture, tmp_path / "out", "cpu", join_heldout=True) == 0
     result = json.loads((tmp_path / "out" / "result.json").read_text())
@@ -149,6 +152,7 @@ def test_held_out_photos_may_join_after_scoring(capture, tmp_path, photos):
     assert score(rows, heldout, 2).psnr_db > result["heldout"]["psnr_db"]
 
 
+@pytest.mark.slow
 def test_masked_places_change_nothing(capture, tmp_path, photos):
     (capture / "masks").mkdir()
     for photo in photos:
@@ -174,6 +178,7 @@ def test_a_mask_of_another_size_is_refused(capture, tmp_path, photos):
     assert "5x5" in json.loads((tmp_path / "out" / "error.json").read_text())["cause"]
 
 
+@pytest.mark.slow
 def test_a_cancelled_run_leaves_no_splat_and_the_next_goes_on(capture, tmp_path):
     options, output = tmp_path / "options.json", tmp_path / "out"
     limits = {"iterations": 1200, "max_seconds": 1e6, "max_gaussians": 300}

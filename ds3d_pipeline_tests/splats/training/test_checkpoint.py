@@ -27,6 +27,7 @@ def kill_at(iteration):
     return hook
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mip_filter", [False, True])
 def test_a_resumed_run_ends_exactly_where_an_unbroken_one_does(truth, tmp_path, mip_filter):
     photos, start = orbit(6, truth), rough(truth)

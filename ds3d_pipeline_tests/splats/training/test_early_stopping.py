@@ -1,6 +1,7 @@
 """Looks at held-out photos while training goes on."""
 
 import numpy as np
+import pytest
 
 from ds3d_pipeline.splats.options import EarlyStoppingOptions
 from ds3d_pipeline.splats.training.early_stopping import Watch
@@ -10,6 +11,7 @@ from ds3d_pipeline_tests.splats.training.test_trainer import OPTIONS, orbit, rou
 __all__ = ["truth"]
 
 
+@pytest.mark.slow
 def test_the_curve_rises_and_is_told(truth):
     photos, shown = orbit(12, truth), []
     watch = Watch(photos=photos[1::5], degree=1, show=lambda done, rows: shown.append((done, len(rows))))
@@ -24,6 +26,7 @@ def test_the_curve_rises_and_is_told(truth):
 NEVER_ENOUGH = EarlyStoppingOptions(every=0.02, min_gain_db=100)
 
 
+@pytest.mark.slow
 def test_a_score_that_rises_no_more_ends_training(truth):
     photos = orbit(12, truth)
     watch = Watch(
@@ -36,6 +39,7 @@ def test_a_score_that_rises_no_more_ends_training(truth):
     assert max(scores[-3:]) < max(scores[:-3]) + 3.0
 
 
+@pytest.mark.slow
 def test_without_held_out_photos_or_without_leave_it_never_stops(truth):
     photos = orbit(4, truth)
     for watch in (

@@ -70,6 +70,7 @@ def test_few_photos_and_photos_from_one_place_keep_their_mean(truth, count):
         np.testing.assert_allclose(slow @ (slow.T @ np.ones(count)), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_slow_drift_is_left_to_the_splat(truth):
     photos = orbit(16, truth)
     drift = np.exp(np.linspace(-0.2, 0.2, 16))
@@ -81,6 +82,7 @@ def test_a_slow_drift_is_left_to_the_splat(truth):
     assert np.abs(gains).max() < 0.05
 
 
+@pytest.mark.slow
 def test_jumping_exposure_costs_less_with_gains(truth):
     photos = orbit(12, truth)
     training, heldout = [p for i, p in enumerate(photos) if i % 4 != 1], photos[1::4]

@@ -67,6 +67,7 @@ def rough(truth: np.ndarray) -> np.ndarray:
 OPTIONS = SplatOptions(iterations=300, max_seconds=1e6, max_gaussians=300, sh_degree=1)
 
 
+@pytest.mark.slow
 def test_training_approaches_photos_it_never_saw(truth, photos):
     training, heldout = split_photos(photos, 8)
     start = rough(truth)
@@ -88,6 +89,7 @@ def test_training_repeats_with_its_seed(truth, photos):
     assert not np.array_equal(first.rows, other.rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_rough_starts_never_end_in_nan(photos, seed):
     rows = random_rows(80, 1, seed, spread=2.5)
@@ -98,6 +100,7 @@ def test_rough_starts_never_end_in_nan(photos, seed):
     assert np.isfinite(trained.rows).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_two_thousand_steps_never_end_in_nan(truth, seed):
     options = replace(OPTIONS, iterations=2000, max_gaussians=200, seed=seed)
