@@ -76,7 +76,7 @@ def _displayed(scene: Float32) -> Float32:
     """The HLG OOTF of a 1000 nit display (ITU-R BT.2100, gamma 1.2); the result has diffuse white at 1."""
     luminance = scene @ np.array([0.2627, 0.6780, 0.0593], np.float32)
     gain = np.maximum(luminance, 1e-9) ** np.float32(0.2) * np.float32(_PEAK_NITS / _WHITE_NITS)
-    return scene * gain[..., None]
+    return scene * gain[..., None].astype(np.float32)
 
 
 @cache

@@ -91,4 +91,4 @@ def _cornerness(photo: Path) -> Float32:
     grey = cv2.imdecode(np.fromfile(photo, np.uint8), cv2.IMREAD_GRAYSCALE)
     if grey is None:
         raise ValueError(f"{photo} is not an image")
-    return np.asarray(cv2.cornerMinEigenVal(np.float32(grey) / 255, 5), np.float32)
+    return np.asarray(cv2.cornerMinEigenVal(grey.astype(np.float32) / 255, 5), np.float32)

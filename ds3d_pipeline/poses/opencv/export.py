@@ -30,7 +30,7 @@ def flat_K(focal_px: float, radial_k: float, size_wh: tuple[int, int]) -> Float6
     the axis, that leaves the picture first: a corner, or for k < 0 the middle of a longer side.
     """
     half = np.array(size_wh) / (2 * focal_px)
-    radius = np.linalg.norm(half) if radial_k > 0 else half.min()
+    radius = float(np.linalg.norm(half) if radial_k > 0 else half.min())
     roots = np.roots([1.0, -1.0, 0.0, -max(radial_k * radius**2, STRONGEST)])
     # At STRONGEST two roots meet, and rounding may give them a small imaginary part.
     scale = roots[np.abs(roots.imag) < 1e-6].real.max()
