@@ -78,6 +78,7 @@ def test_an_unknown_capture_is_named(home):
         read_status(home, "nowhere")
 
 
+@pytest.mark.slow
 def test_on_the_command_line(tmp_path):
     home = make_home(tmp_path / "home")
     assert "No captures" in run_ds3d(home.root, "list").stdout

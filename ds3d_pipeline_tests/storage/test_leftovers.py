@@ -96,6 +96,7 @@ def test_runs_that_have_not_ended_are_found(tmp_path, monkeypatch):
     assert find_running(home) == {"started", "starting"}
 
 
+@pytest.mark.slow
 def test_the_command_only_tells_until_it_is_told_yes(tmp_path):
     home = make_home(tmp_path / "home")
     old = put_bundle(home, "mesh", "room", "old" * 100)

@@ -132,6 +132,7 @@ def test_a_model_that_knows_disparity_but_for_scale_and_shift_gives_true_depth(t
         assert np.median(np.abs(found.depth[both] / truth[both] - 1)) < 0.01
 
 
+@pytest.mark.slow
 def test_maps_that_err_each_in_its_way_are_made_consistent(tmp_path):
     """Views with a bend of their own come nearer to the truth once they speak to each other."""
     filmed = film(tmp_path / "input", frames=6)

@@ -29,6 +29,7 @@ def maps(filmed, tmp_path_factory):
     return found, told
 
 
+@pytest.mark.slow
 def test_most_pixels_have_a_depth_within_one_percent(filmed, maps):
     for found, truth in zip(maps[0], filmed.depths, strict=True):
         known = found.believed().depth > 0
