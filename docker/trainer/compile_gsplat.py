@@ -44,7 +44,7 @@ def find_package(name: str) -> Path:
 
 
 if __name__ == "__main__":
-    toolkit = next(find_package("nvidia").glob("cu*"))
+    toolkit = next(find_package("nvidia").glob("cu[0-9]*"))
     link_toolkit(toolkit)
     os.environ["CUDA_HOME"] = str(toolkit)
     sys.stdout.write(f"{compile_kernels(find_package('gsplat'), Path(sys.argv[1]))}\n")

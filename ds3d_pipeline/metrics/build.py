@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import platform
@@ -156,4 +157,9 @@ def describe_file(path: Path) -> FileFacts:
 
 
 def _versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {n: importlib.metadata.version(n) for n in _PACKAGES}
+    """Of Python and of those packages that are installed: photos need no `av`, a checkout need not be installed."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found

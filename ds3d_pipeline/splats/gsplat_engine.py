@@ -45,12 +45,16 @@ class GsplatRendering:
 class GsplatEngine:
     """`render.KernelEngine` on the GPU."""
 
+    def __init__(self, device: str = "cuda") -> None:
+        """`device` as PyTorch names it; gsplat's own kernels run on CUDA devices alone."""
+        self._device = device
+
     def render(self, rows: Float32, camera: Float32, sh_degree: int, background: Float32) -> GsplatRendering:
         """Draws rows (N, D) with the flat camera of `projection.camera_row`."""
         torch = importlib.import_module("torch")
         rasterization = importlib.import_module("gsplat").rasterization
 
-        values = torch.from_numpy(rows).cuda().requires_grad_()
+        values = torch.from_numpy(rows).to(self._device).requires_grad_()
         view, K = _matrices(camera)
         colors, _, info = rasterization(
             means=values[:, MEAN:QUAT],
@@ -58,14 +62,14 @@ class GsplatEngine:
             scales=values[:, LOG_SCALE:LOGIT].exp(),
             opacities=values[:, LOGIT].sigmoid(),
             colors=values[:, SH:].reshape(len(rows), -1, 3),
-            viewmats=torch.from_numpy(view).cuda()[None],
-            Ks=torch.from_numpy(K).cuda()[None],
+            viewmats=torch.from_numpy(view).to(self._device)[None],
+            Ks=torch.from_numpy(K).to(self._device)[None],
             width=int(camera[WIDTH]),
             height=int(camera[HEIGHT]),
             sh_degree=sh_degree,
             near_plane=float(NEAR),
             eps2d=float(BLUR),
-            backgrounds=torch.from_numpy(background).cuda()[None],
+            backgrounds=torch.from_numpy(background).to(self._device)[None],
             packed=False,
             absgrad=True,
         )
@@ -85,7 +89,7 @@ class GsplatEngine:
         """The gradient by `rows` of a loss whose gradient by the drawn image is `image_grad` (3, H, W)."""
         torch = importlib.import_module("torch")
 
-        drawn.colors.backward(torch.from_numpy(image_grad).cuda().permute(1, 2, 0)[None])
+        drawn.colors.backward(torch.from_numpy(image_grad).to(self._device).permute(1, 2, 0)[None])
         pull = drawn.info["means2d"].absgrad.reshape(len(rows), 2).norm(dim=1)
         return RowGradients(rows=drawn.rows.grad.cpu().numpy(), pull=pull.cpu().numpy())
 
