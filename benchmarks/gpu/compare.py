@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.gpu.parts import WORK, Setting
 from benchmarks.gpu.published import PRESETS, Published
-from benchmarks.gpu.scenes import PREPARED, Scene, make_tiny, open_scene, tiny_rows
+from benchmarks.gpu.scenes import PREPARED, TINY_BUDGET, Scene, make_tiny, open_scene, tiny_rows
 from benchmarks.gpu.table import OUT, tell
 from ds3d_pipeline.scene import Float32
 from ds3d_pipeline.splats.clean import clean
@@ -27,13 +27,12 @@ from ds3d_pipeline.splats.start import training_start
 from ds3d_pipeline.splats.train import train
 from ds3d_pipeline.splats.warm import compile_kernels
 
-ITERATIONS, DRY_ITERATIONS = (1000, 3000, 7000), (20, 40, 60)
-LONG_ITERATIONS, DRY_LONG_ITERATIONS = 30_000, 90
+ITERATIONS, DRY_ITERATIONS = (1000, 3000, 7000), (10, 20, 50)
+LONG_ITERATIONS, DRY_LONG_ITERATIONS = 30_000, 30
 OURS_MAX_S = 60.0
 """Our training is given no more than the goal allows; its schedule fits itself to that."""
 SCORING_S = 4.0
 """What scoring and drawing after a training may take."""
-SHOWN_SIDE = 600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +48,7 @@ Trainer = Callable[[Scene, int, float, str], Made]
 
 
 def open_prepared(name: str, setting: Setting) -> Scene:
-    """The prepared capture, or the tiny scene under its name; and our kernels compiled, as no clock should see."""
+    """The prepared capture, or the tiny scene under its name. Compiles our kernels, which no clock sees."""
     compile_kernels(lambda: None)
     if not setting.dry:
         return open_scene(name, PREPARED / name)
@@ -57,7 +56,8 @@ def open_prepared(name: str, setting: Setting) -> Scene:
     if not (WORK / "tiny").is_dir():
         make_tiny(WORK / "tiny.part")
         (WORK / "tiny.part").rename(WORK / "tiny")
-    return open_scene(name, WORK / "tiny")
+    scene = open_scene(name, WORK / "tiny")
+    return replace(scene, options=replace(scene.options, max_gaussians=TINY_BUDGET))
 
 
 def _use_reference() -> None:

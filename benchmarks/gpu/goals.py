@@ -35,7 +35,8 @@ def tell_distance(rows: list[dict[str, Any]]) -> None:
     place, worst = max(behind.items(), key=lambda item: item[1])
     verdict = "held" if worst <= CLOSE_DB else "missed"
     where = f"{place[0]} at {place[1]}"
-    tell("goal", "quality", f"{verdict}: at most {CLOSE_DB} dB behind gsplat, furthest {worst:.2f} dB ({where})")
+    told = f"at most {CLOSE_DB} dB behind gsplat, furthest {worst:.2f} dB ({where})"
+    tell("goal", "quality", f"{verdict}: {told}")
 
 
 def tell_picture(rows: list[dict[str, Any]]) -> None:

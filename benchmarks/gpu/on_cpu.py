@@ -66,7 +66,9 @@ def rasterization(
     return image.reshape(shape), (1 - through).reshape(shape), {**info, "gaussian_ids": None}
 
 
-def _weights(means: Tensor, conics: Tensor, opacities: Tensor, width: int, height: int) -> tuple[Tensor, Tensor]:
+def _weights(
+    means: Tensor, conics: Tensor, opacities: Tensor, width: int, height: int
+) -> tuple[Tensor, Tensor]:
     """How much each of the Gaussians (G,), nearest first, shows in each pixel, and what is left (P,)."""
     y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
     offsets = torch.stack([x, y], dim=-1).reshape(1, -1, 2) - means[:, None]

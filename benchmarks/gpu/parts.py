@@ -68,12 +68,12 @@ def compile_gsplat(setting: Setting) -> None:
     from compile_gsplat import NAME, compile_kernels, find_package
 
     package = find_package("gsplat")
-    sources = [*package.glob("cuda/csrc/*.cu"), package / "cuda/ext.cpp"]
-    missing = [path for path in [package / "cuda/csrc/third_party/glm/glm/glm.hpp", *sources] if not path.is_file()]
-    if missing or len(sources) < 2:
-        raise FileNotFoundError(f"gsplat's sources lack {missing or 'all kernels'}")
+    sources = list(package.glob("cuda/csrc/*.cu"))
+    header = package / "cuda/csrc/third_party/glm/glm/glm.hpp"
+    if not sources or not header.is_file():
+        raise FileNotFoundError(f"{package} lacks {header.name}, or the sources of its kernels")
     if setting.dry:
-        tell("compile", f"{len(sources)} sources", "not compiled: the dry run has no CUDA")
+        tell("compile", f"{len(sources)} kernels", "not compiled: the dry run has no CUDA")
         return
     if (package / f"{NAME}.so").is_file():
         tell("compile", "", "was compiled before")
@@ -89,7 +89,7 @@ def compile_gsplat(setting: Setting) -> None:
 
 
 def warm(_setting: Setting) -> None:
-    """Our own kernels, which Numba keeps. Runs beside the compiler of gsplat's, so it leaves the table alone."""
+    """Our own kernels, which Numba keeps. Runs beside the compiler of gsplat's and leaves the table alone."""
     from ds3d_pipeline.splats.warm import compile_kernels
 
     print(f"our CPU kernels were ready after {compile_kernels(lambda: None):.1f} s", flush=True)

@@ -1,8 +1,8 @@
-"""gsplat's own training as its examples publish it (`simple_trainer.py`, presets `default` and `mcmc`, 1.5.3).
+"""gsplat's own training as its examples publish it (`simple_trainer.py`, presets `default` and `mcmc`).
 
-Shorter trainings shrink every step count of the schedule by the same factor, as its `steps_scaler` does. Two
-things differ: photos wait on the card, and SSIM is blurred by matrix products in place of `fused-ssim`, so its
-iterations a second are at least what is told here.
+Shorter trainings shrink every step count of the schedule by the same factor, as its `steps_scaler` does.
+What differs: it begins where ours begins, photos wait on the card, and SSIM is blurred by matrix products
+where the examples call `fused-ssim`.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ SIDES = {"fox": 960, "fountain": 768}
 """Longer side of the photos, pixels."""
 HELDOUT = {"fountain": ("000004.jpg", "000009.jpg")}
 """As the CPU was measured; of other captures every 8th photo from the first."""
-TINY_PHOTOS, TINY_WH, TINY_GAUSSIANS = 12, (64, 48), 200
+TINY_PHOTOS, TINY_WH, TINY_GAUSSIANS, TINY_BUDGET = 12, (64, 48), 200, 300
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The results: one row a part or training, written the moment it is known, so that a cut leaves what was measured.
+"""The results: one row a part or training, written the moment it is known: a cut leaves what was measured.
 
     python -m benchmarks.gpu.table PART NOTE
 

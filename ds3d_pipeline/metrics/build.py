@@ -157,7 +157,7 @@ def describe_file(path: Path) -> FileFacts:
 
 
 def _versions() -> dict[str, str]:
-    """Of Python and of those packages that are installed: photos need no `av`, a checkout need not be installed."""
+    """Of Python and of those packages that are installed: photos need no `av`, a checkout no metadata."""
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
