@@ -16,16 +16,15 @@ from benchmarks.gpu.published import PRESETS, Published
 from benchmarks.gpu.scenes import PREPARED, TINY_BUDGET, Scene, make_tiny, open_scene, tiny_rows
 from benchmarks.gpu.table import OUT, tell
 from ds3d_pipeline.scene import Float32
-from ds3d_pipeline.splats.clean import clean
 from ds3d_pipeline.splats.gsplat_engine import GsplatEngine
-from ds3d_pipeline.splats.inputs import Photo
-from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT, MEAN, QUAT, SH, rows_from_gaussians
-from ds3d_pipeline.splats.render import BLACK, KernelEngine
-from ds3d_pipeline.splats.schedule import recipe_for
-from ds3d_pipeline.splats.scores import draw, photo_camera, psnr_db, score
-from ds3d_pipeline.splats.start import training_start
-from ds3d_pipeline.splats.train import train
-from ds3d_pipeline.splats.warm import compile_kernels
+from ds3d_pipeline.splats.kernels.parameters import LOG_SCALE, LOGIT, MEAN, QUAT, SH, rows_from_gaussians
+from ds3d_pipeline.splats.kernels.render import BLACK, KernelEngine
+from ds3d_pipeline.splats.training.initialization import training_start
+from ds3d_pipeline.splats.training.photos import Photo
+from ds3d_pipeline.splats.training.pruning import clean
+from ds3d_pipeline.splats.training.schedule import recipe_for
+from ds3d_pipeline.splats.training.scores import draw, photo_camera, psnr_db, score
+from ds3d_pipeline.splats.training.trainer import compile_kernels, train
 
 ITERATIONS, DRY_ITERATIONS = (1000, 3000, 7000), (10, 20, 50)
 LONG_ITERATIONS, DRY_LONG_ITERATIONS = 30_000, 30

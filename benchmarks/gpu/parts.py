@@ -90,7 +90,7 @@ def compile_gsplat(setting: Setting) -> None:
 
 def warm(_setting: Setting) -> None:
     """Our own kernels, which Numba keeps. Runs beside the compiler of gsplat's and leaves the table alone."""
-    from ds3d_pipeline.splats.warm import compile_kernels
+    from ds3d_pipeline.splats.training.trainer import compile_kernels
 
     print(f"our CPU kernels were ready after {compile_kernels(lambda: None):.1f} s", flush=True)
 

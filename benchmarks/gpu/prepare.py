@@ -18,10 +18,10 @@ import numpy as np
 from benchmarks.gpu.scenes import SIDES
 from ds3d_pipeline.formats.colmap import write_reconstruction
 from ds3d_pipeline.formats.ply import write_pointcloud
-from ds3d_pipeline.modes import MODES
 from ds3d_pipeline.scene import PointCloud, View
-from ds3d_pipeline.splats.inputs import read_cameras, read_photo, read_points
-from ds3d_pipeline.splats.start import gaussian_budget
+from ds3d_pipeline.splats.training.initialization import gaussian_budget
+from ds3d_pipeline.splats.training.photos import read_cameras, read_photo, read_points
+from ds3d_pipeline.stages.modes import MODES
 
 JPEG_QUALITY = 92
 

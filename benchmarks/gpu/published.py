@@ -21,7 +21,7 @@ from torch import Tensor
 
 from benchmarks.gpu.scenes import Scene
 from ds3d_pipeline.scene import Float32, Gaussians
-from ds3d_pipeline.splats.inputs import Photo
+from ds3d_pipeline.splats.training.photos import Photo
 
 FULL_STEPS = 30_000
 SH_DEGREE, SH_EVERY = 3, 1000

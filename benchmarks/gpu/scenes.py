@@ -11,13 +11,13 @@ import numpy as np
 
 from ds3d_pipeline.formats.colmap import write_reconstruction
 from ds3d_pipeline.formats.ply import write_pointcloud
-from ds3d_pipeline.modes import MODES
-from ds3d_pipeline.options import SplatOptions
 from ds3d_pipeline.scene import Float32, Gaussians, PointCloud, Reconstruction, View
-from ds3d_pipeline.splats.inputs import Photo, read_cameras, read_photo, read_points
-from ds3d_pipeline.splats.layout import LOG_SCALE, LOGIT, SH
-from ds3d_pipeline.splats.scores import draw
-from ds3d_pipeline.splats.start import settled, starting_splat
+from ds3d_pipeline.splats.kernels.parameters import LOG_SCALE, LOGIT, SH
+from ds3d_pipeline.splats.options import SplatOptions
+from ds3d_pipeline.splats.training.initialization import settled, starting_splat
+from ds3d_pipeline.splats.training.photos import Photo, read_cameras, read_photo, read_points
+from ds3d_pipeline.splats.training.scores import draw
+from ds3d_pipeline.stages.modes import MODES
 
 PREPARED = Path(".gpu")
 SIDES = {"fox": 960, "fountain": 768}
