@@ -34,6 +34,8 @@ export PYTHONPATH=$PWD${PYTHONPATH:+:$PYTHONPATH}
 # The tiny scene is no work to share, and threads that wait for each other would wait long on a busy machine.
 if [[ -n $dry ]]; then export OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1; fi
 python=${PYTHON:-python3}
+# PyTorch looks for ninja there.
+PATH=$("$python" -c 'import os, sys; print(os.path.dirname(sys.executable))'):$PATH
 failed=0
 
 unpack() {

@@ -12,7 +12,7 @@ import time
 import traceback
 
 from benchmarks.gpu.parts import PARTS, Setting
-from benchmarks.gpu.table import tell
+from benchmarks.gpu.table import first_line, tell
 
 
 def main() -> int:
@@ -25,8 +25,7 @@ def main() -> int:
         PARTS[args.part](Setting(dry=args.dry, deadline=time.monotonic() + args.seconds))
     except Exception as error:
         traceback.print_exc()
-        first = (str(error).splitlines() or [""])[0]
-        tell(args.part, "failed", f"{type(error).__name__}: {first}")
+        tell(args.part, "failed", first_line(error))
         return 1
     return 0
 

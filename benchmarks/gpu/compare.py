@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,10 +12,10 @@ import cv2
 import numpy as np
 import torch
 
-from benchmarks.gpu.parts import WORK, Setting
+from benchmarks.gpu.parts import WORK, Setting, require_kernels
 from benchmarks.gpu.published import PRESETS, Published
 from benchmarks.gpu.scenes import PREPARED, TINY_BUDGET, Scene, make_tiny, open_scene, tiny_rows
-from benchmarks.gpu.table import OUT, tell
+from benchmarks.gpu.table import OUT, first_line, tell
 from ds3d_pipeline.scene import Float32
 from ds3d_pipeline.splats.gsplat_engine import GsplatEngine
 from ds3d_pipeline.splats.kernels.parameters import LOG_SCALE, LOGIT, MEAN, QUAT, SH, rows_from_gaussians
@@ -30,7 +31,7 @@ ITERATIONS, DRY_ITERATIONS = (1000, 3000, 7000), (10, 20, 50)
 LONG_ITERATIONS, DRY_LONG_ITERATIONS = 30_000, 30
 OURS_MAX_S = 60.0
 """Our training is given no more than the goal allows; its schedule fits itself to that."""
-SCORING_S = 4.0
+SCORING_S = 8.0
 """What scoring and drawing after a training may take."""
 
 
@@ -48,6 +49,7 @@ Trainer = Callable[[Scene, int, float, str], Made]
 
 def open_prepared(name: str, setting: Setting) -> Scene:
     """The prepared capture, or the tiny scene under its name. Compiles our kernels, which no clock sees."""
+    require_kernels(setting)
     compile_kernels(lambda: None)
     if not setting.dry:
         return open_scene(name, PREPARED / name)
@@ -67,9 +69,10 @@ def _use_reference() -> None:
 
 def compare_trainers(name: str, setting: Setting) -> None:
     """1,000, 3,000 and 7,000 iterations by each trainer: rows, and the middle held-out photo beside all."""
-    scene = open_prepared(name, setting)
+    scene, failed = open_prepared(name, setting), []
     for iterations in DRY_ITERATIONS if setting.dry else ITERATIONS:
-        _compare(name, scene, iterations, setting)
+        failed += _compare(name, scene, iterations, setting)
+    _refuse(failed)
 
 
 def compare_long(setting: Setting) -> None:
@@ -77,20 +80,34 @@ def compare_long(setting: Setting) -> None:
     scene = open_prepared("fox", setting)
     iterations = DRY_LONG_ITERATIONS if setting.dry else LONG_ITERATIONS
     share = setting.left / len(TRAINERS) - SCORING_S
-    _compare("long", scene, iterations, setting, share)
+    _refuse(_compare("long", scene, iterations, setting, share))
 
 
-def _compare(part: str, scene: Scene, iterations: int, setting: Setting, share: float = 1e9) -> None:
+def _refuse(failed: list[str]) -> None:
+    """Raises RuntimeError where trainings failed, whose rows stand already."""
+    if failed:
+        raise RuntimeError(f"{len(failed)} trainings failed: {', '.join(failed)}")
+
+
+def _compare(part: str, scene: Scene, iterations: int, setting: Setting, share: float = 1e9) -> list[str]:
+    """One training by each trainer, of which none keeps the next from running; returns those that failed."""
     shown = scene.heldout[len(scene.heldout) // 2]
-    strip = [shown.pixels]
+    strip, failed = [shown.pixels], []
     for name, trainer in TRAINERS.items():
         seconds = min(setting.left - SCORING_S, share)
         if seconds < 1:
             tell(part, name, "no time left", iterations=iterations)
             continue
-        made = _trained(part, name, trainer, scene, iterations, seconds, setting)
+        try:
+            made = _trained(part, name, trainer, scene, iterations, seconds, setting)
+        except Exception as error:
+            traceback.print_exc()
+            failed.append(name)
+            tell(part, name, first_line(error), iterations=iterations)
+            continue
         strip.append(_picture(made.rows, shown))
         _write_strip(OUT / f"{part}.jpg", strip)
+    return failed
 
 
 def _trained(

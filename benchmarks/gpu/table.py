@@ -44,6 +44,11 @@ def tell(part: str, what: str = "", note: str = "", **values: float | int | str)
     print(_line(row), flush=True)
 
 
+def first_line(error: BaseException) -> str:
+    """What a row says of an error."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+
+
 def _line(row: dict[str, Any]) -> str:
     cells = [_cell(row.get(name, "")).ljust(width) for name, width in WIDTHS.items()]
     return " ".join([*cells, str(row["note"])]).rstrip()

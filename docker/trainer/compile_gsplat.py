@@ -23,7 +23,7 @@ def compile_kernels(package: Path, folder: Path) -> Path:
     from torch.utils.cpp_extension import load
 
     sources = [*package.glob("cuda/csrc/*.cu"), *package.glob("cuda/csrc/*.cpp"), package / "cuda/ext.cpp"]
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     load(
         name=NAME,
         sources=[str(path) for path in sources],
