@@ -102,7 +102,7 @@ def warm(setting: Setting) -> None:
 
     print(f"our CPU kernels were ready after {compile_kernels(lambda: None):.1f} s", flush=True)
     if not setting.dry:
-        _reconstruct(_synthetic_photos(WORK / "warm"), "warm", {"splat": {"train": False}}, setting)
+        _reconstruct(_synthetic_photos((WORK / "warm").absolute()), "warm", {"splat": {"train": False}}, setting)
 
 
 def kernels(setting: Setting) -> None:
@@ -136,7 +136,7 @@ def long(setting: Setting) -> None:
 def pipeline(setting: Setting) -> None:
     """`ds3d reconstruct` on a few small photos, which chooses the backend of the splat by its probes."""
     require_kernels(setting)
-    photos = _synthetic_photos(WORK / "photos") if setting.dry else _few_photos(WORK / "photos")
+    photos = _synthetic_photos((WORK / "photos").absolute()) if setting.dry else _few_photos(WORK / "photos")
     start = time.perf_counter()
     made = _reconstruct(photos, "few", _PIPELINE_DRY if setting.dry else _PIPELINE, setting)
     seconds = time.perf_counter() - start

@@ -59,13 +59,12 @@ def test_gsplats_reference_draws_what_our_kernels_draw(results):
 
 
 @pytest.mark.parametrize("part", ["fox", "fountain"])
-def test_every_trainer_gets_better_with_more_iterations(results, part):
+def test_every_trainer_comes_closer_to_the_photos_with_more_iterations(results, part):
     rows = rows_of(results, part)
     assert len(rows) == 9
     for trainer in TRAINERS:
-        scores = [row["psnr_db"] for row in rows if row["what"] == trainer]
-        assert scores == sorted(scores)
-        assert scores[-1] > scores[0] + 0.5
+        scores = [row["ssim"] for row in rows if row["what"] == trainer]
+        assert scores[-1] > 1.05 * scores[0]
 
 
 def test_what_comes_back_is_few_small_files(results):
