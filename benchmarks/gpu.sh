@@ -69,7 +69,7 @@ main() {
     [[ $part == card || $part == compile ]] || wait "$warming"
     run_part "$part"
   done
-  "$python" -m benchmarks.gpu.goals || failed=1
+  "$python" -m benchmarks.gpu.goals $dry || failed=1
   echo
   cat "$OUT/table.txt"
   return "$failed"

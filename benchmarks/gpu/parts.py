@@ -102,7 +102,9 @@ def warm(setting: Setting) -> None:
 
     print(f"our CPU kernels were ready after {compile_kernels(lambda: None):.1f} s", flush=True)
     if not setting.dry:
-        _reconstruct(_synthetic_photos((WORK / "warm").absolute()), "warm", {"splat": {"train": False}}, setting)
+        _reconstruct(
+            _synthetic_photos((WORK / "warm").absolute()), "warm", {"splat": {"train": False}}, setting
+        )
 
 
 def kernels(setting: Setting) -> None:
@@ -169,8 +171,7 @@ FEW_PHOTOS = 14
 
 def _tell_pipeline(metrics: dict[str, Any], seconds: float, setting: Setting) -> None:
     """The row of the run; raises where a card was there and the splat was not trained on it."""
-    stage = metrics["stages"]["splat"]
-    result = stage["result"]
+    stage, result = metrics["stages"]["splat"], metrics["splat"]
     heldout = result.get("heldout") or {}
     tell(
         "pipeline",

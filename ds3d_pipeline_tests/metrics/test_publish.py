@@ -2,6 +2,7 @@
 
 import pytest
 
+from ds3d_pipeline.metrics import build
 from ds3d_pipeline.metrics.build import Story, find_reasons
 from ds3d_pipeline.storage.bundles import Attempt, StageReport
 
@@ -43,3 +44,8 @@ def test_many_lost_frames_are_a_reason_that_names_them(registered, count):
 def test_a_diagnosis_is_one_reason_with_its_remedy():
     diagnosis = {"kind": "blur", "cause": "The pictures are blurred.", "remedy": "Hold still."}
     assert reasons(diagnosis=diagnosis) == ["The pictures are blurred. Hold still."]
+
+
+def test_versions_leave_out_what_is_not_installed(monkeypatch):
+    monkeypatch.setattr(build, "_PACKAGES", ("numpy", "not-installed-anywhere"))
+    assert set(build._versions()) == {"python", "numpy"}
