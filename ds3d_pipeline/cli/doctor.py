@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 
 from rich.console import Console
@@ -12,6 +11,7 @@ from ds3d_pipeline.containers.engine import describe_engine
 from ds3d_pipeline.depth.learned.models import can_estimate
 from ds3d_pipeline.depth.learned.runtime import describe_runtime
 from ds3d_pipeline.names import DEFAULT_MODE
+from ds3d_pipeline.programs.limits import allowed_cpus
 from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline.stages.plan import plan_ladder
 from ds3d_pipeline.stages.table import ladders
@@ -25,7 +25,7 @@ def machine_facts() -> dict[str, str]:
     home = find_home()
     existing = next(p for p in (home.root, *home.root.parents) if p.exists())
     return {
-        "cores": str(os.cpu_count()),
+        "cores": str(allowed_cpus()),
         "memory": f"{psutil.virtual_memory().total / 1e9:.1f} GB",
         "free disk": f"{shutil.disk_usage(existing).free / 1e9:.1f} GB at {home.root}",
         "GPU": "NVIDIA driver found" if shutil.which("nvidia-smi") else "no NVIDIA driver: the CPU is used",

@@ -8,13 +8,13 @@ were not measured are not judged.
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.programs.limits import free_memory_bytes
 from ds3d_pipeline.programs.rungs import Load
 from ds3d_pipeline.stages.stage import Knob
 from ds3d_pipeline.stages.table import STAGE_CARDS, find_rung
@@ -127,21 +127,6 @@ def _gb(megabytes: float) -> str:
 
 def available_mb() -> float:
     """What a stage may take now: `DS3D_MEMORY_MB`, else most of what machine and container have free."""
-    import psutil
-
     if told := os.environ.get("DS3D_MEMORY_MB"):
         return float(told)
-    free = psutil.virtual_memory().available
-    return USABLE_SHARE * min(free, _free_in_container()) / 1e6
-
-
-def _free_in_container(root: Path = Path("/sys/fs/cgroup")) -> float:
-    """Bytes until the limit of the control group (version 2); infinite without one."""
-    try:
-        limit = (root / "memory.max").read_text().strip()
-        used = int((root / "memory.current").read_text())
-        told = dict(line.split() for line in (root / "memory.stat").read_text().splitlines())
-    except OSError:
-        return math.inf
-    # File pages that can be dropped count as used there.
-    return math.inf if limit == "max" else int(limit) - used + int(told["inactive_file"])
+    return USABLE_SHARE * free_memory_bytes() / 1e6

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.programs.limits import allowed_cpus
 from ds3d_pipeline.scene import UInt8
 
 ItemT = TypeVar("ItemT")
@@ -46,7 +46,7 @@ def write_jpeg(path: Path, rgb: UInt8) -> None:
 
 def map_in_threads(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> Iterator[ResultT]:
     """`map` on a few threads: results in order, only a few items alive at a time."""
-    threads = min(_MAX_THREADS, os.cpu_count() or 1)
+    threads = min(_MAX_THREADS, allowed_cpus())
     pending: deque[Future[ResultT]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for item in items:

@@ -24,6 +24,7 @@ from typing import Any, Generic, TypeVar
 from ds3d_pipeline.errors import InputError, StageError
 from ds3d_pipeline.programs.options import list_options, read_options, shown
 from ds3d_pipeline.programs.records import write_json
+from ds3d_pipeline.programs.threads import keep_to_allowed_cpus
 
 OptionsT = TypeVar("OptionsT")
 STAGE_ERROR_EXIT = 3
@@ -82,6 +83,7 @@ def program_main(
     args = _parse(options_type, list(backends), argv)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(message)s")
     _exit_with_parent()
+    keep_to_allowed_cpus()
     args.output.mkdir(parents=True, exist_ok=True)
     try:
         work = _work(options_type, args)

@@ -18,6 +18,7 @@ import psutil
 
 from ds3d_pipeline.programs.contract import STAGE_ERROR_EXIT
 from ds3d_pipeline.programs.enums import Outcome
+from ds3d_pipeline.programs.threads import with_thread_limits
 
 POLL_S = 0.1
 TERM_GRACE_S = 2.0
@@ -58,6 +59,7 @@ def run_program(
 ) -> ProgramRun:
     """Runs `argv`, streams its log to `on_line`, and reads `result.json` from `output`.
 
+    Its libraries take no more threads than the CPUs that this process may use.
     Raises ProgramFailed with a reason and the tail of the log. Any interrupt in this process kills the
     whole process group first and is then passed on.
     """
@@ -65,7 +67,12 @@ def run_program(
     start = time.monotonic()
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            _tied(argv), stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, env=env
+            _tied(argv),
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env=with_thread_limits(os.environ if env is None else env),
         )
     memory = _PeakMemory(process.pid)
     tail = LogTail(log_path, on_line)

@@ -1,20 +1,36 @@
-"""How many threads the kernels may use."""
+"""How many threads the libraries of a stage program may use: as many as `limits.allowed_cpus` says."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import sys
+from collections.abc import Mapping
+from typing import Any
 
-_CGROUP = Path("/sys/fs/cgroup")
+from ds3d_pipeline.programs.limits import HERE, ControlGroups, allowed_cpus
+
+VARIABLES = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+"""What numba, OpenMP, OpenBLAS and OpenCV read when they are loaded."""
 
 
-def allowed_threads(cgroup: Path = _CGROUP) -> int:
-    """`NUMBA_NUM_THREADS` if set, else the CPUs of this process' affinity and of its container's limit."""
+def allowed_threads(groups: ControlGroups = HERE) -> int:
+    """`NUMBA_NUM_THREADS` if set, else the CPUs that this process may use."""
     asked = os.environ.get("NUMBA_NUM_THREADS")
-    if asked:
-        return max(int(asked), 1)
-    affine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(min(affine, _cgroup_cpus(cgroup) or affine), 1)
+    return max(int(asked), 1) if asked else allowed_cpus(groups)
+
+
+def with_thread_limits(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` with what keeps libraries to the allowed CPUs; what the user has set in it stands."""
+    cpus = str(allowed_cpus())
+    return {**environment, **{name: environment.get(name) or cpus for name in VARIABLES}}
+
+
+def keep_to_allowed_cpus() -> None:
+    """Keeps this process' libraries to the allowed CPUs: those that are loaded, and those that will be."""
+    os.environ.update(with_thread_limits(os.environ))
+    _limit_opencv(sys.modules.get("cv2"))
+    if "numba" in sys.modules:
+        use_allowed_threads()
 
 
 def use_allowed_threads() -> int:
@@ -26,20 +42,6 @@ def use_allowed_threads() -> int:
     return threads
 
 
-def _cgroup_cpus(cgroup: Path) -> int | None:
-    """The limit of control groups version 2 or 1, rounded up to whole CPUs; None where there is none."""
-    modern = _numbers(cgroup / "cpu.max")
-    if modern is None:
-        quota, period = _numbers(cgroup / "cpu/cpu.cfs_quota_us"), _numbers(cgroup / "cpu/cpu.cfs_period_us")
-        modern = [*quota, *period] if quota and period else None
-    if modern is None or len(modern) != 2 or modern[0] <= 0 or modern[1] <= 0:
-        return None
-    return -(-modern[0] // modern[1])
-
-
-def _numbers(path: Path) -> list[int] | None:
-    """The whole numbers in a file; None where it is missing or says anything else, such as `max`."""
-    try:
-        return [int(word) for word in path.read_text(encoding="ascii").split()]
-    except (OSError, ValueError):
-        return None
+def _limit_opencv(cv2: Any) -> None:
+    if cv2 is not None:
+        cv2.setNumThreads(int(os.environ["OPENCV_FOR_THREADS_NUM"]))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ds3d_pipeline.containers.engine import look_at_engine, why_no_container
+from ds3d_pipeline.programs.limits import allowed_cpus
 from ds3d_pipeline.programs.rungs import Probe, Rung
 from ds3d_pipeline.storage.bundles import StageReport
 
@@ -107,7 +107,7 @@ def boxed(image: str, *, needs_gpu: bool = False) -> Probe:
 
 def worker_threads() -> int:
     """How many images the stages work on at once."""
-    return min(8, os.cpu_count() or 1)
+    return min(8, allowed_cpus())
 
 
 def _valid(report: StageReport) -> Verdict:

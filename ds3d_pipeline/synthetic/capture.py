@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -13,6 +12,7 @@ import numpy as np
 
 from ds3d_pipeline.geometry.cameras import intrinsics, project
 from ds3d_pipeline.geometry.surfaces import sample_surface
+from ds3d_pipeline.programs.limits import allowed_cpus
 from ds3d_pipeline.scene import Float64, UInt8
 from ds3d_pipeline.synthetic.options import CameraOptions, SyntheticOptions
 from ds3d_pipeline.synthetic.path import make_path
@@ -76,7 +76,7 @@ def _photos(
         return photograph(scene, lambda shift: pose_at(time + interval * shift), options.camera, random)
 
     # The kernels release the interpreter's lock.
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(allowed_cpus()) as threads:
         for index, photo in enumerate(threads.map(take, range(options.frames))):
             yield photo
             progress((index + 1) / options.frames)

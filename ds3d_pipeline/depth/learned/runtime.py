@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import importlib
-import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ds3d_pipeline.programs.limits import allowed_cpus
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -62,7 +63,7 @@ def _session(model: Path | bytes, providers: tuple[str, ...]) -> onnxruntime.Inf
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = min(_cores(), MAX_THREADS)
+    options.intra_op_num_threads = min(allowed_cpus(), MAX_THREADS)
     options.inter_op_num_threads = 1
     # A provider that does not come up is told by `provider_of`, not by lines on stderr.
     options.log_severity_level = _FATAL_ONLY
@@ -86,7 +87,3 @@ def describe_runtime() -> str:
     has_cuda = CUDA in onnxruntime.get_available_providers()
     reason = " (its CUDA provider does not work here)" if has_cuda and provider == "CPU" else ""
     return f"{onnxruntime.__version__}, runs on {provider}{reason}"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

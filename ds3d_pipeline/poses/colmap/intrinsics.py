@@ -11,6 +11,7 @@ import pycolmap
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.geometry.cameras import K_scaled
 from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.programs.limits import allowed_cpus
 from ds3d_pipeline.scene import Float64, Keyframe
 
 RADIAL_FROM = 15
@@ -88,6 +89,7 @@ def _adjust(model: pycolmap.Reconstruction, *, estimate: Literal["nothing", "opt
     options.ceres.loss_function_type = pycolmap.LossFunctionType.CAUCHY
     options.ceres.loss_function_scale = ROBUST_SCALE_PX
     options.ceres.solver_options.max_num_iterations = MAX_ITERATIONS
+    options.ceres.solver_options.num_threads = allowed_cpus()
     options.ceres.solver_options.function_tolerance = FUNCTION_TOLERANCE
     config = pycolmap.BundleAdjustmentConfig()
     for image_id in model.reg_image_ids():

@@ -9,6 +9,7 @@ from pathlib import Path
 import pycolmap
 
 from ds3d_pipeline.programs.folders import clear_folder
+from ds3d_pipeline.programs.limits import allowed_cpus
 
 CHUNK = 200
 """Pairs matched between two reports of progress."""
@@ -18,7 +19,7 @@ def match_pairs(
     database: Path, pairs: Sequence[tuple[str, str]], *, seed: int, report: Callable[..., None]
 ) -> None:
     """Matches and verifies the named pairs of images; pairs that are already there are left alone."""
-    matching = pycolmap.FeatureMatchingOptions(use_gpu=False)
+    matching = pycolmap.FeatureMatchingOptions(use_gpu=False, num_threads=allowed_cpus())
     verification = pycolmap.TwoViewGeometryOptions()
     verification.ransac.random_seed = seed
     listed = database.with_name("pairs.txt")
@@ -75,6 +76,7 @@ def pipeline_options(
     options = pycolmap.IncrementalPipelineOptions()
     options.min_model_size, options.random_seed = 3, seed
     options.extract_colors = False
+    options.num_threads = allowed_cpus()
     options.ba_global_frames_ratio = options.ba_global_points_ratio = 1.4
     options.ba_global_max_refinements = options.ba_local_max_refinements = 1
     options.ba_global_max_num_iterations, options.ba_local_max_num_iterations = 20, 12

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 import pycolmap
 
 from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.programs.limits import allowed_cpus
 from ds3d_pipeline.scene import Float32, Float64, UInt8
 
 JPEG = [cv2.IMWRITE_JPEG_QUALITY, 97]
@@ -43,7 +43,7 @@ def flatten(model: pycolmap.Reconstruction, source: Path, target: Path) -> pycol
         return _colors(_flatten_picture(source, target, image.name, lenses[image.camera_id]), xy)
 
     target.mkdir(parents=True)
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with ThreadPoolExecutor(max_workers=allowed_cpus()) as pool:
         colors = dict(zip(flat.reg_image_ids(), pool.map(flatten_one, images, pixels), strict=True))
     for point in flat.points3D.values():
         seen = [colors[element.image_id][element.point2D_idx] for element in point.track.elements]

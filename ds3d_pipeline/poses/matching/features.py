@@ -5,7 +5,6 @@ Sources: Lowe, IJCV 2004; Arandjelović and Zisserman, CVPR 2012 (RootSIFT).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 import pycolmap
 
 from ds3d_pipeline.formats.images import read_gray
+from ds3d_pipeline.programs.limits import allowed_cpus
 from ds3d_pipeline.scene import Float32, Float64, Keyframe, UInt8
 
 CONTRAST_THRESHOLD = 0.02
@@ -44,7 +44,7 @@ def extract_all(
 
     cv2.setNumThreads(1)
     features = []
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with ThreadPoolExecutor(max_workers=allowed_cpus()) as pool:
         for one in pool.map(extract_one, images):
             features.append(one)
             report(len(features) / len(images), f"features of {len(features)} of {len(images)} frames")

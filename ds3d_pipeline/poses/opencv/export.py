@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from ds3d_pipeline.poses.normalize import normalize
 from ds3d_pipeline.poses.opencv.model import Cameras, Model, Tracks, normalized
 from ds3d_pipeline.poses.report import SceneScale
 from ds3d_pipeline.programs.folders import clear_folder
+from ds3d_pipeline.programs.limits import allowed_cpus
 from ds3d_pipeline.scene import Float64, Keyframe, UInt8
 
 STRONGEST = -4 / 27
@@ -87,7 +87,7 @@ def write_model(
 
     placed = np.flatnonzero(model.placed)
     colors = np.zeros((len(tracks.images), 3), np.uint8)
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with ThreadPoolExecutor(max_workers=allowed_cpus()) as pool:
         for image, found in zip(placed, pool.map(flatten_one, placed), strict=True):
             colors[model.used & (tracks.images == image)] = found
     reconstruction = to_colmap(frames, tracks, cameras, model, Ks, flat_pixels, colors)

@@ -7,7 +7,6 @@ al. 2020). Where enough agree, all features are matched near their epipolar line
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from numba import njit
 
 from ds3d_pipeline.poses.matching.features import Features
 from ds3d_pipeline.poses.opencv.usac import estimate
+from ds3d_pipeline.programs.limits import allowed_cpus
 from ds3d_pipeline.scene import Float32, Float64, Int32, UInt8
 
 PREVIEW_FEATURES = 1200
@@ -65,7 +65,7 @@ def match_pairs(
 
     cv2.setNumThreads(1)
     found: list[PairMatches | None] = []
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with ThreadPoolExecutor(max_workers=allowed_cpus()) as pool:
         for one in pool.map(match_one, pairs):
             found.append(one)
             report(len(found) / len(pairs), f"{len(found)} of {len(pairs)} pairs matched")
