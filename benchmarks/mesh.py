@@ -20,7 +20,7 @@ import numpy as np
 
 from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.formats.gltf import read_glb
-from ds3d_pipeline.formats.images import read_image
+from ds3d_pipeline.formats.images import read_rgb
 from ds3d_pipeline.geometry.cameras import K_scaled
 from ds3d_pipeline.mesh.render import rasterise, shade
 
@@ -38,7 +38,7 @@ def compare(mesh, view, folder, side):
     """Coverage, PSNR, PSNR after levelling, and photo and mesh side by side."""
     scale = side / max(view.image_size_wh)
     size_wh = tuple(round(length * scale) for length in view.image_size_wh)
-    photo = read_image(folder / "images" / view.image, size_wh)
+    photo = read_rgb(folder / "images" / view.image, size_wh=size_wh)
     K = K_scaled(view.K, np.array(size_wh) / view.image_size_wh)
     raster = rasterise(mesh.vertices_in_world, mesh.faces, K, view.cam_from_world, size_wh)
     picture, seen = shade(mesh, raster), raster.face_ids >= 0

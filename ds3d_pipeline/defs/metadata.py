@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from PIL import Image
 from upath import UPath
 
 from ds3d_pipeline.formats.colmap import read_reconstruction
-from ds3d_pipeline.formats.images import small_jpeg
+from ds3d_pipeline.formats.images import read_thumbnail, small_jpeg
 from ds3d_pipeline.report.camera_path import draw_path
 from ds3d_pipeline.report.curve import Curve, draw_curve
 from ds3d_pipeline.report.drawings import svg_of_curve, svg_of_path
@@ -114,9 +113,8 @@ def _thumbnail(path: Path) -> tuple[bytes, str]:
     """The picture itself where it is small, else a smaller JPEG of it."""
     if path.stat().st_size <= MAX_THUMBNAIL_BYTES:
         return path.read_bytes(), _KINDS[path.suffix]
-    with Image.open(path) as image:
-        image.thumbnail((MAX_THUMBNAIL_PX, MAX_THUMBNAIL_PX))
-        return small_jpeg(image.convert("RGB"), MAX_THUMBNAIL_BYTES), "jpeg"
+    small = read_thumbnail(path, (MAX_THUMBNAIL_PX, MAX_THUMBNAIL_PX))
+    return small_jpeg(small, MAX_THUMBNAIL_BYTES), "jpeg"
 
 
 def _inline(data: bytes, kind: str) -> dg.MetadataValue:

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ds3d_pipeline.formats.images import read_rgb
 from ds3d_pipeline.scene import DepthMap, UInt8
 
 PREVIEWS = 4
@@ -34,10 +35,8 @@ def _size(depth: DepthMap) -> tuple[int, int]:
 
 
 def _photo(path: Path, depth: DepthMap) -> UInt8:
-    bgr = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise ValueError(f"{path} is not an image")
-    return cv2.resize(bgr, _size(depth), interpolation=cv2.INTER_AREA).astype(np.uint8)
+    """BGR, as OpenCV writes it."""
+    return read_rgb(path, size_wh=_size(depth))[:, :, ::-1]
 
 
 def _colorize(depth: DepthMap) -> UInt8:

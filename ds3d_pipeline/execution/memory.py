@@ -42,13 +42,9 @@ def _of_capture(path: Path) -> Load:
 
 
 def _largest(images: list[Path]) -> tuple[int, int]:
-    from PIL import Image
+    from ds3d_pipeline.formats.images import read_size_wh
 
-    largest = (0, 0)
-    for path in images:
-        with Image.open(path) as image:
-            largest = max(largest, image.size, key=lambda wh: wh[0] * wh[1])
-    return largest
+    return max(map(read_size_wh, images), key=lambda wh: wh[0] * wh[1], default=(0, 0))
 
 
 def _points(path: Path) -> int:

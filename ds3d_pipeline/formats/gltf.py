@@ -243,14 +243,13 @@ def _srgb(linear_rgba: NDArray[np.uint16]) -> UInt8:
 
 
 def _texture(document: dict[str, Any], buffer: bytes) -> UInt8 | None:
-    import cv2
+    from ds3d_pipeline.formats.images import decode_rgb
 
     if "images" not in document:
         return None
     view = document["bufferViews"][document["images"][0]["bufferView"]]
     start = view["byteOffset"]
-    data = np.frombuffer(buffer[start : start + view["byteLength"]], np.uint8)
-    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    if bgr is None:
+    rgb = decode_rgb(buffer[start : start + view["byteLength"]])
+    if rgb is None:
         raise ValueError("its texture is no picture")
-    return np.ascontiguousarray(bgr[:, :, ::-1]).astype(np.uint8)
+    return rgb

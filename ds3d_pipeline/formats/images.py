@@ -1,4 +1,8 @@
-"""Photos from disk, and small ones to show."""
+"""The one reader of the pipeline's own pictures, and small ones to show.
+
+What users bring is read by `capture.photos`, which trusts nothing; all pictures after that are ours, without
+an orientation of their own, and one that cannot be read was lost or damaged on disk.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ from ds3d_pipeline.scene import UInt8
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 JPEG_QUALITY = 95
+_QUALITIES = (85, 75, 65, 50, 35, 20)
 _MAX_THREADS = 8
 """Each holds a full-size picture; decoding and encoding gain little beyond."""
 
@@ -57,17 +62,73 @@ def map_in_threads(function: Callable[[ItemT], ResultT], items: Iterable[ItemT])
             yield pending.popleft().result()
 
 
-_QUALITIES = (85, 75, 65, 50, 35, 20)
+def unreadable(path: Path) -> StageError:
+    """What to raise for a picture of ours that cannot be read."""
+    return StageError(
+        f"The picture {path} is missing or damaged.",
+        "Reconstruct the capture again: its pictures are then written anew.",
+    )
 
 
-def read_rgb(path: Path) -> UInt8:
-    """(H, W, 3) RGB as it stands in the file. Raises StageError naming the file where it is no picture."""
+def read_rgb(path: Path, *, size_wh: tuple[int, int] | None = None, max_side_px: int | None = None) -> UInt8:
+    """(H, W, 3) RGB as it is in the file, or made `size_wh`, or shrunk to `max_side_px` (area averages).
+
+    Raises StageError naming the file where it is missing or no picture.
+    """
+    return _sized(_read(path, cv2.IMREAD_COLOR)[:, :, ::-1], size_wh, max_side_px)
+
+
+def read_gray(path: Path, *, max_side_px: int | None = None) -> UInt8:
+    """(H, W) luma as it is in the file, or shrunk to `max_side_px`. Raises StageError as `read_rgb`."""
+    return _sized(_read(path, cv2.IMREAD_GRAYSCALE), None, max_side_px)
+
+
+def decode_rgb(data: bytes | UInt8) -> UInt8 | None:
+    """(H, W, 3) RGB of an encoded picture; None where it is none."""
+    bgr = _decoded(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    return None if bgr is None else np.ascontiguousarray(bgr[:, :, ::-1])
+
+
+def read_size_wh(path: Path) -> tuple[int, int]:
+    """Width and height from the file's header. Raises StageError as `read_rgb`."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, Image.DecompressionBombError) as error:
+        raise unreadable(path) from error
+
+
+def read_thumbnail(path: Path, box_wh: tuple[int, int]) -> Image.Image:
+    """RGB, shrunk to fit into the box where it does not. Raises StageError as `read_rgb`."""
+    try:
+        with Image.open(path) as image:
+            image.thumbnail(box_wh)
+            return image.convert("RGB")
+    except (OSError, Image.DecompressionBombError) as error:
+        raise unreadable(path) from error
+
+
+def _read(path: Path, flags: int) -> UInt8:
     data = np.fromfile(path, np.uint8) if path.is_file() else np.empty(0, np.uint8)
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    bgr = cv2.imdecode(data, flags) if data.size else None
-    if bgr is None:
-        raise StageError(f"{path} is missing or no picture.", "Run the poses stage again.")
-    return np.ascontiguousarray(bgr[:, :, ::-1]).astype(np.uint8, copy=False)
+    pixels = _decoded(data, flags)
+    if pixels is None:
+        raise unreadable(path)
+    return pixels
+
+
+def _decoded(data: UInt8, flags: int) -> UInt8 | None:
+    """Pixels in OpenCV's order; None where they cannot be decoded."""
+    try:
+        pixels = cv2.imdecode(data, flags | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
+    except cv2.error:
+        return None
+    return None if pixels is None else np.asarray(pixels, np.uint8)
+
+
+def _sized(pixels: UInt8, size_wh: tuple[int, int] | None, max_side_px: int | None) -> UInt8:
+    if size_wh is not None and pixels.shape[1::-1] != size_wh:
+        pixels = np.asarray(cv2.resize(pixels, size_wh, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.ascontiguousarray(pixels if max_side_px is None else shrunk(pixels, max_side_px))
 
 
 def small_jpeg(image: Image.Image, max_bytes: int) -> bytes:
@@ -78,21 +139,3 @@ def small_jpeg(image: Image.Image, max_bytes: int) -> bytes:
         if buffer.tell() <= max_bytes:
             return buffer.getvalue()
     return small_jpeg(image.reduce(2), max_bytes)
-
-
-def read_image(path: Path, size_wh: tuple[int, int]) -> UInt8:
-    """(H, W, 3) RGB at a given size. Raises StageError where the file is missing or no picture."""
-    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if bgr is None:
-        raise StageError(f"{path} is missing or no picture.", "Run the poses stage again.")
-    if bgr.shape[1::-1] != size_wh:
-        bgr = cv2.resize(bgr, size_wh, interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(bgr[:, :, ::-1]).astype(np.uint8, copy=False)
-
-
-def read_gray(path: Path) -> UInt8:
-    """(H, W) luminance of an image file."""
-    gray = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
-    if gray is None:
-        raise StageError(f"The keyframe {path.name} is missing or damaged.", "Run the keyframes stage again.")
-    return np.asarray(gray, np.uint8)

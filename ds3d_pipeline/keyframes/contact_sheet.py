@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ds3d_pipeline.formats.images import read_thumbnail
 from ds3d_pipeline.scene import Keyframe
 
 MAX_BYTES = 48_000
@@ -47,17 +48,10 @@ def _sheet(images: Path, frames: Sequence[Keyframe], labels: Sequence[str]) -> I
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=11)
     for number, (frame, label) in enumerate(zip(frames, labels, strict=True)):
         x, y = _GAP + number % columns * step_x, _GAP + number // columns * step_y
-        picture = _thumbnail(images / frame.image, (width, height))
+        picture = read_thumbnail(images / frame.image, (width, height))
         sheet.paste(picture, (x + (width - picture.width) // 2, y + (height - picture.height) // 2))
         draw.text((x + width / 2, y + height + 1), label, _TEXT, font, anchor="ma")
     return sheet
-
-
-def _thumbnail(path: Path, box_wh: tuple[int, int]) -> Image.Image:
-    with Image.open(path) as image:
-        image.draft("RGB", box_wh)
-        image.thumbnail(box_wh)
-        return image.convert("RGB")
 
 
 def _small_jpeg(sheet: Image.Image) -> bytes:

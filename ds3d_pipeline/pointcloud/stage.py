@@ -11,7 +11,7 @@ import numpy as np
 
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.formats.colmap import read_depth_map, read_reconstruction
-from ds3d_pipeline.formats.images import read_image
+from ds3d_pipeline.formats.images import read_rgb
 from ds3d_pipeline.formats.ply import write_pointcloud
 from ds3d_pipeline.pointcloud.cleaning import sparse_cloud, thinned, without_outliers
 from ds3d_pipeline.pointcloud.fusion import (
@@ -88,7 +88,7 @@ def _options(work: Work[PointcloudOptions], views: list[View]) -> FusionOptions:
 def _load(folder: Path, view: View) -> FusionView:
     depth_map = read_depth_map(folder, view).seconded()
     height, width = depth_map.depth.shape
-    return fusion_view(view, depth_map, read_image(folder / "images" / view.image, (width, height)))
+    return fusion_view(view, depth_map, read_rgb(folder / "images" / view.image, size_wh=(width, height)))
 
 
 def _no_points() -> PointCloud:

@@ -7,9 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
-from ds3d_pipeline.formats.images import small_jpeg
+from ds3d_pipeline.formats.images import read_size_wh, read_thumbnail, small_jpeg
 
 MAX_SIDE_PX = 1600
 MAX_BYTES = 180_000
@@ -39,8 +37,7 @@ PLACES: tuple[Place, ...] = (
     Place(stage="poses", pattern="matches.*", group="matches"),
     Place(stage="splat", pattern="previews/*.jpg", group="training", most=4),
 )
-_SUFFIXES = (".jpg", ".png", ".webp", ".gif")
-_KINDS = {"JPEG": "jpeg", "PNG": "png", "WEBP": "webp", "GIF": "gif"}
+_KINDS = {".jpg": "jpeg", ".png": "png", ".webp": "webp", ".gif": "gif"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +55,7 @@ class Picture:
 def collect_pictures(folders: Mapping[str, Path]) -> tuple[Picture, ...]:
     """What is there of `PLACES`, by the stages' bundle folders.
 
-    Raises OSError for a file that is no picture.
+    Raises StageError for a file that is no picture.
     """
     found = [
         _read(path, place.group, number)
@@ -70,7 +67,7 @@ def collect_pictures(folders: Mapping[str, Path]) -> tuple[Picture, ...]:
 
 
 def _choose(folder: Path, place: Place) -> Iterator[tuple[int, Path]]:
-    paths = sorted(path for path in folder.glob(place.pattern) if path.suffix in _SUFFIXES)
+    paths = sorted(path for path in folder.glob(place.pattern) if path.suffix in _KINDS)
     shown = min(len(paths), place.most)
     for step in range(shown):
         number = step * len(paths) // shown
@@ -78,13 +75,11 @@ def _choose(folder: Path, place: Place) -> Iterator[tuple[int, Path]]:
 
 
 def _read(path: Path, group: str, number: int) -> Picture:
-    with Image.open(path) as image:
-        size_wh = image.size
-        if path.stat().st_size <= MAX_BYTES and max(size_wh) <= MAX_SIDE_PX:
-            kind, data = _KINDS[image.format or ""], path.read_bytes()
-        else:
-            image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
-            size_wh = image.size
-            kind, data = "jpeg", small_jpeg(image.convert("RGB"), MAX_BYTES)
+    size_wh = read_size_wh(path)
+    if path.stat().st_size <= MAX_BYTES and max(size_wh) <= MAX_SIDE_PX:
+        kind, data = _KINDS[path.suffix], path.read_bytes()
+    else:
+        small = read_thumbnail(path, (MAX_SIDE_PX, MAX_SIDE_PX))
+        kind, data, size_wh = "jpeg", small_jpeg(small, MAX_BYTES), small.size
     uri = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
     return Picture(group=group, number=number, stem=path.stem, uri=uri, size_wh=size_wh)

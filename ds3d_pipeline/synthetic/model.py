@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ds3d_pipeline.formats.images import read_gray
 from ds3d_pipeline.geometry.cameras import project
 from ds3d_pipeline.scene import Float32, Float64, Int32, Reconstruction, View
 from ds3d_pipeline.synthetic.render import render_depth
@@ -88,7 +89,5 @@ def views_of_pixels(truth: Truth, depths: list[Float32], index: int) -> Int32:
 
 
 def _cornerness(photo: Path) -> Float32:
-    grey = cv2.imdecode(np.fromfile(photo, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if grey is None:
-        raise ValueError(f"{photo} is not an image")
-    return np.asarray(cv2.cornerMinEigenVal(grey.astype(np.float32) / 255, 5), np.float32)
+    grey = read_gray(photo).astype(np.float32) / 255
+    return np.asarray(cv2.cornerMinEigenVal(grey, 5), np.float32)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ds3d_pipeline.formats.images import read_thumbnail
 from ds3d_pipeline.geometry.conventions import DOWN_IN_WORLD
 from ds3d_pipeline.geometry.transforms import invert_rigid, quat_wxyz_from_rotation, rotation_from_quat_wxyz
 from ds3d_pipeline.scene import Float64, Gaussians, Reconstruction, UInt8, View
@@ -253,12 +254,7 @@ def _add_frustum(server: viser.ViserServer, view: View, picture: UInt8 | None, s
 
 def _thumbnail(path: Path) -> UInt8 | None:
     """A small RGB picture; None, with a warning, where the file is gone: the frustum then stays empty."""
-    from PIL import Image
-
     if not path.is_file():
         log.warning("%s is missing", path)
         return None
-    with Image.open(path) as image:
-        image.draft("RGB", (THUMBNAIL_PX, THUMBNAIL_PX))
-        image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-        return np.asarray(image.convert("RGB"))
+    return np.asarray(read_thumbnail(path, (THUMBNAIL_PX, THUMBNAIL_PX)))

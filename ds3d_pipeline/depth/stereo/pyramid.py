@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.formats.images import read_gray
 from ds3d_pipeline.geometry.cameras import K_scaled
 from ds3d_pipeline.scene import Float32, Float64, View
 
@@ -43,7 +43,7 @@ class GreyPhotos:
         return self._pyramids[view.image]
 
     def _load(self, view: View) -> tuple[GreyLevel, ...]:
-        pixels = read_grey(self._folder / view.image)
+        pixels = np.multiply(read_gray(self._folder / view.image), 1 / 255, dtype=np.float32)
         levels = []
         for level in range(self._levels):
             width, height = map_size(view, self._max_side_px, level)
@@ -51,15 +51,6 @@ class GreyPhotos:
             scale = (width / view.image_size_wh[0], height / view.image_size_wh[1])
             levels.append(GreyLevel(pixels=pixels.astype(np.float32), K=K_scaled(view.K, scale)))
         return tuple(levels)
-
-
-def read_grey(path: Path) -> Float32:
-    """(H, W) in [0, 1]. Raises StageError naming the file where it is missing or no image."""
-    data = np.fromfile(path, np.uint8) if path.is_file() else np.empty(0, np.uint8)
-    pixels = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None
-    if pixels is None:
-        raise StageError(f"{path} is missing or not an image.", "Run the poses stage again.")
-    return np.multiply(pixels, 1 / 255, dtype=np.float32)
 
 
 def map_size(view: View, max_side_px: int, level: int = 0) -> tuple[int, int]:

@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from ds3d_pipeline.formats.images import read_image
+from ds3d_pipeline.formats.images import read_rgb
 from ds3d_pipeline.geometry.cameras import K_scaled
 from ds3d_pipeline.geometry.transforms import transform_points
 from ds3d_pipeline.mesh.options import BakeOptions
@@ -91,7 +91,7 @@ def _ready(
     """Photos are reduced to the texture's resolution first, so that no texel skips a pixel."""
     width, height = view.image_size_wh
     size_wh = (max(2, round(width * scale)), max(2, round(height * scale)))
-    photo = read_image(photos / view.image, size_wh).astype(np.float32) * gains.astype(np.float32)
+    photo = read_rgb(photos / view.image, size_wh=size_wh).astype(np.float32) * gains.astype(np.float32)
     sigma = max(0.5, options.coarse_fraction * max(size_wh))
     return BakeView(
         corners_in_cam=transform_points(view.cam_from_world, mesh.vertices_in_world).astype(np.float32),

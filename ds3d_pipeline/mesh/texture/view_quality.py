@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ds3d_pipeline.formats.gltf import vertex_normals
-from ds3d_pipeline.formats.images import read_image
+from ds3d_pipeline.formats.images import read_rgb
 from ds3d_pipeline.geometry.cameras import K_scaled
 from ds3d_pipeline.geometry.transforms import transform_points
 from ds3d_pipeline.mesh.options import ViewQualityOptions
@@ -61,7 +61,7 @@ def survey(
         sights.append(sight)
         quality[index], uv = vertex_quality(mesh, normals, view, sight, options)
         seen = quality[index] > 0
-        photo = read_image(photos / view.image, size_wh)
+        photo = read_rgb(photos / view.image, size_wh=size_wh)
         colors[index, seen], detail[index, seen] = _sampled(photo, uv[seen], options.blur_px)
         report((index + 1) / len(views))
     return Survey(sights=tuple(sights), quality=quality, colors=colors, detail=detail)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pycolmap
 
-from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.formats.images import read_rgb
 from ds3d_pipeline.programs.limits import allowed_cpus
 from ds3d_pipeline.scene import Float32, Float64, UInt8
 
@@ -83,23 +83,21 @@ def _move_points(image: pycolmap.Image, lens: _Lens) -> Float64:
 
 
 def _flatten_picture(source: Path, target: Path, name: str, lens: _Lens) -> UInt8:
-    """Writes one picture and returns it (H, W, 3), BGR."""
-    pixels = cv2.imread(str(source / name), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None:
-        raise StageError(f"The keyframe {name} is missing or damaged.", "Run the keyframes stage again.")
+    """Writes one picture and returns it (H, W, 3)."""
+    pixels = read_rgb(source / name)
     if lens.sources is None:
         shutil.copyfile(source / name, target / name)
-        return np.asarray(pixels, np.uint8)
+        return pixels
     columns, rows = np.moveaxis(lens.sources, 2, 0).copy()
     flat = cv2.remap(pixels, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    cv2.imwrite(str(target / name), flat, JPEG)
+    cv2.imwrite(str(target / name), flat[:, :, ::-1], JPEG)
     return np.asarray(flat, np.uint8)
 
 
 def _colors(picture: UInt8, xy: Float64) -> UInt8:
-    """(N, 3) RGB at the pixels (N, 2) of a BGR picture; those beyond its border take the border's."""
+    """(N, 3) RGB at the pixels (N, 2) of a picture; those beyond its border take the border's."""
     inside = np.nan_to_num(np.clip(xy, 0, np.array(picture.shape[1::-1]) - 1)).astype(int)
-    return picture[inside[:, 1], inside[:, 0], ::-1]
+    return picture[inside[:, 1], inside[:, 0]]
 
 
 def _make_pinhole(camera: pycolmap.Camera, pinhole: pycolmap.Camera) -> None:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pycolmap
 
+from ds3d_pipeline.formats.images import read_rgb
 from ds3d_pipeline.geometry.cameras import intrinsics
 from ds3d_pipeline.poses.normalize import normalize
 from ds3d_pipeline.poses.opencv.model import Cameras, Model, Tracks, normalized
@@ -76,13 +77,13 @@ def write_model(
         camera = cameras.of_image[image]
         rows = model.used & (tracks.images == image)
         file = frames[image].image
-        pixels = cv2.imread(str(source_images / file), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        pixels = read_rgb(source_images / file)
         if cameras.K is not None:
             shutil.copyfile(source_images / file, scratch / "images" / file)
-            return _colors(np.asarray(pixels, np.uint8), flat_pixels[rows])
+            return _colors(pixels, flat_pixels[rows])
         focal_px, radial_k = model.intrinsics[camera].tolist()
-        flat = flatten(np.asarray(pixels, np.uint8), focal_px, radial_k, Ks[camera])
-        cv2.imwrite(str(scratch / "images" / file), flat, JPEG)
+        flat = flatten(pixels, focal_px, radial_k, Ks[camera])
+        cv2.imwrite(str(scratch / "images" / file), flat[:, :, ::-1], JPEG)
         return _colors(flat, flat_pixels[rows])
 
     placed = np.flatnonzero(model.placed)
@@ -165,7 +166,7 @@ def _size(cameras: Cameras, frames: Sequence[Keyframe], camera: int) -> tuple[in
 
 
 def _colors(flat: UInt8, pixels: Float64) -> UInt8:
-    """(M, 3) RGB at pixels (M, 2) of a BGR picture."""
+    """(M, 3) RGB at pixels (M, 2) of a picture."""
     height, width = flat.shape[:2]
     columns, rows = np.clip(pixels, 0, [width - 1, height - 1]).astype(int).T
-    return flat[rows, columns, ::-1]
+    return flat[rows, columns]

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.formats.images import read_gray, read_rgb
 from ds3d_pipeline.scene import Float32, Float64, PointCloud, Reconstruction, UInt8, View
 
 _DENSE_NAMES = ("pointcloud.ply", "points.ply")
@@ -73,10 +74,9 @@ def read_photo(folder: Path, view: View, max_side_px: int) -> Photo:
     """One photo from `folder/images`, shrunk so that its longer side is at most `max_side_px`.
 
     `folder/masks/<image>.png` (as COLMAP names it) or `<image without its ending>.png` is its mask, if there.
-    Raises InputError where the file is missing or no picture, or where the mask has another size.
+    Raises StageError where the file is missing or no picture, InputError where the mask has another size.
     """
-    path = folder / "images" / view.image
-    rgb = np.asarray(cv2.cvtColor(_read_picture(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
+    rgb = read_rgb(folder / "images" / view.image)
     mask = _read_mask(folder / "masks", view.image, rgb.shape[:2])
     scale = min(1.0, max_side_px / max(rgb.shape[:2]))
     size_wh = (max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale)))
@@ -142,17 +142,10 @@ class Pyramid:
         return self._small[index]
 
 
-def _read_picture(path: Path, flags: int) -> UInt8:
-    pixels = cv2.imread(str(path), flags | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None:
-        raise InputError(f"{path} is missing or no picture.", "Run the poses stage again.")
-    return np.asarray(pixels, np.uint8)
-
-
 def _read_mask(folder: Path, image: str, size_hw: tuple[int, ...]) -> UInt8 | None:
     for path in (folder / f"{image}.png", (folder / image).with_suffix(".png")):
         if path.is_file():
-            mask = _read_picture(path, cv2.IMREAD_GRAYSCALE)
+            mask = read_gray(path)
             if mask.shape != tuple(size_hw):
                 raise InputError(
                     f"{path} is {mask.shape[1]}x{mask.shape[0]}, its photo {size_hw[1]}x{size_hw[0]}.",
