@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
 from ds3d_pipeline.geometry.transforms import transform_points
+from ds3d_pipeline.programs.jit import EXACT, parallel, serial
 from ds3d_pipeline.scene import Float32, Float64, Int32, Mesh, UInt8
 
 _BANDS = 32
@@ -86,7 +87,7 @@ def _sample_texture(texture: UInt8, uvs: Float32) -> UInt8:
     return found
 
 
-@njit(parallel=True, cache=True)
+@parallel(floats=EXACT)
 def _rasterise(
     vertices: Float64, faces: Int32, K: Float64, depth: Float32, face_ids: Int32, barycentrics: Float32
 ) -> None:
@@ -102,7 +103,7 @@ def _rasterise(
                 _fill(vertices, faces, K, face, first, last, depth, face_ids, barycentrics)
 
 
-@njit(parallel=True, cache=True)
+@parallel(floats=EXACT)
 def _row_bounds(vertices: Float64, faces: Int32, K: Float64, height: int) -> Int32:
     """(F, 2) first row, and row after the last, of each triangle; empty where it is behind the camera."""
     bounds = np.zeros((len(faces), 2), np.int32)
@@ -122,7 +123,7 @@ def _row_bounds(vertices: Float64, faces: Int32, K: Float64, height: int) -> Int
     return bounds
 
 
-@njit(cache=True)
+@serial(floats=EXACT)
 def _fill(
     vertices: Float64,
     faces: Int32,

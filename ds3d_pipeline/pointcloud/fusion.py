@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from ds3d_pipeline.geometry.cameras import unproject_depth
 from ds3d_pipeline.geometry.transforms import invert_rigid, transform_points
 from ds3d_pipeline.pointcloud.options import FusionOptions
+from ds3d_pipeline.programs.jit import EXACT, inline, parallel
 from ds3d_pipeline.scene import DepthMap, Float32, Int32, PointCloud, Reconstruction, UInt8, View
 
 
@@ -138,7 +139,7 @@ def _averaged(sums: Float32, counts: NDArray[np.int32]) -> PointCloud:
     )
 
 
-@njit(parallel=True, cache=True)
+@parallel(floats=EXACT)
 def _match(
     points: Float32,
     normals: Float32,
@@ -195,7 +196,7 @@ def _match(
             matches[row, column] = there_row * other_width + there_column
 
 
-@njit(cache=True, inline="always")
+@inline
 def _project(K: Float32, cam_from_world: Float32, point: Float32) -> tuple[float, float, float]:
     x, y, z = point
     m = cam_from_world

@@ -1,9 +1,13 @@
-"""How every kernel is compiled: cached, and with threads and float shortcuts where they are safe."""
+"""The three ways a kernel is compiled; each is cached on disk, and divides by zero as NumPy does.
+
+A kernel says by `floats` which shortcuts its arithmetic may take. They are part of its results: with other
+ones the last bits differ. Options and shortcuts: Numba's `njit` and LLVM's fast-math flags.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast, overload
 
 import numba
 import numpy as np
@@ -12,27 +16,45 @@ Array: TypeAlias = np.ndarray
 """Of float32 or int32; the kernel's docstring says which and of what shape."""
 Scalar: TypeAlias = np.float32
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+Floats: TypeAlias = bool | set[str]
 
-_FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
-"""Float shortcuts without `nnan` and `ninf`: a NaN must stay visible, not become undefined behaviour."""
-UNCOUNTED: dict[str, Any] = {"parallel": True, "error_model": "numpy", "cache": True, "_nrt": False}
-"""Of kernels that allocate nothing, so no reference of an array needs counting; without float shortcuts."""
-uncounted = numba.njit(fastmath=True, **UNCOUNTED)
-uncounted_inline = numba.njit(fastmath=True, error_model="numpy", inline="always")
-
-
-def parallel(function: Kernel) -> Kernel:
-    """A kernel that runs its `prange` loops on all threads."""
-    return cast(Kernel, numba.njit(parallel=True, fastmath=_FAST, error_model="numpy", cache=True)(function))
+EXACT: Floats = False
+"""None: sums in the order they are written, for what is solved, decided or compared."""
+SAFE: Floats = {"reassoc", "contract", "arcp", "nsz", "afn"}
+"""All but `nnan` and `ninf`: a NaN stays visible and does not become undefined behaviour."""
+ALL: Floats = True
+"""For arithmetic that bounds everything it divides by, so that neither NaN nor infinity can come up."""
 
 
-def serial(function: Kernel) -> Kernel:
-    """A kernel on one thread."""
-    return cast(Kernel, numba.njit(fastmath=_FAST, error_model="numpy", cache=True)(function))
+@overload
+def parallel(function: Kernel) -> Kernel: ...
+@overload
+def parallel(*, floats: Floats = ..., counted: bool = ...) -> Callable[[Kernel], Kernel]: ...
+def parallel(function: Any = None, *, floats: Floats = SAFE, counted: bool = True) -> Any:
+    """Promises speed: a kernel that runs its `prange` loops on all threads.
+
+    `counted=False` is for one that allocates nothing: it is compiled without counting references to arrays,
+    which costs more than the arithmetic where rows of arrays are taken in inner loops.
+    """
+    uncounted = {} if counted else {"_nrt": False}
+    return _compiled(function, parallel=True, fastmath=floats, **uncounted)
+
+
+@overload
+def serial(function: Kernel) -> Kernel: ...
+@overload
+def serial(*, floats: Floats = ...) -> Callable[[Kernel], Kernel]: ...
+def serial(function: Any = None, *, floats: Floats = SAFE) -> Any:
+    """Promises to stay on its thread, and lets other Python threads run meanwhile."""
+    return _compiled(function, nogil=True, fastmath=floats)
 
 
 def inline(function: Kernel) -> Kernel:
-    """A small function that other kernels call."""
-    return cast(
-        Kernel, numba.njit(fastmath=_FAST, error_model="numpy", cache=True, inline="always")(function)
-    )
+    """Promises to cost no call: it becomes part of the kernel that calls it and is compiled as that is."""
+    return cast(Kernel, _compiled(function, inline="always", fastmath=SAFE))
+
+
+def _compiled(function: Any, **options: Any) -> Any:
+    """The dispatcher of `function`, or the decorator that makes it."""
+    decorate = numba.njit(cache=True, error_model="numpy", **options)
+    return decorate if function is None else decorate(function)

@@ -8,10 +8,10 @@ depth is exact at every pixel centre.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
 from ds3d_pipeline.geometry.transforms import invert_rigid, transform_points
+from ds3d_pipeline.programs.jit import EXACT, serial
 from ds3d_pipeline.scene import Float32, Float64, Int32
 from ds3d_pipeline.synthetic.scene import SyntheticScene
 from ds3d_pipeline.synthetic.texture import albedo
@@ -56,7 +56,7 @@ def render_view(
 _LIGHT = np.concatenate([LIGHT_TOWARDS / np.linalg.norm(LIGHT_TOWARDS), [AMBIENT], BACKGROUND])
 
 
-@njit(nogil=True, cache=True)
+@serial(floats=EXACT)
 def _rasterise(vertices_in_cam: Float64, faces: Int32, K: Float64, depth: Float64, face_ids: Int32) -> None:
     """Fills the z-buffer (infinite at first) and the triangle of each pixel."""
     height, width = depth.shape
@@ -83,7 +83,7 @@ def _rasterise(vertices_in_cam: Float64, faces: Int32, K: Float64, depth: Float6
                     face_ids[row, column] = face
 
 
-@njit(nogil=True, cache=True)
+@serial(floats=EXACT)
 def _bounds(
     a: Vector, b: Vector, c: Vector, K: Float64, width: int, height: int
 ) -> tuple[int, int, int, int]:
@@ -102,7 +102,7 @@ def _bounds(
     return int(left), int(np.ceil(right)), int(top), int(np.ceil(bottom))
 
 
-@njit(nogil=True, cache=True)
+@serial(floats=EXACT)
 def _shade(
     vertices: Float64, normals: Float64, faces: Int32, texture_ids: Int32, texture_from_world: Float64,
     palettes: Float64, patch_m: Float64, grain: Float64, K: Float64, world_from_cam: Float64,
@@ -136,7 +136,7 @@ def _shade(
                 colors[row, column, channel] = min(rgb[channel] * brightness, 1.0)
 
 
-@njit(nogil=True, cache=True)
+@serial(floats=EXACT)
 def _surface(
     vertices: Float64, normals: Float64, corners: Int32, place: Float64, ray: Vector
 ) -> tuple[Vector, float]:
@@ -156,21 +156,21 @@ def _surface(
     return (x / length, y / length, z / length), facing
 
 
-@njit(nogil=True, cache=True)
+@serial(floats=EXACT)
 def _vector(rows: Float64, index: int) -> Vector:
     return rows[index, 0], rows[index, 1], rows[index, 2]
 
 
-@njit(nogil=True, cache=True)
+@serial(floats=EXACT)
 def _cross(a: Vector, b: Vector) -> Vector:
     return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
-@njit(nogil=True, cache=True)
+@serial(floats=EXACT)
 def _dot(a: Vector, b: Vector) -> float:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-@njit(nogil=True, cache=True)
+@serial(floats=EXACT)
 def _minus(a: Vector, b: Vector | Float64) -> Vector:
     return a[0] - b[0], a[1] - b[1], a[2] - b[2]

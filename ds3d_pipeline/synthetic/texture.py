@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from ds3d_pipeline.geometry.transforms import rotation_from_quat_wxyz
+from ds3d_pipeline.programs.jit import EXACT, serial
 from ds3d_pipeline.scene import Float64
 
 PALETTE_SIZE = 5
@@ -48,7 +48,7 @@ def make_textures(
     )
 
 
-@njit(nogil=True, cache=True)
+@serial(floats=EXACT)
 def _hash(x: int, y: int, z: int, salt: int) -> int:
     """32 well mixed bits of a lattice point (the finaliser of MurmurHash3)."""
     h = (x * 374761393 + y * 668265263 + z * 2147483647 + salt * 1274126177) & 0xFFFFFFFF
@@ -57,7 +57,7 @@ def _hash(x: int, y: int, z: int, salt: int) -> int:
     return h ^ (h >> 16)
 
 
-@njit(nogil=True, cache=True)
+@serial(floats=EXACT)
 def _noise(x: float, y: float, z: float, salt: int) -> float:
     """Value noise in [-1, 1]: smooth interpolation of random numbers on the unit lattice."""
     fx, fy, fz = np.floor(x), np.floor(y), np.floor(z)
@@ -72,7 +72,7 @@ def _noise(x: float, y: float, z: float, salt: int) -> float:
     return total / 2147483647.5 - 1
 
 
-@njit(nogil=True, cache=True)
+@serial(floats=EXACT)
 def _fractal(x: float, y: float, z: float, coarsest_m: float, footprint_m: float) -> float:
     """Noise of up to 7 octaves; an octave fades out while its lattice shrinks from 2 to 1 footprints."""
     total, size, amplitude = 0.0, coarsest_m, 0.55
@@ -86,7 +86,7 @@ def _fractal(x: float, y: float, z: float, coarsest_m: float, footprint_m: float
     return total
 
 
-@njit(nogil=True, cache=True)
+@serial(floats=EXACT)
 def albedo(
     frame: Float64,
     palette: Float64,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
 from ds3d_pipeline.depth.options import ConsistencyOptions
@@ -15,7 +15,7 @@ from ds3d_pipeline.depth.stereo.matching_cost import round_trip_px
 from ds3d_pipeline.depth.stereo.patchmatch import Planes
 from ds3d_pipeline.depth.stereo.planar_prior import fill_plain
 from ds3d_pipeline.depth.stereo.sky import hollow_areas
-from ds3d_pipeline.programs.jit import UNCOUNTED
+from ds3d_pipeline.programs.jit import EXACT, parallel
 from ds3d_pipeline.scene import DOUBTFUL_CONFIDENCE, LONE_CONFIDENCE, DepthMap, Float32
 
 
@@ -94,7 +94,7 @@ def agreeing_views(found: Planes, level: Level, options: ConsistencyOptions) -> 
     return agreeing
 
 
-@njit(**UNCOUNTED)
+@parallel(floats=EXACT, counted=False)
 def _count_agreeing(
     planes: Float32, source_planes: Float32, sizes: Float32, warps: Float32, back_warps: Float32,
     max_px: float, max_change: float, agreeing: NDArray[np.uint8],

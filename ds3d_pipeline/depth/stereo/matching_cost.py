@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from ds3d_pipeline.programs.jit import uncounted, uncounted_inline
+from ds3d_pipeline.programs.jit import ALL, inline, parallel
 from ds3d_pipeline.scene import Float32
 
 Scalar = float | np.float32
@@ -39,7 +39,7 @@ NOISE_VARIANCE = np.float32(1.5e-5)
 MAX_STRETCH = np.float32(4.0)
 
 
-@uncounted
+@parallel(floats=ALL, counted=False)
 def patch_weights(
     image: Float32, weights: Float32, centred: Float32, variance: Float32, strides: Float32
 ) -> None:
@@ -58,7 +58,7 @@ def patch_weights(
                 variance[y, x] = _weigh(image, x, y, WIDE_STRIDE, weights[y, x], centred[y, x])
 
 
-@uncounted_inline
+@inline
 def _weigh(image: Float32, x: int, y: int, stride: int, weights: Float32, centred: Float32) -> np.float32:
     """Fills weights (25,) and centred (25,) of one patch and returns its variance."""
     height, width = image.shape
@@ -84,7 +84,7 @@ def _weigh(image: Float32, x: int, y: int, stride: int, weights: Float32, centre
     return spread
 
 
-@uncounted_inline
+@inline
 def view_cost(
     weights: Float32, centred: Float32, variance: Float32, strides: Float32,
     source: Float32, size_wh: Float32, warp: Float32, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar,
@@ -147,7 +147,7 @@ def view_cost(
     return np.float32(1) - product / np.sqrt(spread * (variance[y, x] + NOISE_VARIANCE))
 
 
-@uncounted_inline
+@inline
 def round_trip_px(
     planes: Float32, size_wh: Float32, warp: Float32, back_warp: Float32, x: int, y: int, w: Scalar
 ) -> np.float32:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
 from ds3d_pipeline.depth.stereo.matching_cost import BAD, Scalar, round_trip_px, view_cost
-from ds3d_pipeline.programs.jit import uncounted, uncounted_inline
+from ds3d_pipeline.programs.jit import ALL, inline, parallel
 from ds3d_pipeline.scene import Float32
 
 Int8 = NDArray[np.int8]
@@ -33,7 +33,7 @@ SAME_PX = np.float32(0.12)
 """A proposal that moves the match of the patch by less is no new hypothesis."""
 
 
-@njit(error_model="numpy", inline="always")
+@inline
 def _uniform(x: int, y: int, turn: int, salt: int) -> np.float32:
     """A number in [-1, 1) from a hash of its arguments (the finaliser of MurmurHash3, Appleby 2008)."""
     h = np.uint32(x) * np.uint32(0x9E3779B1) ^ np.uint32(y) * np.uint32(0x85EBCA77)
@@ -44,7 +44,7 @@ def _uniform(x: int, y: int, turn: int, salt: int) -> np.float32:
     return np.float32(h >> np.uint32(8)) * np.float32(2.0 / 16777216.0) - np.float32(1)
 
 
-@uncounted_inline
+@inline
 def _cost_in(images: Images, view: int, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar) -> np.float32:
     """Matching cost in one view, and the geometric term where the views have planes (weight > 0)."""
     weights, centred, variance, strides, sources, sizes, warps, back_warps, weight, planes = images
@@ -56,7 +56,7 @@ def _cost_in(images: Images, view: int, x: int, y: int, w: Scalar, wx: Scalar, w
     return c
 
 
-@uncounted_inline
+@inline
 def _best_views_cost(images: Images, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar) -> np.float32:
     """Mean of the three least costs over all views, so that views which do not see the point fall out."""
     first = second = third = BAD
@@ -73,7 +73,7 @@ def _best_views_cost(images: Images, x: int, y: int, w: Scalar, wx: Scalar, wy: 
     return (first + second + third) / np.float32(3)
 
 
-@uncounted_inline
+@inline
 def _chosen_views_cost(
     images: Images, chosen: Int8, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar, limit: Scalar
 ) -> np.float32:
@@ -92,7 +92,7 @@ def _chosen_views_cost(
     return total / count
 
 
-@uncounted
+@parallel(floats=ALL, counted=False)
 def rate(planes: Float32, cost: Float32, images: Images) -> None:
     """Fills cost (H, W) with that of every pixel's own plane, over the best views; BAD without a plane."""
     for y in prange(cost.shape[0]):
@@ -110,7 +110,7 @@ def choose_views(planes: Float32, cost: Float32, chosen: Int8, images: Images, s
     _choose_views(planes, cost, chosen, images, slack, scratch)
 
 
-@uncounted
+@parallel(floats=ALL, counted=False)
 def _choose_views(
     planes: Float32, cost: Float32, chosen: Int8, images: Images, slack: float, scratch: Float32
 ) -> None:
@@ -135,7 +135,7 @@ def _choose_views(
             cost[y, x] = total / np.float32(count)
 
 
-@uncounted_inline
+@inline
 def _proposal(planes: Float32, cost: Float32, x: int, y: int, trial: int) -> Plane:
     """The plane here of the least costly neighbour in one direction; w = -1 where there is none."""
     height, width = cost.shape
@@ -154,7 +154,7 @@ def _proposal(planes: Float32, cost: Float32, x: int, y: int, trial: int) -> Pla
     return w, wx, wy
 
 
-@uncounted_inline
+@inline
 def _random_plane(
     w: np.float32, wx: np.float32, wy: np.float32, search: Float32, x: int, y: int, turn: int, kind: int
 ) -> Plane:
@@ -173,7 +173,7 @@ def _random_plane(
     return w, wx, wy
 
 
-@uncounted
+@parallel(floats=ALL, counted=False)
 def sweep(
     planes: Float32, cost: Float32, chosen: Int8, images: Images, search: Float32, color: int, turn: int
 ) -> None:
@@ -209,7 +209,7 @@ def sweep(
             planes[y, x, 0], planes[y, x, 1], planes[y, x, 2], cost[y, x] = w, wx, wy, best
 
 
-@uncounted
+@parallel(floats=ALL, counted=False)
 def polish(planes: Float32, cost: Float32, chosen: Int8, images: Images, steps: Float32) -> None:
     """Moves every inverse depth to the minimum of the parabola through the costs at -step, 0 and +step.
 
@@ -235,7 +235,7 @@ def polish(planes: Float32, cost: Float32, chosen: Int8, images: Images, steps: 
             planes[y, x, 0], cost[y, x] = w, here
 
 
-@uncounted
+@parallel(floats=ALL, counted=False)
 def enlarge(coarse: Float32, fine: Float32) -> None:
     """Fills the planes of a finer level (H, W, 3) from those of the level below, extended to its pixels."""
     scale_y = np.float32(coarse.shape[0]) / np.float32(fine.shape[0])

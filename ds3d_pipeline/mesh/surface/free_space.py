@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
 from ds3d_pipeline.formats.colmap import read_depth_map
 from ds3d_pipeline.mesh.options import FreeSpaceOptions
+from ds3d_pipeline.programs.jit import EXACT, parallel
 from ds3d_pipeline.scene import Float32, Float64, Int32, Reconstruction
 
 MEASURED_CONFIDENCE = 0.5
@@ -68,7 +69,7 @@ def depth_votes(
     )
 
 
-@njit(parallel=True, cache=True)
+@parallel(floats=EXACT)
 def _vote(
     points: Float32,
     pose: Float64,

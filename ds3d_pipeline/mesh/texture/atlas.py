@@ -6,12 +6,13 @@ import logging
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
 from ds3d_pipeline.mesh.adjacency import same_label_components
 from ds3d_pipeline.mesh.texture.charts import Projections
 from ds3d_pipeline.mesh.texture.packing import pack
+from ds3d_pipeline.programs.jit import EXACT, parallel, serial
 from ds3d_pipeline.scene import Float32, Float64, Int32, Mesh
 
 PADDING = 3
@@ -146,7 +147,7 @@ def _front_first(mesh: Mesh, labels: Int32, ways: Projections) -> Float32:
     return rank
 
 
-@njit(cache=True)
+@serial(floats=EXACT)
 def _claim(corners: Float32, ranks: Float32, faces: Int32, total: Int32, lost: Int32) -> None:
     """Gives each texel whose centre a face covers to the covering face of the highest rank."""
     side = faces.shape[0]
@@ -178,7 +179,7 @@ def _claim(corners: Float32, ranks: Float32, faces: Int32, total: Int32, lost: I
                     lost[face] += 1
 
 
-@njit(cache=True)
+@serial(floats=EXACT)
 def _claim_small(corners: Float32, faces: Int32) -> None:
     """Faces too small or thin to cover a texel's centre get the free texels at their corners and middle."""
     side = faces.shape[0]
@@ -193,7 +194,7 @@ def _claim_small(corners: Float32, faces: Int32) -> None:
                 faces[row, column] = face
 
 
-@njit(parallel=True, cache=True)
+@parallel(floats=EXACT)
 def _grown(faces: Int32) -> Int32:
     """Every free texel beside an owned one goes to that one's face."""
     side = faces.shape[0]

@@ -14,7 +14,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
 from ds3d_pipeline.formats.images import read_rgb
@@ -23,6 +23,7 @@ from ds3d_pipeline.geometry.transforms import transform_points
 from ds3d_pipeline.mesh.options import BakeOptions
 from ds3d_pipeline.mesh.texture.atlas import Atlas
 from ds3d_pipeline.mesh.texture.view_quality import Sight
+from ds3d_pipeline.programs.jit import EXACT, inline, parallel
 from ds3d_pipeline.scene import Float32, Float64, Int32, Mesh, UInt8, View
 
 
@@ -125,7 +126,7 @@ def _gather(
     )  # fmt: skip
 
 
-@njit(cache=True, inline="always")
+@inline
 def _barycentrics(corners: Float32, x: float, y: float) -> tuple[float, float, float]:
     """Weights of a triangle's corners (3, 2) at a point, not below 0 where it lies outside."""
     ax, ay = corners[0, 0], corners[0, 1]
@@ -141,7 +142,7 @@ def _barycentrics(corners: Float32, x: float, y: float) -> tuple[float, float, f
     return a / total, b / total, c / total
 
 
-@njit(parallel=True, cache=True, fastmath={"reassoc", "contract", "arcp", "nsz", "afn"})
+@parallel
 def _accumulate(
     texels: Int32,
     owners: Int32,
@@ -198,7 +199,7 @@ def _accumulate(
         sums[k, 7] += detail_weight
 
 
-@njit(parallel=True, cache=True)
+@parallel(floats=EXACT)
 def _finish(
     sums: Float32,
     texels: Int32,

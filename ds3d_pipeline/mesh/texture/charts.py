@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ds3d_pipeline.geometry.transforms import transform_points
 from ds3d_pipeline.mesh.adjacency import neighbour_lists, same_label_components, vertex_graph
+from ds3d_pipeline.programs.jit import EXACT, serial
 from ds3d_pipeline.scene import Float32, Float64, Int32, Mesh, View
 
 CANDIDATES = 8
@@ -119,7 +119,7 @@ def _candidates(mesh: Mesh, quality: Float32, ways: Projections) -> tuple[Int32,
     return found, np.where(scores > 0, scores / np.maximum(scores[:, :1], 1e-30), -9)
 
 
-@njit(cache=True)
+@serial(floats=EXACT)
 def _smooth(
     candidates: Int32,
     scores: Float32,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ds3d_pipeline.programs.jit import EXACT, serial
 from ds3d_pipeline.scene import Int32
 
 
@@ -17,7 +17,7 @@ def pack(sizes_wh: Int32, side: int) -> Int32 | None:
     return places if _pack(sizes_wh.astype(np.int32), order, side, places) else None
 
 
-@njit(cache=True)
+@serial(floats=EXACT)
 def _pack(sizes: Int32, order: Int32, side: int, places: Int32) -> bool:
     """The skyline is a list of steps: where each starts, how high it is; each rectangle goes lowest."""
     left, top = np.zeros(side + 1, np.int32), np.zeros(side + 1, np.int32)
@@ -42,7 +42,7 @@ def _pack(sizes: Int32, order: Int32, side: int, places: Int32) -> bool:
     return True
 
 
-@njit(cache=True)
+@serial(floats=EXACT)
 def _raise(left: Int32, top: Int32, steps: int, first: int, right: int, level: int) -> int:
     """Replaces the skyline from step `first` to column `right` by one step; returns the number of steps."""
     last = first

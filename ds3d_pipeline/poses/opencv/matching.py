@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numba import njit
 
 from ds3d_pipeline.poses.matching.features import Features
 from ds3d_pipeline.poses.opencv.usac import estimate
+from ds3d_pipeline.programs.jit import EXACT, serial
 from ds3d_pipeline.programs.limits import allowed_cpus
 from ds3d_pipeline.scene import Float32, Float64, Int32, UInt8
 
@@ -135,7 +135,7 @@ def match_along_lines(first: Features, second: Features, F: Float64, band_px: fl
     return np.stack([rows, chosen[rows]], axis=1).astype(np.int32)
 
 
-@njit(nogil=True, cache=True)
+@serial(floats=EXACT)
 def best_along_lines(
     lines: Float32, x: Float32, y: Float32, first: UInt8, second: UInt8, band_px: np.float32
 ) -> Int32:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ds3d_pipeline.programs.jit import EXACT, serial
 from ds3d_pipeline.scene import Float64, Int32
 
 UNKNOWNS = 8
 """Of an observation's camera."""
 
 
-@njit(cache=True, error_model="numpy")
+@serial(floats=EXACT)
 def reduce_points(
     starts: Int32,
     columns: Int32,
@@ -54,7 +54,7 @@ def reduce_points(
     return inverses, halves
 
 
-@njit(cache=True)
+@serial(floats=EXACT)
 def _point_block(
     low: int, high: int, by_point: Float64, residuals: Float64, block: Float64, half: Float64
 ) -> None:
@@ -68,7 +68,7 @@ def _point_block(
                     block[i, j] += by_point[m, r, i] * by_point[m, r, j]
 
 
-@njit(cache=True)
+@serial(floats=EXACT)
 def _mix(by_camera: Float64, by_point: Float64, inverse: Float64, mixed: Float64, solved: Float64) -> None:
     """Fills the block between camera and point (8, 3), and its product with the point's inverse."""
     for a in range(UNKNOWNS):
@@ -80,7 +80,7 @@ def _mix(by_camera: Float64, by_point: Float64, inverse: Float64, mixed: Float64
             )
 
 
-@njit(cache=True)
+@serial(floats=EXACT)
 def _add_own(
     columns: Int32,
     by_camera: Float64,
@@ -98,7 +98,7 @@ def _add_own(
             system[row, columns[b]] += by_camera[0, a] * by_camera[0, b] + by_camera[1, a] * by_camera[1, b]
 
 
-@njit(cache=True)
+@serial(floats=EXACT)
 def _subtract(rows: Int32, columns: Int32, solved: Float64, mixed: Float64, system: Float64) -> None:
     for a in range(UNKNOWNS):
         row = rows[a]
@@ -109,7 +109,7 @@ def _subtract(rows: Int32, columns: Int32, solved: Float64, mixed: Float64, syst
                 )
 
 
-@njit(cache=True, error_model="numpy")
+@serial(floats=EXACT)
 def invert(m: Float64, out: Float64) -> None:
     """The inverse of a symmetric (3, 3) matrix by its cofactors."""
     out[0, 0] = m[1, 1] * m[2, 2] - m[1, 2] * m[1, 2]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
 from ds3d_pipeline.poses.opencv.matching import PairMatches
 from ds3d_pipeline.poses.opencv.model import Tracks
+from ds3d_pipeline.programs.jit import EXACT, serial
 from ds3d_pipeline.scene import Float64, Int32
 
 
@@ -38,7 +38,7 @@ def build_tracks(keypoints_xy: Sequence[Float64], matches: Sequence[PairMatches]
     )
 
 
-@njit(cache=True)
+@serial(floats=EXACT)
 def join(edges: Int32, image_of: Int32) -> Int32:
     """(N,) root of each feature after joining edges (E, 2) in order, never two features of one image.
 
@@ -62,7 +62,7 @@ def join(edges: Int32, image_of: Int32) -> Int32:
     return root
 
 
-@njit(cache=True)
+@serial(floats=EXACT)
 def _share_an_image(a: np.int32, b: np.int32, after: Int32, image_of: Int32) -> bool:
     one = a
     while True:

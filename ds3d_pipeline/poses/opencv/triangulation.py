@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from ds3d_pipeline.poses.opencv.model import Bool, Cameras, Model, Tracks, centres_in_world, normalized
 from ds3d_pipeline.poses.opencv.schur import invert
+from ds3d_pipeline.programs.jit import EXACT, serial
 from ds3d_pipeline.scene import Float64, Int32
 
 MIN_ANGLE_DEG = 1.5
@@ -34,7 +34,7 @@ def triangulate(tracks: Tracks, cameras: Cameras, model: Model, wanted: Bool, ma
     )
 
 
-@njit(cache=True, error_model="numpy")
+@serial(floats=EXACT)
 def best_points(
     starts: Int32,
     centres: Float64,
@@ -82,7 +82,7 @@ def best_points(
     return found
 
 
-@njit(cache=True, error_model="numpy")
+@serial(floats=EXACT)
 def nearest_point(
     low: int, high: int, chosen: Bool, centres: Float64, directions: Float64, out: Float64
 ) -> None:
@@ -102,7 +102,7 @@ def nearest_point(
         out[i] = _dot(inverse[i], right)
 
 
-@njit(cache=True)
+@serial(floats=EXACT)
 def agrees(point: Float64, centre: Float64, direction: Float64, tolerance: float) -> bool:
     """Whether a point lies before the camera and beside its ray by no more than `tolerance` of its depth."""
     depth = beside = 0.0
@@ -113,7 +113,7 @@ def agrees(point: Float64, centre: Float64, direction: Float64, tolerance: float
     return depth > 0 and beside < (tolerance * depth) ** 2
 
 
-@njit(cache=True)
+@serial(floats=EXACT)
 def _dot(a: Float64, b: Float64) -> float:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
