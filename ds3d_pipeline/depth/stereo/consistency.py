@@ -42,7 +42,7 @@ def filtered_map(
     agrees with where two are wanted is doubtful; fusion takes it where hardly another view looks.
     """
     agreeing = agreeing_views(found, level, options)
-    kept = _consistent(found, agreeing, len(level.sources), options)
+    kept = _consistent(found, agreeing, len(level.images.sources), options)
     seconded = kept | ((agreeing >= 1) & (found.cost <= options.uncertain_cost))
     seconded = _without_islands(found, seconded, options)
     guessed, plain = fill_plain(found, kept, level, options.planar_prior)
@@ -83,10 +83,10 @@ def agreeing_views(found: Planes, level: Level, options: ConsistencyOptions) -> 
     agreeing = np.zeros(found.cost.shape, np.uint8)
     _count_agreeing(
         found.planes,
-        level.source_planes,
-        level.sizes,
-        level.warps,
-        level.back_warps,
+        level.images.planes,
+        level.images.sizes_wh,
+        level.images.warps,
+        level.images.back_warps,
         options.max_round_trip_px,
         options.max_depth_change,
         agreeing,
@@ -99,6 +99,13 @@ def _count_agreeing(
     planes: Float32, source_planes: Float32, sizes: Float32, warps: Float32, back_warps: Float32,
     max_px: float, max_change: float, agreeing: NDArray[np.uint8],
 ) -> None:  # fmt: skip
+    """Counts the views whose own planes give back a pixel and its depth.
+
+    planes: (H, W, 3) float32, (w, wx, wy). source_planes: (V, H_s, W_s, 3) float32, those of the sources.
+    sizes: (V, 2) float32, the sources' width and height in pixels. warps: (V, 12) float32 into the sources.
+    back_warps: (V, 12) float32 from the sources. max_px: largest way from the pixel, there and back.
+    max_change: largest relative difference in depth. agreeing: (H, W) uint8, counted up.
+    """
     height, width = agreeing.shape
     half = np.float32(0.5)
     for y in prange(height):

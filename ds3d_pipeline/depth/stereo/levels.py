@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ds3d_pipeline.depth.stereo.arguments import Images
 from ds3d_pipeline.depth.stereo.matching_cost import PAD_PX, SAMPLES, WIDE_STRIDE, patch_weights
 from ds3d_pipeline.depth.stereo.pyramid import GreyLevel
 from ds3d_pipeline.geometry.transforms import invert_rigid
@@ -16,24 +17,15 @@ from ds3d_pipeline.scene import Float32, Float64, View
 
 GEOMETRIC_WEIGHT = 0.2
 """Cost of a pixel of disagreement with another view's map, where those are known."""
+NO_PLANES: Float32 = np.empty((0, 0, 0, 3), np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
     """The reference patch statistics and the source views of one level."""
 
-    patch: tuple[Float32, Float32, Float32, Float32]
-    """`matching.patch_weights`."""
-    sources: Float32
-    """(V, H, W) grey photos, padded, at the greatest size of all."""
-    sizes: Float32
-    """(V, 2) their width and height."""
-    warps: Float32
-    """(V, 12) as `warp` makes them."""
-    back_warps: Float32
-    """(V, 12) from the source into the reference."""
-    source_planes: Float32
-    """(V, H, W, 3), or empty before the sources' planes are known."""
+    images: Images
+    """What the kernels take."""
     K: Float64
     """(3, 3) of the reference at this level."""
     w_range: tuple[float, float]
@@ -41,37 +33,23 @@ class Level:
     @property
     def size_wh(self) -> tuple[int, int]:
         """Of the reference."""
-        height, width = self.patch[2].shape
+        height, width = self.images.variance.shape
         return width, height
 
     @property
     def textureless(self) -> NDArray[np.bool_]:
         """(H, W) pixels of the reference whose patches had to be widened."""
-        return self.patch[3] == WIDE_STRIDE
+        return self.images.strides == WIDE_STRIDE
 
     @property
     def w_per_px(self) -> float:
         """The inverse depth that moves the match by one pixel, in the middle one of the sources."""
-        return float(1 / np.median(np.linalg.norm(self.warps[:, 9:], axis=1)))
+        return float(1 / np.median(np.linalg.norm(self.images.warps[:, 9:], axis=1)))
 
     @property
     def without_agreement(self) -> Level:
         """The same with the photos alone."""
-        return replace(self, source_planes=np.empty((0, 0, 0, 3), np.float32))
-
-    @property
-    def images(self) -> tuple[Any, ...]:
-        """What the kernels take."""
-        weight = np.float32(GEOMETRIC_WEIGHT if self.source_planes.size else 0)
-        return (
-            *self.patch,
-            self.sources,
-            self.sizes,
-            self.warps,
-            self.back_warps,
-            weight,
-            self.source_planes,
-        )
+        return replace(self, images=self.images._replace(weight=np.float32(0), planes=NO_PLANES))
 
 
 def make_level(
@@ -90,16 +68,19 @@ def make_level(
     padded = [np.pad(level.pixels, PAD_PX, mode="reflect") for level in others]
     forward = [warp(reference.K, level.K, pose, view.cam_from_world) for view, level in pairs]
     back = [warp(level.K, reference.K, view.cam_from_world, pose) for view, level in pairs]
-    return Level(
-        patch=(weights, centred, variance, strides),
+    images = Images(
+        weights=weights,
+        centred=centred,
+        variance=variance,
+        strides=strides,
         sources=stack_arrays(padded),
-        sizes=np.array([level.pixels.shape[::-1] for level in others], np.float32),
+        sizes_wh=np.array([level.pixels.shape[::-1] for level in others], np.float32),
         warps=np.array(forward, np.float32),
         back_warps=np.array(back, np.float32),
-        source_planes=stack_arrays(source_planes) if source_planes else np.empty((0, 0, 0, 3), np.float32),
-        K=reference.K,
-        w_range=w_range,
+        weight=np.float32(GEOMETRIC_WEIGHT if source_planes else 0),
+        planes=stack_arrays(source_planes) if source_planes else NO_PLANES,
     )
+    return Level(images=images, K=reference.K, w_range=w_range)
 
 
 def stack_arrays(arrays: Sequence[Any]) -> Float32:

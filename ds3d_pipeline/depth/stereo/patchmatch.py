@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ds3d_pipeline.depth.interpolation import fill_triangles, normals_of_planes
-from ds3d_pipeline.depth.stereo import propagation as sweeps
+from ds3d_pipeline.depth.stereo import propagation
+from ds3d_pipeline.depth.stereo.arguments import Search
 from ds3d_pipeline.depth.stereo.levels import Level, make_level
 from ds3d_pipeline.depth.stereo.pyramid import GreyLevel
 from ds3d_pipeline.geometry.cameras import project
@@ -34,7 +35,7 @@ class Turn:
     amplitude_tilt: float
     everywhere: bool
     polish_px: tuple[float, ...] = ()
-    """Steps of the polish after the sweeps."""
+    """Steps of the polish after the propagation."""
 
 
 SCHEDULE = (
@@ -117,7 +118,7 @@ def agree_view(
 
 def _enlarged(planes: Float32, size_wh: tuple[int, int]) -> Float32:
     fine = np.empty((size_wh[1], size_wh[0], 3), np.float32)
-    sweeps.enlarge(planes, fine)
+    propagation.enlarge(planes, fine)
     return fine
 
 
@@ -161,13 +162,13 @@ def _refine(level: Level, planes: Float32, turn: Turn, seed: int) -> Float32:
     chosen = np.full((*cost.shape, MAX_CHOSEN), -1, np.int8)
     images = level.images
     if turn.everywhere:
-        sweeps.rate(planes, cost, images)
+        propagation.rate(planes, cost, images)
     else:
-        sweeps.choose_views(planes, cost, chosen, images, VIEW_SLACK)
+        propagation.choose_views(planes, cost, chosen, images, VIEW_SLACK)
     for time in range(turn.times):
         search = _search(level, turn, 0.5**time)
         for color in (0, 1):
-            sweeps.sweep(planes, cost, chosen, images, search, color, seed + 2 * time + color)
+            propagation.sweep(planes, cost, chosen, images, search, color, seed + 2 * time + color)
     return _polish(level, planes, turn.polish_px) if turn.polish_px else cost
 
 
@@ -175,14 +176,20 @@ def _polish(level: Level, planes: Float32, steps_px: Sequence[float]) -> Float32
     """Moves the planes step by step to the minimum nearby; returns their cost before the last move."""
     cost = np.empty(planes.shape[:2], np.float32)
     chosen = np.full((*cost.shape, MAX_CHOSEN), -1, np.int8)
-    sweeps.choose_views(planes, cost, chosen, level.images, VIEW_SLACK)
+    propagation.choose_views(planes, cost, chosen, level.images, VIEW_SLACK)
     steps = np.array(steps_px, np.float32) * np.float32(level.w_per_px)
-    sweeps.polish(planes, cost, chosen, level.images, steps)
+    propagation.polish(planes, cost, chosen, level.images, steps)
     return cost
 
 
-def _search(level: Level, turn: Turn, fade: float) -> Float32:
-    """What `sweeps.sweep` takes as `search`."""
-    amplitudes = (turn.amplitude_px * fade, turn.amplitude_tilt * fade)
-    focal = (level.K[0, 0] + level.K[1, 1]) / 2
-    return np.array([level.w_per_px, *amplitudes, *level.w_range, focal, turn.everywhere], np.float32)
+def _search(level: Level, turn: Turn, fade: float) -> Search:
+    """How far a sweep of this turn looks; `fade` shrinks its random changes."""
+    return Search(
+        w_per_px=np.float32(level.w_per_px),
+        amplitude_px=np.float32(turn.amplitude_px * fade),
+        amplitude_tilt=np.float32(turn.amplitude_tilt * fade),
+        least_w=np.float32(level.w_range[0]),
+        greatest_w=np.float32(level.w_range[1]),
+        focal_px=np.float32((level.K[0, 0] + level.K[1, 1]) / 2),
+        everywhere=np.float32(turn.everywhere),
+    )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ds3d_pipeline.depth.interpolation import fill_triangles
 from ds3d_pipeline.depth.options import PlanarPriorOptions
-from ds3d_pipeline.depth.stereo import propagation as sweeps
+from ds3d_pipeline.depth.stereo import propagation
 from ds3d_pipeline.depth.stereo.levels import Level
 from ds3d_pipeline.depth.stereo.patchmatch import Planes
 from ds3d_pipeline.scene import Float32, Float64
@@ -32,11 +32,11 @@ def fill_plain(
     limits = (options.max_edge, options.max_depth_ratio)
     coarse, _ = fill_triangles(pixels * scale, inverse, small, *limits)
     planes = np.empty((height, width, 3), np.float32)
-    sweeps.enlarge(np.ascontiguousarray(coarse[..., [2, 0, 1]], np.float32), planes)
+    propagation.enlarge(np.ascontiguousarray(coarse[..., [2, 0, 1]], np.float32), planes)
     plain = ~kept & (planes[..., 0] > 0) & _areas(level.textureless)
     planes[~plain] = 0
     cost = np.empty(kept.shape, np.float32)
-    sweeps.rate(planes, cost, level.without_agreement.images)
+    propagation.rate(planes, cost, level.without_agreement.images)
     return planes, plain & (cost <= found.cost + options.max_extra_cost)
 
 

@@ -7,20 +7,16 @@ neighbour of least cost proposes its plane (Xu and Tao 2019). Random numbers are
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from ds3d_pipeline.depth.stereo.arguments import Images, Plane, Search
 from ds3d_pipeline.depth.stereo.matching_cost import BAD, Scalar, round_trip_px, view_cost
 from ds3d_pipeline.programs.jit import ALL, inline, parallel
 from ds3d_pipeline.scene import Float32
 
 Int8 = NDArray[np.int8]
-Images = tuple[Any, ...]
-"""`levels.Level.images`."""
-Plane = tuple[np.float32, np.float32, np.float32]
 
 NEAR_STEPS = np.array([1, 3, 5, 7], np.int32)
 FAR_STEPS = np.array([11, 17, 23], np.int32)
@@ -47,12 +43,14 @@ def _uniform(x: int, y: int, turn: int, salt: int) -> np.float32:
 @inline
 def _cost_in(images: Images, view: int, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar) -> np.float32:
     """Matching cost in one view, and the geometric term where the views have planes (weight > 0)."""
-    weights, centred, variance, strides, sources, sizes, warps, back_warps, weight, planes = images
-    source, size, warp = sources[view], sizes[view], warps[view]
-    c = view_cost(weights, centred, variance, strides, source, size, warp, x, y, w, wx, wy)
-    if weight > 0 and c < BAD:
-        error = round_trip_px(planes[view], sizes[view], warps[view], back_warps[view], x, y, w)
-        c += weight * min(error, MAX_ROUND_TRIP_PX)
+    size, warp = images.sizes_wh[view], images.warps[view]
+    c = view_cost(
+        images.weights, images.centred, images.variance, images.strides,
+        images.sources[view], size, warp, x, y, w, wx, wy,
+    )  # fmt: skip
+    if images.weight > 0 and c < BAD:
+        error = round_trip_px(images.planes[view], size, warp, images.back_warps[view], x, y, w)
+        c += images.weight * min(error, MAX_ROUND_TRIP_PX)
     return c
 
 
@@ -60,7 +58,7 @@ def _cost_in(images: Images, view: int, x: int, y: int, w: Scalar, wx: Scalar, w
 def _best_views_cost(images: Images, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar) -> np.float32:
     """Mean of the three least costs over all views, so that views which do not see the point fall out."""
     first = second = third = BAD
-    views = len(images[4])
+    views = len(images.sources)
     for view in range(views):
         c = _cost_in(images, view, x, y, w, wx, wy)
         third = min(third, max(second, c))
@@ -94,7 +92,11 @@ def _chosen_views_cost(
 
 @parallel(floats=ALL, counted=False)
 def rate(planes: Float32, cost: Float32, images: Images) -> None:
-    """Fills cost (H, W) with that of every pixel's own plane, over the best views; BAD without a plane."""
+    """Costs every pixel's own plane over the best views.
+
+    planes: (H, W, 3) float32, (w, wx, wy). cost: (H, W) float32, filled; BAD without a plane (w = 0).
+    images: what the costs need.
+    """
     for y in prange(cost.shape[0]):
         for x in range(cost.shape[1]):
             w, wx, wy = planes[y, x, 0], planes[y, x, 1], planes[y, x, 2]
@@ -102,11 +104,14 @@ def rate(planes: Float32, cost: Float32, images: Images) -> None:
 
 
 def choose_views(planes: Float32, cost: Float32, chosen: Int8, images: Images, slack: float) -> None:
-    """Fills chosen (H, W, K) with the views of least cost, best first, and cost with their mean.
+    """Chooses for every pixel the views that match its plane best.
 
-    The fourth and later views are chosen only if they cost at most `slack` more than the best; -1 is none.
+    The fourth and later views are chosen only if they cost at most `slack` more than the best.
+
+    planes: (H, W, 3) float32, (w, wx, wy). cost: (H, W) float32, filled with the chosen views' mean.
+    chosen: (H, W, K) int8, filled with views, best first, -1 for none. images: what the costs need.
     """
-    scratch = np.empty((len(cost), len(images[4])), np.float32)
+    scratch = np.empty((len(cost), len(images.sources)), np.float32)
     _choose_views(planes, cost, chosen, images, slack, scratch)
 
 
@@ -114,7 +119,7 @@ def choose_views(planes: Float32, cost: Float32, chosen: Int8, images: Images, s
 def _choose_views(
     planes: Float32, cost: Float32, chosen: Int8, images: Images, slack: float, scratch: Float32
 ) -> None:
-    views, places = len(images[4]), chosen.shape[2]
+    views, places = len(images.sources), chosen.shape[2]
     for y in prange(cost.shape[0]):
         costs = scratch[y]
         for x in range(cost.shape[1]):
@@ -148,43 +153,44 @@ def _proposal(planes: Float32, cost: Float32, x: int, y: int, trial: int) -> Pla
         if inside and cost[ny, nx] < least:
             least, from_x, from_y = cost[ny, nx], nx, ny
     if from_x < 0:
-        return np.float32(-1), np.float32(0), np.float32(0)
+        return Plane(np.float32(-1), np.float32(0), np.float32(0))
     wx, wy = planes[from_y, from_x, 1], planes[from_y, from_x, 2]
     w = planes[from_y, from_x, 0] + wx * np.float32(x - from_x) + wy * np.float32(y - from_y)
-    return w, wx, wy
+    return Plane(w, wx, wy)
 
 
 @inline
 def _random_plane(
-    w: np.float32, wx: np.float32, wy: np.float32, search: Float32, x: int, y: int, turn: int, kind: int
+    w: np.float32, wx: np.float32, wy: np.float32, search: Search, x: int, y: int, turn: int, kind: int
 ) -> Plane:
     """Kind 0 changes the depth, 1 the tilt, 2 both, within the amplitudes; 3 tries any depth."""
-    w_per_px, amplitude_px, amplitude_tilt = search[0], search[1], search[2]
     if kind == 3:
         share = np.float32(0.5) + np.float32(0.5) * _uniform(x, y, turn, 9)
-        any_w = search[3] + (search[4] - search[3]) * share
-        return any_w, wx * any_w / w, wy * any_w / w
+        any_w = search.least_w + (search.greatest_w - search.least_w) * share
+        return Plane(any_w, wx * any_w / w, wy * any_w / w)
     if kind == 0 or kind == 2:
-        w += amplitude_px * w_per_px * _uniform(x, y, turn, 3 * kind)
+        w += search.amplitude_px * search.w_per_px * _uniform(x, y, turn, 3 * kind)
     if kind > 0:
-        tilt = amplitude_tilt * w / search[5]
+        tilt = search.amplitude_tilt * w / search.focal_px
         wx += tilt * _uniform(x, y, turn, 3 * kind + 1)
         wy += tilt * _uniform(x, y, turn, 3 * kind + 2)
-    return w, wx, wy
+    return Plane(w, wx, wy)
 
 
 @parallel(floats=ALL, counted=False)
 def sweep(
-    planes: Float32, cost: Float32, chosen: Int8, images: Images, search: Float32, color: int, turn: int
+    planes: Float32, cost: Float32, chosen: Int8, images: Images, search: Search, color: int, turn: int
 ) -> None:
     """One colour's turn: proposals of the neighbours, then random ones around the best.
 
-    `search` (7,): inverse depth a pixel of disparity is worth; amplitude of the refinement in pixels of
-    disparity; in tilt; least and greatest inverse depth; mean focal length; 1 to search all views and the
-    whole depth range instead of the pixel's chosen views.
+    planes: (H, W, 3) float32, each pixel's (w, wx, wy), changed in place.
+    cost: (H, W) float32 in [0, 2], that of the planes, changed in place.
+    chosen: (H, W, K) int8, the pixel's source views, best first, -1 for none.
+    images: what the costs need. search: how far to look.
+    color: 0 or 1, the pixels of the checkerboard that change. turn: seed of their random numbers.
     """
     height, width = cost.shape
-    everywhere = search[6] > 0
+    everywhere = search.everywhere > 0
     proposals, randoms = (8, 4) if everywhere else (8, 3)
     for y in prange(height):
         for x in range((y + color) % 2, width, 2):
@@ -193,12 +199,12 @@ def sweep(
                 if trial < proposals:
                     t, tx, ty = _proposal(planes, cost, x, y, trial)
                     change = abs(t - w) + np.float32(4) * (abs(tx - wx) + abs(ty - wy))
-                    if change < SAME_PX * search[0]:
+                    if change < SAME_PX * search.w_per_px:
                         continue
                 else:
                     t, tx, ty = _random_plane(w, wx, wy, search, x, y, turn, trial - proposals)
-                steepest = MAX_TILT * t / search[5]
-                if t < search[3] or t > search[4] or abs(tx) > steepest or abs(ty) > steepest:
+                steepest = MAX_TILT * t / search.focal_px
+                if t < search.least_w or t > search.greatest_w or abs(tx) > steepest or abs(ty) > steepest:
                     continue
                 if everywhere:
                     c = _best_views_cost(images, x, y, t, tx, ty)
@@ -213,8 +219,10 @@ def sweep(
 def polish(planes: Float32, cost: Float32, chosen: Int8, images: Images, steps: Float32) -> None:
     """Moves every inverse depth to the minimum of the parabola through the costs at -step, 0 and +step.
 
-    It does so for one of `steps` (N,) after the other. `cost` (H, W) is that of the planes as they come, and
-    then that before the last move.
+    planes: (H, W, 3) float32, (w, wx, wy); w is changed in place.
+    cost: (H, W) float32, that of the planes as they come, then that before the last move.
+    chosen: (H, W, K) int8, the pixel's source views, -1 for none. images: what the costs need.
+    steps: (N,) float32 of inverse depth, tried one after the other.
     """
     any_limit = np.float32(9)
     for y in prange(cost.shape[0]):
@@ -237,7 +245,10 @@ def polish(planes: Float32, cost: Float32, chosen: Int8, images: Images, steps: 
 
 @parallel(floats=ALL, counted=False)
 def enlarge(coarse: Float32, fine: Float32) -> None:
-    """Fills the planes of a finer level (H, W, 3) from those of the level below, extended to its pixels."""
+    """Extends the planes of a level to the pixels of the next finer one.
+
+    coarse: (h, w, 3) float32, (w, wx, wy) per pixel of its own. fine: (H, W, 3) float32, filled.
+    """
     scale_y = np.float32(coarse.shape[0]) / np.float32(fine.shape[0])
     scale_x = np.float32(coarse.shape[1]) / np.float32(fine.shape[1])
     half = np.float32(0.5)

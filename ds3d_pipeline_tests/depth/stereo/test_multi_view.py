@@ -106,21 +106,21 @@ def test_planted_wrong_depths_do_not_pass_the_filter(filmed, change):
     assert kept[outside].mean() > 0.8
 
 
+def with_planes(level, planes):
+    return dataclasses.replace(level, images=level.images._replace(planes=planes))
+
+
 def test_depth_that_one_view_seconds_is_doubtful(filmed):
     """All other sources but one are wrong, and the match is not sure enough for one."""
     planes, level, grey = true_planes(filmed)
-    others = level.source_planes.copy()
+    others = level.images.planes.copy()
     others[1:, ..., 0] *= 1.3
     unsure = dataclasses.replace(planes, cost=np.full_like(planes.cost, 0.4))
-    told = filtered_map(
-        "x", unsure, dataclasses.replace(level, source_planes=others), grey, OPTIONS.consistency
-    )
+    told = filtered_map("x", unsure, with_planes(level, others), grey, OPTIONS.consistency)
     assert (told.map.believed().depth > 0).mean() < 0.1
     assert (told.map.seconded().depth > 0).mean() > 0.6
     others[0, ..., 0] *= 1.3
-    told = filtered_map(
-        "x", unsure, dataclasses.replace(level, source_planes=others), grey, OPTIONS.consistency
-    )
+    told = filtered_map("x", unsure, with_planes(level, others), grey, OPTIONS.consistency)
     assert (told.map.seconded().depth > 0).mean() < 0.1
 
 
