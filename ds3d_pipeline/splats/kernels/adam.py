@@ -52,9 +52,12 @@ def adam_step(
     opacity_pull: Scalar,
     scale_pull: Scalar,
 ) -> None:
-    """Moves the visible rows (N, D) in place with one rate per column, `rates` (D,).
+    """Moves the visible rows in place.
 
-    The pulls add the gradients of `opacity_pull` * opacity and `scale_pull` * (sum of scales) to each visible
+    rows: (N, D) float32, as `parameters` lays them out. grads: (N, D) float32, the pulls are added to it.
+    first, second: (N, D) float32, moments, changed in place. updates: (N,) float32, steps so far, likewise.
+    visible: (N,) bool, the rows that move. rates: (D,) float32, learning rate of each column.
+    opacity_pull, scale_pull: weights of the opacity and of the sum of scales in the loss of each visible
     Gaussian: against floaters and needles (3DGS-MCMC, Kheradmand et al. 2024).
     """
     count, width = rows.shape

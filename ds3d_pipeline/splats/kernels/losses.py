@@ -96,7 +96,11 @@ def _across(columns: Array, q: int, x: int) -> Scalar:
 
 @parallel
 def _ssim(image: Array, target: Array, similarity: Array, partials: Array) -> None:
-    """Fills `similarity`, and `partials` with its derivatives by E[x], E[x^2] and E[x y], x the image."""
+    """SSIM of every pixel with its derivatives.
+
+    image, target: (3, H, W) float32 in [0, 1]. similarity: (3, H, W) float32, filled.
+    partials: (3, 3, H, W) float32, filled: derivatives by E[x], E[x^2] and E[x y], x the image, y the target.
+    """
     channels, height, width = image.shape
     for line in prange(channels * height):
         channel, y = line // height, line % height
@@ -135,9 +139,11 @@ def _ssim(image: Array, target: Array, similarity: Array, partials: Array) -> No
 def _gradient(
     image: Array, target: Array, similarity: Array, partials: Array, weight: Scalar, grad: Array, sums: Array
 ) -> None:
-    """Fills `grad` with the loss' gradient and `sums` (rows, 4) with sums over each row of pixels.
+    """The loss' gradient, and sums over each row of pixels.
 
-    These are |x - y|, SSIM, (x - y)^2 and gradient times x.
+    image, target, similarity, partials: as `_ssim` had and filled them. weight: of the SSIM in the loss.
+    grad: (3, H, W) float32, filled. sums: (3 H, 4) float64, filled for each row of each channel x with the
+    sums of |x - y|, SSIM, (x - y)^2 and gradient times x, y the target.
     """
     channels, height, width = image.shape
     per_pixel = _ONE / f32(channels * height * width)

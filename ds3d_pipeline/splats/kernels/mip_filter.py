@@ -57,7 +57,11 @@ def filtered(rows: Array, variance: Array, out: Array) -> None:
 
 @parallel
 def filtered_backward(rows: Array, variance: Array, out: Array, grads: Array) -> None:
-    """Turns `grads`, the derivatives by the filtered rows `out`, into those by `rows`, in place."""
+    """Turns derivatives by the filtered rows into those by the rows themselves.
+
+    rows: (N, D) float32, as `parameters` lays them out. variance: (N,) float32, scene units squared.
+    out: (N, D) float32, the filtered rows. grads: (N, D) float32, changed in place.
+    """
     for g in prange(rows.shape[0]):
         by_log_opacity = grads[g, LOGIT] * (ONE + np.exp(min(out[g, LOGIT], MOST_LOGIT)))
         for k in range(LOG_SCALE, LOGIT):

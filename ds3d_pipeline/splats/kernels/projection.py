@@ -1,9 +1,7 @@
 """Gaussians into the image (EWA splatting, Zwicker et al. 2001, as in 3DGS), forward and backward.
 
-A camera is a flat float32 array `cam`: rotation row by row 0:9, translation 9:12, fx fy cx cy 12:16, width
-and height 16:18, camera centre in the world 18:21. A projected Gaussian is a row of `flat`: mean x y (px),
-conic a b c (of power = -(a dx^2 + c dy^2) / 2 - b dx dy), opacity, red, green, blue, half height in pixels
-beyond which its alpha is under 1/255, half width likewise, depth.
+A camera is a flat float32 array `cam` (21,), a projected Gaussian a row of `flat` (N, 12); the columns of
+both have names below. The gradient by a projected Gaussian has its first nine columns.
 """
 
 from __future__ import annotations
@@ -24,7 +22,18 @@ MIN_ALPHA = f32(1 / 255)
 NEAR = f32(0.01)
 """Nearest depth that is drawn, scene units (as gsplat)."""
 FX, FY, CX, CY, WIDTH, HEIGHT, CENTRE, CAM_SIZE = 12, 13, 14, 15, 16, 17, 18, 21
-MX, MY, CA, CB, CC, OPACITY, RED, RY, RX, DEPTH, FLAT_SIZE = 0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 12
+"""Columns of a camera. Before them cam_from_world: rotation 0:9 row by row, translation 9:12. Then focal
+lengths, principal point, width and height in pixels, and the camera's centre in the world 18:21."""
+MEAN_X, MEAN_Y = 0, 1
+"""Columns of a projected Gaussian: its centre in pixels,"""
+CONIC_A, CONIC_B, CONIC_C = 2, 3, 4
+"""the inverse covariance, 1 / px^2: power = -(a dx^2 + c dy^2) / 2 - b dx dy at (dx, dy) from the centre,"""
+OPACITY, RED, GREEN, BLUE = 5, 6, 7, 8
+"""the alpha at the centre and the colour, in [0, 1] and from 0,"""
+HALF_HEIGHT, HALF_WIDTH = 9, 10
+"""how far from the centre alpha is 1/255 or more, in pixels; -1 where no pixel sees the Gaussian,"""
+DEPTH, FLAT_SIZE = 11, 12
+"""and the centre's z in the camera frame, scene units."""
 _CHUNK = 256
 
 
@@ -81,7 +90,12 @@ def _axes(row: Array, T: Array, Rq: Array, U: Array, scale: Array) -> None:
 
 @parallel
 def project(rows: Array, cam: Array, degree: int, flat: Array) -> None:
-    """Fills `flat` (N, 12); a Gaussian that no pixel can see gets half sizes of -1 and nothing else."""
+    """Projects every Gaussian; one that no pixel can see gets half sizes of -1 and nothing else.
+
+    rows: (N, D) float32, as `parameters` lays them out, D = 11 + 3 (degree + 1)^2 or more.
+    cam: (21,) float32, see the columns above. degree: of the harmonics that are used, 0 to 3.
+    flat: (N, 12) float32, filled, see the columns above.
+    """
     count = rows.shape[0]
     sh_count = (degree + 1) * (degree + 1)
     for chunk in prange((count + _CHUNK - 1) // _CHUNK):
@@ -89,7 +103,7 @@ def project(rows: Array, cam: Array, degree: int, flat: Array) -> None:
         Rq, scale = np.empty((3, 3), np.float32), np.empty(3, np.float32)
         basis = np.empty(16, np.float32)
         for g in range(chunk * _CHUNK, min(count, (chunk + 1) * _CHUNK)):
-            flat[g, RX] = flat[g, RY] = -ONE
+            flat[g, HALF_WIDTH] = flat[g, HALF_HEIGHT] = -ONE
             mx, my, mz = rows[g, 0], rows[g, 1], rows[g, 2]
             z = cam[6] * mx + cam[7] * my + cam[8] * mz + cam[11]
             opacity = ONE / (ONE + np.exp(-rows[g, LOGIT]))
@@ -113,9 +127,9 @@ def project(rows: Array, cam: Array, degree: int, flat: Array) -> None:
             u, v = cam[FX] * x / z + cam[CX], cam[FY] * y / z + cam[CY]
             if u + rx <= ZERO or v + ry <= ZERO or u - rx >= cam[WIDTH] or v - ry >= cam[HEIGHT]:
                 continue
-            flat[g, MX], flat[g, MY], flat[g, OPACITY], flat[g, DEPTH] = u, v, opacity, z
-            flat[g, CA], flat[g, CB], flat[g, CC] = C / det, -B / det, A / det
-            flat[g, RX], flat[g, RY] = rx, ry
+            flat[g, MEAN_X], flat[g, MEAN_Y], flat[g, OPACITY], flat[g, DEPTH] = u, v, opacity, z
+            flat[g, CONIC_A], flat[g, CONIC_B], flat[g, CONIC_C] = C / det, -B / det, A / det
+            flat[g, HALF_WIDTH], flat[g, HALF_HEIGHT] = rx, ry
             dx, dy, dz = mx - cam[CENTRE], my - cam[CENTRE + 1], mz - cam[CENTRE + 2]
             n = ONE / np.sqrt(dx * dx + dy * dy + dz * dz)
             sh_basis(degree, dx * n, dy * n, dz * n, basis)
@@ -166,9 +180,12 @@ def _slope_gradient(
 def project_backward(
     rows: Array, cam: Array, degree: int, flat: Array, flat_grad: Array, grads: Array
 ) -> None:
-    """Fills `grads` (like rows) from `flat_grad` (N, 9); rows of unseen Gaussians are left as they are.
+    """The loss' derivatives by the rows from those by the projected Gaussians.
 
-    `flat_grad` holds the loss' derivatives by mean x y, conic a b c, opacity, red, green, blue.
+    rows: (N, D) float32, as `parameters` lays them out. cam: (21,) float32. degree: as `project` had it.
+    flat: (N, 12) float32, as `project` filled it.
+    flat_grad: (N, 9) float32, derivatives by the columns MEAN_X to BLUE.
+    grads: (N, D) float32, filled; rows of unseen Gaussians are left as they are.
     """
     count = rows.shape[0]
     sh_count = (degree + 1) * (degree + 1)
@@ -178,7 +195,7 @@ def project_backward(
         dU, dT, dR = np.empty((2, 3), np.float32), np.empty((2, 3), np.float32), np.empty((3, 3), np.float32)
         basis, slope_of_basis = np.empty(16, np.float32), np.empty((16, 3), np.float32)
         for g in range(chunk * _CHUNK, min(count, (chunk + 1) * _CHUNK)):
-            if flat[g, RX] < ZERO:
+            if flat[g, HALF_WIDTH] < ZERO:
                 continue
             row, grad, d = rows[g], grads[g], flat_grad[g]
             mx, my, mz = row[0], row[1], row[2]
@@ -188,8 +205,8 @@ def project_backward(
             _jacobian(cam, x, y, z, T)
             _axes(row, T, Rq, U, scale)
             # Covariance from conic: dCov = -conic dConic conic, off-diagonals counted once.
-            a, b, c = flat[g, CA], flat[g, CB], flat[g, CC]
-            da, db, dc = d[CA], HALF * d[CB], d[CC]
+            a, b, c = flat[g, CONIC_A], flat[g, CONIC_B], flat[g, CONIC_C]
+            da, db, dc = d[CONIC_A], HALF * d[CONIC_B], d[CONIC_C]
             p, q = a * da + b * db, a * db + b * dc
             r, s = b * da + c * db, b * db + c * dc
             dA, dB, dC = -(p * a + q * b), -TWO * (p * b + q * c), -(r * b + s * c)
@@ -213,8 +230,8 @@ def project_backward(
             cy = _clamped_slope(sy, cam[FY], cam[CY], cam[HEIGHT])
             dsx, dfx = _slope_gradient(sx, cx, dT[0], cam[0:3], cam[6:9])
             dsy, dfy = _slope_gradient(sy, cy, dT[1], cam[3:6], cam[6:9])
-            dsx = cam[FX] * (d[MX] + dsx * iz)
-            dsy = cam[FY] * (d[MY] + dsy * iz)
+            dsx = cam[FX] * (d[MEAN_X] + dsx * iz)
+            dsy = cam[FY] * (d[MEAN_Y] + dsy * iz)
             gx, gy = dsx * iz, dsy * iz
             gz = -(dsx * sx + dsy * sy) * iz - (cam[FX] * dfx + cam[FY] * dfy) * iz * iz
             # Colour, and through the viewing direction back to the mean.

@@ -13,7 +13,20 @@ import numpy as np
 from numba import prange
 
 from ds3d_pipeline.programs.jit import Array, Scalar, inline, parallel
-from ds3d_pipeline.splats.kernels.projection import CA, CB, CC, MIN_ALPHA, MX, MY, OPACITY, RED, RX, RY
+from ds3d_pipeline.splats.kernels.projection import (
+    BLUE,
+    CONIC_A,
+    CONIC_B,
+    CONIC_C,
+    GREEN,
+    HALF_HEIGHT,
+    HALF_WIDTH,
+    MEAN_X,
+    MEAN_Y,
+    MIN_ALPHA,
+    OPACITY,
+    RED,
+)
 from ds3d_pipeline.splats.kernels.tiles import TILE
 
 f32 = np.float32
@@ -75,9 +88,13 @@ def rasterize(
     through: Array,
     ends: Array,
 ) -> None:
-    """Draws on the colour `background` (3,): fills `image` (3, H, W), `through` (H, W) with the light left.
+    """Draws the Gaussians of every tile front to back.
 
-    `ends` gets where each tile was finished.
+    flat: (N, 12) float32, projected Gaussians, see `projection`. ids: (P,) int32, Gaussian of each pair.
+    starts: (tiles + 1,) int32, where each tile's pairs begin. tiles_w: tiles in a row.
+    background: (3,) float32, RGB behind everything. image: (3, H, W) float32, filled.
+    through: (H, W) float32, filled with the share of the background that shows.
+    ends: (tiles,) int32, filled with the pair at which each tile was finished.
     """
     height, width = through.shape
     back_red, back_green, back_blue = background[0], background[1], background[2]
@@ -92,11 +109,11 @@ def rasterize(
         end = starts[tile]
         for pair in range(starts[tile], starts[tile + 1]):
             g = ids[pair]
-            a, b, c, opacity = flat[g, CA], flat[g, CB], flat[g, CC], flat[g, OPACITY]
-            red, green, blue = flat[g, RED], flat[g, RED + 1], flat[g, RED + 2]
-            dx0 = f32(left) + HALF - flat[g, MX]
-            dy0 = f32(top) + HALF - flat[g, MY]
-            first, last = _touched_rows(a, b, c, flat[g, RX], flat[g, RY], dx0, dy0)
+            a, b, c, opacity = flat[g, CONIC_A], flat[g, CONIC_B], flat[g, CONIC_C], flat[g, OPACITY]
+            red, green, blue = flat[g, RED], flat[g, GREEN], flat[g, BLUE]
+            dx0 = f32(left) + HALF - flat[g, MEAN_X]
+            dy0 = f32(top) + HALF - flat[g, MEAN_Y]
+            first, last = _touched_rows(a, b, c, flat[g, HALF_WIDTH], flat[g, HALF_HEIGHT], dx0, dy0)
             for j in range(TILE):
                 if j < first or j >= last:
                     continue
@@ -142,11 +159,13 @@ def rasterize_backward(
     background_light: Array,
     pair_grads: Array,
 ) -> None:
-    """Fills `pair_grads` (P, 9): the loss' derivatives by mean, conic, opacity, colour, one row a pair.
+    """The loss' derivatives by every pair (tile, Gaussian); those that were not drawn become zero.
 
-    `image_grad` (3, H, W) is the loss' derivative by the drawn image, `background_light` (H, W) its product
-    with the light that the background adds. (That is formed outside: in here its rounding would hang on
-    where the arrays happen to lie.) Rows that were not drawn become zero.
+    flat, ids, starts, tiles_w: as `rasterize` had them. through, ends: as it filled them.
+    image_grad: (3, H, W) float32, derivative by the drawn image.
+    background_light: (H, W) float32, its product with the light that the background adds. (That is formed
+    outside: in here its rounding would hang on where the arrays happen to lie.)
+    pair_grads: (P, 9) float32, filled, derivatives by the columns MEAN_X to BLUE.
     """
     height, width = through.shape
     for tile in prange(starts.shape[0] - 1):
@@ -170,11 +189,11 @@ def rasterize_backward(
             pair_grads[pair] = ZERO
         for pair in range(ends[tile] - 1, starts[tile] - 1, -1):
             g = ids[pair]
-            a, b, c, opacity = flat[g, CA], flat[g, CB], flat[g, CC], flat[g, OPACITY]
-            red, green, blue = flat[g, RED], flat[g, RED + 1], flat[g, RED + 2]
-            dx0 = f32(left) + HALF - flat[g, MX]
-            dy0 = f32(top) + HALF - flat[g, MY]
-            first, last = _touched_rows(a, b, c, flat[g, RX], flat[g, RY], dx0, dy0)
+            a, b, c, opacity = flat[g, CONIC_A], flat[g, CONIC_B], flat[g, CONIC_C], flat[g, OPACITY]
+            red, green, blue = flat[g, RED], flat[g, GREEN], flat[g, BLUE]
+            dx0 = f32(left) + HALF - flat[g, MEAN_X]
+            dy0 = f32(top) + HALF - flat[g, MEAN_Y]
+            first, last = _touched_rows(a, b, c, flat[g, HALF_WIDTH], flat[g, HALF_HEIGHT], dx0, dy0)
             sums[:] = ZERO
             for j in range(TILE):
                 if j < first or j >= last:
@@ -223,23 +242,26 @@ def _write_pair(
         sy += sums[4, i]
         sxy += sums[4, i] * dx
         syy += sums[5, i]
-    out[MX] = a * sx + b * sy
-    out[MY] = b * sx + c * sy
-    out[CA] = -HALF * sxx
-    out[CB] = -sxy
-    out[CC] = -HALF * syy
+    out[MEAN_X] = a * sx + b * sy
+    out[MEAN_Y] = b * sx + c * sy
+    out[CONIC_A] = -HALF * sxx
+    out[CONIC_B] = -sxy
+    out[CONIC_C] = -HALF * syy
     out[OPACITY] = s / opacity
-    out[RED], out[RED + 1], out[RED + 2] = red, green, blue
+    out[RED], out[GREEN], out[BLUE] = red, green, blue
 
 
 @parallel
 def sum_pairs(
     pair_grads: Array, pair_starts: Array, pair_places: Array, flat_grad: Array, pull: Array
 ) -> None:
-    """Fills `flat_grad` (N, 9) with each Gaussian's sums over its pairs, always in the same order.
+    """Each Gaussian's sums over its pairs, always in the same order.
 
-    `pull` (N,) gets the sum of the lengths of its pairs' gradients by the mean: unlike the length of the sum,
-    it does not cancel where a large Gaussian is pulled two ways (the idea of AbsGS, Ye et al. 2024).
+    pair_grads: (P, 9) float32, see `rasterize_backward`. pair_starts: (N + 1,) int32, where each Gaussian's
+    part of `pair_places` begins. pair_places: (P,) int32, rows of `pair_grads`.
+    flat_grad: (N, 9) float32, filled, derivatives by the columns MEAN_X to BLUE.
+    pull: (N,) float32, filled with the sum of the lengths of its pairs' gradients by the mean: unlike the
+    length of the sum, it does not cancel where a large Gaussian is pulled two ways (AbsGS, Ye et al. 2024).
     """
     count = flat_grad.shape[0]
     for chunk in prange((count + _CHUNK - 1) // _CHUNK):
@@ -250,4 +272,4 @@ def sum_pairs(
                 place = pair_places[index]
                 for k in range(PAIR_GRADIENTS):
                     flat_grad[g, k] += pair_grads[place, k]
-                pull[g] += np.sqrt(pair_grads[place, MX] ** 2 + pair_grads[place, MY] ** 2)
+                pull[g] += np.sqrt(pair_grads[place, MEAN_X] ** 2 + pair_grads[place, MEAN_Y] ** 2)

@@ -8,7 +8,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from ds3d_pipeline.scene import Float32, Int32
-from ds3d_pipeline.splats.kernels.projection import FLAT_SIZE, RX, project, project_backward
+from ds3d_pipeline.splats.kernels.projection import (
+    FLAT_SIZE,
+    HALF_WIDTH,
+    HEIGHT,
+    WIDTH,
+    project,
+    project_backward,
+)
 from ds3d_pipeline.splats.kernels.rasterize import PAIR_GRADIENTS, rasterize, rasterize_backward, sum_pairs
 from ds3d_pipeline.splats.kernels.tiles import Tiles, bin_gaussians
 
@@ -33,7 +40,7 @@ class Rendering:
     @property
     def visible(self) -> np.ndarray:
         """(N,) which Gaussians reach into the picture."""
-        return self.flat[:, RX] > 0
+        return self.flat[:, HALF_WIDTH] > 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +81,7 @@ class KernelEngine:
 
 def render(rows: Float32, camera: Float32, sh_degree: int, background: Float32 = BLACK) -> Rendering:
     """Draws rows (N, D) with the flat camera of `projection.camera_row`, harmonics up to `sh_degree`."""
-    width, height = int(camera[16]), int(camera[17])
+    width, height = int(camera[WIDTH]), int(camera[HEIGHT])
     flat = np.empty((len(rows), FLAT_SIZE), np.float32)
     project(rows, camera, sh_degree, flat)
     tiles = bin_gaussians(flat, (width, height))

@@ -14,7 +14,16 @@ from numba import prange
 
 from ds3d_pipeline.programs.jit import Array, inline, parallel
 from ds3d_pipeline.scene import Float32, Int32
-from ds3d_pipeline.splats.kernels.projection import CA, CB, CC, DEPTH, MX, MY, RX, RY
+from ds3d_pipeline.splats.kernels.projection import (
+    CONIC_A,
+    CONIC_B,
+    CONIC_C,
+    DEPTH,
+    HALF_HEIGHT,
+    HALF_WIDTH,
+    MEAN_X,
+    MEAN_Y,
+)
 
 f32 = np.float32
 TILE = 16
@@ -41,7 +50,7 @@ def bin_gaussians(flat: Float32, size_wh: tuple[int, int]) -> Tiles:
     """The pairs of projected Gaussians `flat` (N, 12) in a picture of that size."""
     tiles_wh = ((size_wh[0] + TILE - 1) // TILE, (size_wh[1] + TILE - 1) // TILE)
     tiles = tiles_wh[0] * tiles_wh[1]
-    visible = np.flatnonzero(flat[:, RX] > 0)
+    visible = np.flatnonzero(flat[:, HALF_WIDTH] > 0)
     order = visible[np.argsort(flat[visible, DEPTH])].astype(np.int32)
     rows = np.zeros((len(order), 2), np.int32)
     _tile_rows(flat, order, tiles_wh[1], rows)
@@ -63,9 +72,13 @@ def _starts(counts: Int32) -> Int32:
 
 @parallel
 def _tile_rows(flat: Array, order: Array, tiles_h: int, rows: Array) -> None:
-    """Fills `rows` (V, 2) with the first row of tiles that each Gaussian touches and their number."""
+    """The rows of tiles that each visible Gaussian touches.
+
+    flat: (N, 12) float32, projected Gaussians. order: (V,) int32, the visible ones, nearest first.
+    tiles_h: rows of tiles. rows: (V, 2) int32, filled with the first row and the number of rows.
+    """
     for index in prange(order.shape[0]):
-        my, ry = flat[order[index], MY], flat[order[index], RY]
+        my, ry = flat[order[index], MEAN_Y], flat[order[index], HALF_HEIGHT]
         first = max(int((my - ry) // TILE), 0)
         rows[index, 0] = first
         rows[index, 1] = max(min(int((my + ry) // TILE), tiles_h - 1) - first + 1, 0)
@@ -82,16 +95,25 @@ def _spans(
     counts: Array,
     histogram: Array,
 ) -> None:
-    """Fills `spans` with the columns begin:end of tiles that a Gaussian touches in each of its rows.
+    """The columns of tiles that a Gaussian touches in each of its rows of tiles.
 
-    `counts` (N,) gets each Gaussian's number of tiles, `histogram` (parts, tiles) how many Gaussians of each
-    part of the order touch a tile: what `_place` needs to put every pair where it belongs in one pass.
+    flat, order, rows: as `_tile_rows` had and filled them. tiles_w: tiles in a row.
+    row_starts: (V + 1,) int32, where each Gaussian's rows begin in `spans`.
+    spans: (R, 2) int32, filled with the columns begin:end. counts: (N,) int32, filled with numbers of tiles.
+    histogram: (parts, tiles) int32, counted up: how many Gaussians of each part of the order touch a tile,
+    which is what `_place` needs to put every pair where it belongs in one pass.
     """
     for part in prange(_PARTS):
         for index in range(*_part(part, order.shape[0])):
             g = order[index]
-            mx, my, a, b, c = flat[g, MX], flat[g, MY], flat[g, CA], flat[g, CB], flat[g, CC]
-            rx, ry = flat[g, RX], flat[g, RY]
+            mx, my, a, b, c = (
+                flat[g, MEAN_X],
+                flat[g, MEAN_Y],
+                flat[g, CONIC_A],
+                flat[g, CONIC_B],
+                flat[g, CONIC_C],
+            )
+            rx, ry = flat[g, HALF_WIDTH], flat[g, HALF_HEIGHT]
             # a dx^2 + 2 b dx dy + c dy^2 <= level, whose topmost point is at height ry.
             det = a * c - b * b
             level = ry * ry * det / a
@@ -124,7 +146,14 @@ def _place(
     ids: Array,
     places: Array,
 ) -> None:
-    """Pairs by tile, in order within a tile; `cursors` (parts, tiles) is where each part goes on."""
+    """Pairs by tile, in order within a tile.
+
+    order, rows, row_starts, spans, tiles_w: as `_spans` had and filled them.
+    cursors: (parts, tiles) int32, where each part's next pair of a tile goes; moved on.
+    pair_starts: (N + 1,) int32, where each Gaussian's part of `places` begins.
+    ids: (P,) int32, filled with the Gaussian of each pair.
+    places: (P,) int32, filled with the places of each Gaussian's pairs in `ids`.
+    """
     for part in prange(_PARTS):
         for index in range(*_part(part, order.shape[0])):
             g = order[index]

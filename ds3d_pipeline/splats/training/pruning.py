@@ -8,7 +8,7 @@ import numpy as np
 
 from ds3d_pipeline.scene import Float32
 from ds3d_pipeline.splats.kernels.parameters import LOG_SCALE, LOGIT
-from ds3d_pipeline.splats.kernels.projection import FLAT_SIZE, MIN_ALPHA, RX, project
+from ds3d_pipeline.splats.kernels.projection import FLAT_SIZE, HALF_WIDTH, MIN_ALPHA, project
 from ds3d_pipeline.splats.training.photos import Photo
 from ds3d_pipeline.splats.training.scores import photo_camera
 
@@ -29,7 +29,7 @@ def clean(rows: Float32, photos: Sequence[Photo], points: Float32) -> tuple[Floa
     flat = np.empty((len(rows), FLAT_SIZE), np.float32)
     for photo in photos:
         project(rows, photo_camera(photo), 0, flat)
-        seen |= flat[:, RX] > 0
+        seen |= flat[:, HALF_WIDTH] > 0
     removed, left = {}, np.ones(len(rows), bool)
     for reason, good in (("not_finite", finite), ("transparent", opaque), ("unseen", seen), ("far", near)):
         removed[reason] = int((left & ~good).sum())

@@ -6,16 +6,16 @@ import pytest
 from ds3d_pipeline.splats.kernels import reference
 from ds3d_pipeline.splats.kernels.parameters import LOG_SCALE, LOGIT, SH
 from ds3d_pipeline.splats.kernels.projection import (
-    CA,
-    CB,
-    CC,
+    CONIC_A,
+    CONIC_B,
+    CONIC_C,
     DEPTH,
     FLAT_SIZE,
-    MX,
-    MY,
+    HALF_WIDTH,
+    MEAN_X,
+    MEAN_Y,
     OPACITY,
     RED,
-    RX,
     project,
 )
 from ds3d_pipeline.splats.kernels.sh import sh_basis, sh_basis_gradient
@@ -33,12 +33,12 @@ def test_means_conics_and_colors_agree_with_the_twin(seed):
     degree = seed % 4
     rows, cam = random_rows(200, degree, seed), camera(seed=seed)
     flat = projected(rows, cam, degree)
-    seen = flat[:, RX] > 0
+    seen = flat[:, HALF_WIDTH] > 0
     means, covariances, depths = reference.project(rows.astype(float), cam.astype(float))
-    np.testing.assert_allclose(flat[seen][:, [MX, MY]], means[seen], atol=1e-3)
+    np.testing.assert_allclose(flat[seen][:, [MEAN_X, MEAN_Y]], means[seen], atol=1e-3)
     np.testing.assert_allclose(flat[seen, DEPTH], depths[seen], rtol=1e-5)
     conics = np.linalg.inv(covariances[seen])
-    found = flat[seen][:, [CA, CB, CC]]
+    found = flat[seen][:, [CONIC_A, CONIC_B, CONIC_C]]
     scale = np.abs(found).max(axis=1, keepdims=True)
     np.testing.assert_allclose(found / scale, conics[:, [0, 0, 1], [0, 1, 1]] / scale, atol=2e-3)
     np.testing.assert_allclose(flat[seen, OPACITY], 1 / (1 + np.exp(-rows[seen, LOGIT])), rtol=1e-5)
@@ -56,7 +56,7 @@ def test_what_lies_behind_or_beside_or_is_transparent_is_not_seen():
     rows[1, :3] += 100 * cam[0:3]
     rows[2, LOGIT] = np.log(1 / 254.5)
     rows[3, LOGIT] = np.log(1 / 250)
-    assert (projected(rows, cam)[:, RX] > 0).tolist() == [False, False, False, True]
+    assert (projected(rows, cam)[:, HALF_WIDTH] > 0).tolist() == [False, False, False, True]
 
 
 @pytest.mark.parametrize("log_scale", [-50.0, 40.0, np.nan])
@@ -64,7 +64,7 @@ def test_degenerate_scales_give_finite_values_or_are_left_out(log_scale):
     rows, cam = random_rows(10, 0, 0), camera()
     rows[:, LOG_SCALE] = log_scale
     flat = projected(rows, cam)
-    assert np.isfinite(flat[flat[:, RX] > 0]).all()
+    assert np.isfinite(flat[flat[:, HALF_WIDTH] > 0]).all()
 
 
 @pytest.mark.parametrize("degree", range(4))

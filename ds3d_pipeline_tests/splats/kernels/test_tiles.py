@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from ds3d_pipeline.splats.kernels.parameters import LOG_SCALE, LOGIT
-from ds3d_pipeline.splats.kernels.projection import CA, CB, CC, DEPTH, FLAT_SIZE, MX, MY, OPACITY, RX, project
+from ds3d_pipeline.splats.kernels.projection import (
+    CONIC_A,
+    CONIC_B,
+    CONIC_C,
+    DEPTH,
+    FLAT_SIZE,
+    HALF_WIDTH,
+    MEAN_X,
+    MEAN_Y,
+    OPACITY,
+    project,
+)
 from ds3d_pipeline.splats.kernels.tiles import TILE, bin_gaussians
 from ds3d_pipeline_tests.splats.scenes import camera, random_rows
 
@@ -20,9 +31,9 @@ def touched(flat, tiles_wh) -> set[tuple[int, int]]:
     width, height = tiles_wh[0] * TILE, tiles_wh[1] * TILE
     x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     found = set()
-    for g in np.flatnonzero(flat[:, RX] > 0):
-        dx, dy = x - flat[g, MX], y - flat[g, MY]
-        power = -0.5 * (flat[g, CA] * dx**2 + flat[g, CC] * dy**2) - flat[g, CB] * dx * dy
+    for g in np.flatnonzero(flat[:, HALF_WIDTH] > 0):
+        dx, dy = x - flat[g, MEAN_X], y - flat[g, MEAN_Y]
+        power = -0.5 * (flat[g, CONIC_A] * dx**2 + flat[g, CONIC_C] * dy**2) - flat[g, CONIC_B] * dx * dy
         drawn = flat[g, OPACITY] * np.exp(power) > 1.001 / 255
         per_tile = drawn.reshape(tiles_wh[1], TILE, tiles_wh[0], TILE).any(axis=(1, 3))
         found |= {(int(tile), int(g)) for tile in np.flatnonzero(per_tile)}
@@ -45,7 +56,7 @@ def test_no_touched_tile_is_missed_and_few_are_added(seed, size):
     pairs = pairs_of(tiles)
     assert len(set(pairs)) == len(pairs)
     assert touched(flat, tiles.tiles_wh) <= set(pairs)
-    everything = (flat[:, RX] > 0).sum() * tiles.tiles_wh[0] * tiles.tiles_wh[1]
+    everything = (flat[:, HALF_WIDTH] > 0).sum() * tiles.tiles_wh[0] * tiles.tiles_wh[1]
     assert len(pairs) <= everything
 
 
