@@ -91,7 +91,12 @@ def _sample_texture(texture: UInt8, uvs: Float32) -> UInt8:
 def _rasterise(
     vertices: Float64, faces: Int32, K: Float64, depth: Float32, face_ids: Int32, barycentrics: Float32
 ) -> None:
-    """Bands of rows in parallel, each over all triangles, so that no two threads share a pixel."""
+    """Bands of rows in parallel, each over all triangles, so that no two threads share a pixel.
+
+    vertices: (N, 3) float64, camera frame. faces: (F, 3) int32, vertices. K: (3, 3) float64, pixels.
+    depth: (H, W) float32, infinite, filled with z. face_ids: (H, W) int32, -1, filled with faces.
+    barycentrics: (H, W, 3) float32, filled with the weights of the face's corners.
+    """
     height = depth.shape[0]
     bounds = _row_bounds(vertices, faces, K, height)
     rows = (height + _BANDS - 1) // _BANDS

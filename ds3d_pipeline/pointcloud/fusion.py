@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numba import prange
@@ -112,7 +113,7 @@ def _fuse_one(
     counts, lookers = np.ones(view.depth.shape, np.int32), np.ones(view.depth.shape, np.int32)
     matches = np.full((len(others), *view.depth.shape), -1, np.int32)
     cosine = float(np.cos(np.radians(options.normal_tolerance_deg)))
-    limits = (options.depth_tolerance, options.reprojection_tolerance_px, cosine)
+    limits = Limits(options.depth_tolerance, options.reprojection_tolerance_px, cosine)
     for slot, other in enumerate(others):
         there = load(other)
         used.setdefault(other, np.zeros(there.depth.shape, bool))
@@ -139,6 +140,15 @@ def _averaged(sums: Float32, counts: NDArray[np.int32]) -> PointCloud:
     )
 
 
+class Limits(NamedTuple):
+    """What the kernel takes of `FusionOptions`."""
+
+    depth_tolerance: float
+    reprojection_tolerance_px: float
+    min_cosine: float
+    """Of the angle between two normals of one point."""
+
+
 @parallel(floats=EXACT)
 def _match(
     points: Float32,
@@ -152,17 +162,22 @@ def _match(
     other_points: Float32,
     other_normals: Float32,
     other_colors: UInt8,
-    limits: tuple[float, float, float],
+    limits: Limits,
     sums: Float32,
     counts: NDArray[np.int32],
     lookers: NDArray[np.int32],
     matches: NDArray[np.int32],
 ) -> None:
-    """Adds to `sums` and `counts` what one neighbour sees of each free pixel's point.
+    """Adds what one neighbour sees of each free pixel's point.
 
-    `lookers` counts the views in whose picture the point lies with nothing before it.
+    points, normals: (H, W, 3) float32, the view's, world frame. K: (3, 3), cam_from_world: (4, 4) float32.
+    free: (H, W) bool, pixels with a depth that no point has used yet.
+    other_...: the same of the neighbour, at its size; other_depth: (h, w) float32, 0 where nothing is known;
+    other_colors: (h, w, 3) uint8, RGB. limits: what counts as agreement.
+    sums: (H, W, 9) float32, added to: position, normal, RGB. counts: (H, W) int32, views that agree.
+    lookers: (H, W) int32, views in whose picture the point lies with nothing before it.
+    matches: (H, W) int32, filled with the neighbour's pixel (row-major) that agrees.
     """
-    depth_tolerance, reprojection_tolerance, min_cosine = limits
     height, width = free.shape
     other_height, other_width = other_depth.shape
     for row in prange(height):
@@ -174,19 +189,19 @@ def _match(
                 continue
             there_row, there_column = int(v), int(u)
             there_z = other_depth[there_row, there_column]
-            if there_z > 0 and there_z < z * (1 - depth_tolerance):
+            if there_z > 0 and there_z < z * (1 - limits.depth_tolerance):
                 continue
             lookers[row, column] += 1
-            if there_z <= 0 or there_z > z * (1 + depth_tolerance):
+            if there_z <= 0 or there_z > z * (1 + limits.depth_tolerance):
                 continue
             back_u, back_v, back_z = _project(K, cam_from_world, other_points[there_row, there_column])
             error = np.hypot(back_u - column - 0.5, back_v - row - 0.5)
-            if back_z <= 0 or error > reprojection_tolerance:
+            if back_z <= 0 or error > limits.reprojection_tolerance_px:
                 continue
             cosine = 0.0
             for axis in range(3):
                 cosine += normals[row, column, axis] * other_normals[there_row, there_column, axis]
-            if cosine < min_cosine:
+            if cosine < limits.min_cosine:
                 continue
             for axis in range(3):
                 sums[row, column, axis] += other_points[there_row, there_column, axis]

@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numba import prange
-from numpy.typing import NDArray
 
 from ds3d_pipeline.formats.images import read_rgb
 from ds3d_pipeline.geometry.cameras import K_scaled
 from ds3d_pipeline.geometry.transforms import transform_points
 from ds3d_pipeline.mesh.options import BakeOptions
 from ds3d_pipeline.mesh.texture.atlas import Atlas
+from ds3d_pipeline.mesh.texture.push_pull import push_pull
 from ds3d_pipeline.mesh.texture.view_quality import Sight
 from ds3d_pipeline.programs.jit import EXACT, inline, parallel
 from ds3d_pipeline.scene import Float32, Float64, Int32, Mesh, UInt8, View
@@ -115,15 +115,37 @@ def _gather(
     sums: Float32,
     options: BakeOptions,
 ) -> None:
-    camera = np.array([ready.K[0, 0], ready.K[1, 1], ready.K[0, 2], ready.K[1, 2]], np.float32)
-    knobs = np.array(
-        [ready.sight_scale, options.depth_slack, options.min_weight, options.coarse_power,
-         options.detail_power], np.float32,
-    )  # fmt: skip
+    (fx, _, cx), (_, fy, cy), _ = ready.K.astype(np.float32)
+    knobs = Knobs(
+        sight_scale=np.float32(ready.sight_scale),
+        depth_slack=np.float32(options.depth_slack),
+        least_weight=np.float32(options.min_weight),
+        coarse_power=np.float32(options.coarse_power),
+        detail_power=np.float32(options.detail_power),
+    )
     _accumulate(
-        texels, owners, useful, atlas.side, atlas.corners_xy, faces, ready.corners_in_cam,
-        ready.weights, camera, ready.photo, ready.coarse, ready.sight.depth, ready.sight.trust, knobs, sums,
+        texels, owners, useful, atlas.side, atlas.corners_xy, faces, ready.corners_in_cam, ready.weights,
+        Pinhole(fx, fy, cx, cy), ready.photo, ready.coarse, ready.sight.depth, ready.sight.trust, knobs, sums,
     )  # fmt: skip
+
+
+class Pinhole(NamedTuple):
+    """A camera's focal lengths and principal point in pixels of the photo, float32."""
+
+    fx: np.float32
+    fy: np.float32
+    cx: np.float32
+    cy: np.float32
+
+
+class Knobs(NamedTuple):
+    """What the kernel takes of `BakeView` and `BakeOptions`, float32."""
+
+    sight_scale: np.float32
+    depth_slack: np.float32
+    least_weight: np.float32
+    coarse_power: np.float32
+    detail_power: np.float32
 
 
 @inline
@@ -152,15 +174,25 @@ def _accumulate(
     faces: Int32,
     corners_in_cam: Float32,
     weights: Float32,
-    camera: Float32,
+    camera: Pinhole,
     photo: Float32,
     coarse: Float32,
     depth: Float32,
     trust: Float32,
-    knobs: Float32,
+    knobs: Knobs,
     sums: Float32,
 ) -> None:
-    """Adds one photo to `sums` (T, 8): coarse colour, its weight, detail, its weight."""
+    """Adds one photo to the sums of the texels that it shows.
+
+    texels: (T,) int32, places in the flat texture. owners: (T,) int32, face of each texel.
+    useful: (F,) bool, faces that the photo is good for. side: of the texture, texels.
+    corners_xy: (F, 3, 2) float32, of the faces in the texture, texels. faces: (F, 3) int32, vertices.
+    corners_in_cam: (N, 3) float32, vertices in the camera frame, scene units.
+    weights: (N,) float32, the photo's at the vertices. camera, knobs: see there.
+    photo, coarse: (H, W, 3) float32 in 0 to 255, the photo and the same blurred.
+    depth: (h, w) float32, nearest surface, scene units. trust: (h, w) float32 in [0, 1].
+    sums: (T, 8) float32, added to: coarse colour, its weight, detail, its weight.
+    """
     height, width = photo.shape[:2]
     for k in prange(len(texels)):
         face = owners[k]
@@ -169,22 +201,23 @@ def _accumulate(
         a, b, c = _barycentrics(corners_xy[face], texels[k] % side + 0.5, texels[k] // side + 0.5)
         i, j, m = faces[face]
         weight = a * weights[i] + b * weights[j] + c * weights[m]
-        if weight <= knobs[2]:
+        if weight <= knobs.least_weight:
             continue
         z = a * corners_in_cam[i, 2] + b * corners_in_cam[j, 2] + c * corners_in_cam[m, 2]
         if z <= 0:
             continue
-        u = camera[0] * (a * corners_in_cam[i, 0] + b * corners_in_cam[j, 0] + c * corners_in_cam[m, 0]) / z
-        v = camera[1] * (a * corners_in_cam[i, 1] + b * corners_in_cam[j, 1] + c * corners_in_cam[m, 1]) / z
-        u, v = u + camera[2], v + camera[3]
+        u = camera.fx * (a * corners_in_cam[i, 0] + b * corners_in_cam[j, 0] + c * corners_in_cam[m, 0]) / z
+        v = camera.fy * (a * corners_in_cam[i, 1] + b * corners_in_cam[j, 1] + c * corners_in_cam[m, 1]) / z
+        u, v = u + camera.cx, v + camera.cy
         if u < 0.5 or v < 0.5 or u >= width - 0.5 or v >= height - 0.5:
             continue
-        row = min(depth.shape[0] - 1, max(0, int(v * knobs[0] - 0.5)))
-        column = min(depth.shape[1] - 1, max(0, int(u * knobs[0] - 0.5)))
-        if z > depth[row, column] * (1 + knobs[1]):
+        row = min(depth.shape[0] - 1, max(0, int(v * knobs.sight_scale - 0.5)))
+        column = min(depth.shape[1] - 1, max(0, int(u * knobs.sight_scale - 0.5)))
+        if z > depth[row, column] * (1 + knobs.depth_slack):
             continue
-        weight = (weight - knobs[2]) * trust[row, column]
-        coarse_weight, detail_weight = weight ** knobs[3], weight ** knobs[4] + np.float32(1e-12)
+        weight = (weight - knobs.least_weight) * trust[row, column]
+        coarse_weight = weight**knobs.coarse_power
+        detail_weight = weight**knobs.detail_power + np.float32(1e-12)
         x, y = int(u - 0.5), int(v - 0.5)
         right, down = u - 0.5 - x, v - 0.5 - y
         x2, y2 = min(x + 1, width - 1), min(y + 1, height - 1)
@@ -210,7 +243,11 @@ def _finish(
     texture: UInt8,
     side: int,
 ) -> None:
-    """Colours from the sums; between the vertices' colours where no photo shows the texel."""
+    """Colours from the sums; between the vertices' colours where no photo shows the texel.
+
+    sums, texels, owners, faces, corners_xy, side: as `_accumulate` had and filled them.
+    vertex_colors: (N, 3), RGB in 0 to 255. texture: (side^2, 3) uint8, filled at the texels.
+    """
     for k in prange(len(texels)):
         face = owners[k]
         a, b, c = _barycentrics(corners_xy[face], texels[k] % side + 0.5, texels[k] // side + 0.5)
@@ -224,37 +261,3 @@ def _finish(
                     + c * vertex_colors[faces[face, 2], channel]
                 )
             texture[texels[k], channel] = np.uint8(min(255.0, max(0.0, color + 0.5)))
-
-
-def push_pull(colors: UInt8, covered: NDArray[np.bool_]) -> UInt8:
-    """Fills what is not covered smoothly from what is (Gortler et al. 1996), so mip levels mix in no black.
-
-    `colors` (S, S, 3), `covered` (S, S); S is even at every level that still has something to fill.
-    """
-    pyramid = [_halved(colors, covered)]
-    while len(pyramid[-1][1]) > 1 and not pyramid[-1][1].all():
-        pyramid.append(_halved(*pyramid[-1]))
-    filled = pyramid[-1][0]
-    for level, mask in reversed(pyramid[:-1]):
-        filled = _over(level, mask, filled)
-    return _over(colors, covered, np.clip(np.round(filled), 0, 255).astype(np.uint8))
-
-
-def _halved(colors: NDArray[Any], covered: NDArray[np.bool_]) -> tuple[Float32, NDArray[np.bool_]]:
-    """Half the size: the mean of what is covered of each four, and where there is any."""
-    weight = np.zeros((len(covered) // 2, covered.shape[1] // 2), np.float32)
-    total = np.zeros((*weight.shape, 3), np.float32)
-    for down in range(2):
-        for right in range(2):
-            part = covered[down::2, right::2]
-            weight += part
-            total += colors[down::2, right::2] * part[..., None]
-    total /= np.maximum(weight, 1)[..., None]
-    return total, weight > 0
-
-
-def _over(colors: NDArray[Any], covered: NDArray[np.bool_], coarse: NDArray[Any]) -> NDArray[Any]:
-    """The covered colours over the coarser level, enlarged."""
-    filled = cv2.resize(coarse, covered.shape[::-1], interpolation=cv2.INTER_LINEAR).astype(colors.dtype)
-    np.copyto(filled, colors, where=covered[..., None])
-    return filled

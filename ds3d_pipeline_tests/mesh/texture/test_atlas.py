@@ -4,9 +4,9 @@ import pytest
 from ds3d_pipeline.mesh.adjacency import components, neighbour_pairs
 from ds3d_pipeline.mesh.surface.poisson import poisson_surface
 from ds3d_pipeline.mesh.texture.atlas import PADDING, lay_out, with_uvs
-from ds3d_pipeline.mesh.texture.bake import push_pull
 from ds3d_pipeline.mesh.texture.charts import chart_labels, projections
 from ds3d_pipeline.mesh.texture.packing import pack
+from ds3d_pipeline.mesh.texture.push_pull import push_pull
 from ds3d_pipeline_tests.mesh.shapes import grid_mesh, look_at, sphere_cloud
 
 
