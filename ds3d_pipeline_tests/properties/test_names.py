@@ -7,7 +7,8 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ds3d_pipeline.capture.inputs import Inputs, capture_id, combined_sha256
+from ds3d_pipeline.capture.content import combined_sha256
+from ds3d_pipeline.capture.inputs import Inputs, capture_id
 from ds3d_pipeline.capture.names import is_hidden, natural_key, printable, slug
 
 names = st.text(max_size=80) | st.from_regex(r"[A-Za-z]{0,3}[0-9]{0,6}[._ -]?[a-z0-9]{0,4}", fullmatch=True)
