@@ -11,7 +11,7 @@ help:  ## show this list
 
 install:  ## a virtual environment with exactly the locked dependencies
 	python3 -m venv .venv
-	.venv/bin/pip install -q -r requirements-test.lock
+	.venv/bin/pip install -q --no-deps -r requirements-test.lock
 	.venv/bin/pip install -q --no-deps -e .
 
 fast:  ## the fast tier: a few minutes on two cores, no network, no Docker

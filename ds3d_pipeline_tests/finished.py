@@ -14,11 +14,11 @@ from ds3d_pipeline.formats.ply import write_pointcloud
 from ds3d_pipeline.formats.splat_ply import write_splat_ply
 from ds3d_pipeline.keyframes.report import KeyframesReport
 from ds3d_pipeline.mesh.report import MeshReport
-from ds3d_pipeline.metrics.build import Story
-from ds3d_pipeline.metrics.publish import publish_capture
 from ds3d_pipeline.pointcloud.report import PointcloudReport
 from ds3d_pipeline.poses.report import PosesReport
 from ds3d_pipeline.programs.records import write_json
+from ds3d_pipeline.publishing.build import Story
+from ds3d_pipeline.publishing.publish import publish_capture
 from ds3d_pipeline.scene import Capture, Gaussians, Keyframe, Keyframes, SourceFile
 from ds3d_pipeline.splats.report import Scores, SplatReport
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport, seal

@@ -2,7 +2,7 @@
 
 import json
 
-from ds3d_pipeline.metrics.build import check_metrics
+from ds3d_pipeline.metrics.schema import check_metrics
 from ds3d_pipeline_tests.captures import run_ds3d
 
 ARTIFACTS = {

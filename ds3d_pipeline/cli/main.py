@@ -102,6 +102,7 @@ def _reconstruct(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from ds3d_pipeline.cli.display import make_display
+    from ds3d_pipeline.definitions import defs
     from ds3d_pipeline.defs.local_run import reconstruct
     from ds3d_pipeline.intake.accept import accept
     from ds3d_pipeline.intake.request import RunRequest, read_prefer
@@ -121,7 +122,8 @@ def _reconstruct(args: argparse.Namespace) -> int:
     )
     accepted = accept([Path(text) for text in request.inputs], request.options("capture"), args.name)
     request = replace(request, capture=accepted.capture, inputs=())
-    outcome = reconstruct(request, make_display(request.capture, as_json=args.json))
+    display = make_display(request.capture, as_json=args.json)
+    outcome = reconstruct(request, display, defs.resolve_job_def)
     if outcome.cancelled:
         raise KeyboardInterrupt
     return FAILED if outcome.metrics["status"] == "failed" else OK

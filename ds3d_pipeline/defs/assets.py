@@ -15,12 +15,12 @@ from ds3d_pipeline.execution.freshness import fingerprint
 from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.intake.accept import accept
 from ds3d_pipeline.intake.disk_space import check_space
-from ds3d_pipeline.metrics.build import Story
-from ds3d_pipeline.metrics.publish import publish_capture
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.folders import clear_folder
 from ds3d_pipeline.programs.records import read_json, write_json
+from ds3d_pipeline.publishing.build import Story
+from ds3d_pipeline.publishing.publish import publish_capture
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport, seal
 from ds3d_pipeline.storage.home import outputs_folder, prepare_home
 from ds3d_pipeline.storage.registrations import Request, content_versions, upload_files

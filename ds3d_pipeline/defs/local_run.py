@@ -42,8 +42,10 @@ class RunOutcome:
     metrics: dict[str, Any]
 
 
-def reconstruct(request: RunRequest, display: Display) -> RunOutcome:
-    """Makes what is stale of an accepted capture and publishes its files."""
+def reconstruct(
+    request: RunRequest, display: Display, find_job: Callable[[str], dg.JobDefinition]
+) -> RunOutcome:
+    """Makes what is stale of an accepted capture and publishes its files; `find_job` knows jobs by name."""
     home, capture = prepare_home(), request.capture
     options, registered = request.all_options(), registered_request(home, capture)
     check_output(request.output, capture, registered.paths if registered else ())
@@ -58,7 +60,7 @@ def reconstruct(request: RunRequest, display: Display) -> RunOutcome:
             journal = run_journal(home, run_id)
             with display.following(lambda: _read_states(journal, fresh)):
                 stale = [stage for stage in STAGES if stage not in fresh]
-                _beside(lambda: _execute(instance, run_id, request, stale), journal)
+                _beside(lambda: _execute(instance, run_id, request, stale, find_job), journal)
             return _conclude(home, run_id, request, display)
         except KeyboardInterrupt:
             _report_cancelled(instance, run_id)
@@ -116,12 +118,16 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, earlier)
 
 
-def _execute(instance: dg.DagsterInstance, run_id: str, request: RunRequest, stages: list[str]) -> None:
-    from ds3d_pipeline.definitions import defs
-
+def _execute(
+    instance: dg.DagsterInstance,
+    run_id: str,
+    request: RunRequest,
+    stages: list[str],
+    find_job: Callable[[str], dg.JobDefinition],
+) -> None:
     warnings.simplefilter("ignore", dg.BetaWarning)
     launch = launch_of(request, stages)
-    job = defs.resolve_job_def(launch.job_name)
+    job = find_job(launch.job_name)
     job.execute_in_process(
         # The display tells what happens; the whole story stands in the instance.
         run_config=launch.run_config | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},

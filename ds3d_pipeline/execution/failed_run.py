@@ -10,10 +10,10 @@ from upath import UPath
 from ds3d_pipeline.execution.freshness import find_fresh
 from ds3d_pipeline.execution.journal import Journal, run_journal
 from ds3d_pipeline.intake.request import RunRequest
-from ds3d_pipeline.metrics.build import Story
-from ds3d_pipeline.metrics.publish import publish_failure
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.enums import Outcome
+from ds3d_pipeline.publishing.build import Story
+from ds3d_pipeline.publishing.publish import publish_failure
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, fetch
 from ds3d_pipeline.storage.home import Home
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -19,6 +21,14 @@ def schema_text() -> str:
     dialect = "https://json-schema.org/draft/2020-12/schema"
     whole = {"$schema": dialect} | schema | {"title": "ds3d metrics", "additionalProperties": False}
     return json.dumps(whole, indent=1) + "\n"
+
+
+def check_metrics(content: dict[str, Any]) -> None:
+    """Raises jsonschema.ValidationError where the content of a `metrics.json` does not keep the schema."""
+    import jsonschema
+
+    schema = json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8"))
+    jsonschema.validate(content, schema)
 
 
 if __name__ == "__main__":

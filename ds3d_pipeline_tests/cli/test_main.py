@@ -13,7 +13,7 @@ from PIL import Image
 from ds3d_pipeline import names
 from ds3d_pipeline.cli.main import main
 from ds3d_pipeline.containers.engine import read_settings
-from ds3d_pipeline.metrics.build import check_metrics
+from ds3d_pipeline.metrics.schema import check_metrics
 from ds3d_pipeline.stages.modes import MODES, Mode
 from ds3d_pipeline_tests.captures import run_ds3d
 

@@ -9,7 +9,7 @@ import pytest
 from upath import UPath
 
 from ds3d_pipeline.execution import progress
-from ds3d_pipeline.metrics.build import Story, find_reasons
+from ds3d_pipeline.publishing.build import Story, find_reasons
 from ds3d_pipeline.stages.table import STAGE_CARDS
 from ds3d_pipeline.storage.bundles import fetch
 from ds3d_pipeline.storage.home import prepare_home

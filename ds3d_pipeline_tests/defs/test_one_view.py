@@ -14,7 +14,7 @@ from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.formats.ply import read_pointcloud
 from ds3d_pipeline.formats.splat_ply import read_splat_ply
-from ds3d_pipeline.metrics.build import check_metrics
+from ds3d_pipeline.metrics.schema import check_metrics
 from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline_tests.captures import run_ds3d
 from ds3d_pipeline_tests.depth.onnx_models import flattened, weighted_colors

@@ -7,10 +7,10 @@ import jsonschema
 import pytest
 
 from ds3d_pipeline import metrics
-from ds3d_pipeline.metrics.build import Story, check_metrics
-from ds3d_pipeline.metrics.publish import publish_capture
 from ds3d_pipeline.metrics.record import metrics_json, read_metrics
-from ds3d_pipeline.metrics.schema import schema_text
+from ds3d_pipeline.metrics.schema import check_metrics, schema_text
+from ds3d_pipeline.publishing.build import Story
+from ds3d_pipeline.publishing.publish import publish_capture
 from ds3d_pipeline_tests.finished import make_bundles
 from ds3d_pipeline_tests.report.metrics import NOTHING, make_metrics
 

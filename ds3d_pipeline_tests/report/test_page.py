@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from ds3d_pipeline.metrics.build import Story
-from ds3d_pipeline.metrics.publish import publish_capture, publish_failure
+from ds3d_pipeline.publishing.build import Story
+from ds3d_pipeline.publishing.publish import publish_capture, publish_failure
 from ds3d_pipeline.storage.bundles import Attempt
 from ds3d_pipeline_tests.browser import open_browser
 from ds3d_pipeline_tests.finished import make_bundles, noise_picture

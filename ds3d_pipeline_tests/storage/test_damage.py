@@ -8,9 +8,9 @@ import psutil
 import pytest
 from upath import UPath
 
-from ds3d_pipeline.metrics.build import Story
-from ds3d_pipeline.metrics.publish import publish_capture
 from ds3d_pipeline.programs.folders import file_sha256
+from ds3d_pipeline.publishing.build import Story
+from ds3d_pipeline.publishing.publish import publish_capture
 from ds3d_pipeline.storage.bundles import (
     CURRENT,
     Bundle,

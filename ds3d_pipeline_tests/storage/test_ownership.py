@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ds3d_pipeline.errors import InputError
-from ds3d_pipeline.metrics.build import Story
-from ds3d_pipeline.metrics.publish import publish_capture, publish_failure
+from ds3d_pipeline.publishing.build import Story
+from ds3d_pipeline.publishing.publish import publish_capture, publish_failure
 from ds3d_pipeline.storage.bundles import Attempt
 from ds3d_pipeline.storage.ownership import (
     FAILED,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import json
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ds3d_pipeline.depth.report import DepthReport
 from ds3d_pipeline.mesh.report import MeshReport
@@ -77,14 +76,6 @@ def build_metrics(story: Story, bundles: dict[str, Bundle], folder: Path) -> Met
 
 def _read(reports: dict[str, StageReport], stage: str, report_type: type[T]) -> T | None:
     return reports[stage].read(report_type) if stage in reports else None
-
-
-def check_metrics(content: dict[str, Any]) -> None:
-    """Raises jsonschema.ValidationError where the content of a `metrics.json` does not keep the schema."""
-    import jsonschema
-
-    schema = json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8"))
-    jsonschema.validate(content, schema)
 
 
 def find_reasons(story: Story, reports: dict[str, StageReport]) -> list[str]:

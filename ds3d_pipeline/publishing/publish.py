@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ds3d_pipeline.metrics.build import Story, build_metrics, check_metrics, describe_file
 from ds3d_pipeline.metrics.record import metrics_json
+from ds3d_pipeline.metrics.schema import check_metrics
 from ds3d_pipeline.programs.folders import sync_folder
 from ds3d_pipeline.programs.records import read_json, write_json
+from ds3d_pipeline.publishing.build import Story, build_metrics, describe_file
 from ds3d_pipeline.report.page import write_report
 from ds3d_pipeline.storage.bundles import Bundle
 from ds3d_pipeline.storage.manifest import read_manifest, set_aside

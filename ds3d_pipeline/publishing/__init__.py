@@ -1,0 +1,1 @@
+"""From the bundles of a capture to its finished folder."""
