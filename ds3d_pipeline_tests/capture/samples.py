@@ -58,12 +58,16 @@ def write_video(
     return path
 
 
+X265 = "log-level=none:qp=4:bframes=0"
+"""Without B-frames: in so short a stream x265 now and then gives them times that no file can hold."""
+
+
 def write_ten_bit(
     path: Path, yuv: Sequence[tuple[int, int, int]], *, transfer: int = 1, matrix: int = 1
 ) -> Path:
     """One flat 10-bit frame per (Y, Cb, Cr), tagged with AVColorTransferCharacteristic and AVColorSpace."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx265", rate=30, options={"x265-params": "log-level=none:qp=4"})
+        stream = container.add_stream("libx265", rate=30, options={"x265-params": X265})
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p10le"
         context = stream.codec_context
         context.color_trc, context.colorspace = transfer, matrix

@@ -40,7 +40,8 @@ def test_plot_shows_chosen_and_dropped_and_stays_small(tmp_path):
     ]
     write_sharpness_plot(tmp_path / "p.png", points, x_label="seconds")
     assert (tmp_path / "p.png").stat().st_size < 50_000
-    rgb = np.asarray(Image.open(tmp_path / "p.png").convert("RGB")).astype(int)
+    with Image.open(tmp_path / "p.png") as plot:
+        rgb = np.asarray(plot.convert("RGB")).astype(int)
     plot = rgb[40:256, 64:940]
     assert np.count_nonzero(plot[..., 2] - plot[..., 0] > 120) > 500
     assert np.count_nonzero(plot[..., 0] - plot[..., 2] > 100) > 50
@@ -48,7 +49,8 @@ def test_plot_shows_chosen_and_dropped_and_stays_small(tmp_path):
 
 def test_plot_of_one_point(tmp_path):
     write_sharpness_plot(tmp_path / "p.png", [PlotPoint(x=1, sharpness=0.0, chosen=True)], x_label="photo")
-    assert Image.open(tmp_path / "p.png").size == (960, 300)
+    with Image.open(tmp_path / "p.png") as plot:
+        assert plot.size == (960, 300)
 
 
 def test_ticks_are_round_numbers():

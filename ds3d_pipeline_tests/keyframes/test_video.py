@@ -34,7 +34,9 @@ def test_files_and_records(tmp_path):
     assert result.total_motion == pytest.approx(59 * 4 / DIAGONAL, rel=0.05)
     assert 0 < (work.output / "contact_sheet.jpg").stat().st_size < 50_000
     assert 0 < (work.output / "sharpness.png").stat().st_size < 50_000
-    progress = [json.loads(line)["fraction"] for line in (work.output / "progress.jsonl").open()]
+    progress = [
+        json.loads(line)["fraction"] for line in (work.output / "progress.jsonl").read_text().splitlines()
+    ]
     assert progress == sorted(progress)
     assert progress[-1] == 1
 

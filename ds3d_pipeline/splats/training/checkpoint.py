@@ -49,7 +49,8 @@ class Checkpoints:
         if not self.path.exists():
             return None
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            # numpy leaves a damaged file open that it was given by name.
+            with self.path.open("rb") as stored, np.load(stored, allow_pickle=False) as file:
                 state = {name: file[name] for name in file.files}
         except (OSError, ValueError, zipfile.BadZipFile):
             return None

@@ -13,6 +13,8 @@ from ds3d_pipeline.depth.stereo.patchmatch import Planes, match_view, view_range
 from ds3d_pipeline.depth.stereo.pyramid import GreyPhotos
 from ds3d_pipeline_tests.depth.scenes import film
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = DepthOptions(max_side_px=320, source_views=4)
 
 
@@ -29,7 +31,6 @@ def maps(filmed, tmp_path_factory):
     return found, told
 
 
-@pytest.mark.slow
 def test_most_pixels_have_a_depth_within_one_percent(filmed, maps):
     for found, truth in zip(maps[0], filmed.depths, strict=True):
         known = found.believed().depth > 0
