@@ -2,7 +2,7 @@
 
 import pytest
 
-from ds3d_pipeline.metrics import build
+from ds3d_pipeline.publishing import build
 from ds3d_pipeline.publishing.build import Story, find_reasons
 from ds3d_pipeline.storage.bundles import Attempt, StageReport
 
