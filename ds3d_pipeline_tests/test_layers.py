@@ -77,7 +77,9 @@ def test_the_root_is_small():
     assert {path.stem for path in PACKAGE.glob("*.py")} == ROOT_FILES
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_only_the_ways_in_know_dagster(path):
     room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     knows = {module.split(".")[0] for module in imported(path)} & {"dagster", "dagster_docker"}

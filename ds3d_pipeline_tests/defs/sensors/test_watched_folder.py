@@ -13,6 +13,7 @@ from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline.storage.registrations import content_versions, upload_files
+from ds3d_pipeline_tests.execution.test_freshness import RESULTS
 from ds3d_pipeline_tests.homes import put_bundle
 from ds3d_pipeline_tests.intake.watched.folder import EMOJI, put_photos, put_video, zip_of
 
@@ -132,7 +133,7 @@ def test_another_mode_runs_only_what_depends_on_it(folder):
     (first,) = folder.tick().run_requests
     files = upload_files(folder.home, first.partition_key)
     mark = fingerprint("capture", MODES["quality"].capture, None, content_versions(files))
-    put_bundle(folder.home, "capture", first.partition_key, mark)
+    put_bundle(folder.home, "capture", first.partition_key, mark, result=RESULTS["capture"])
     (folder.root / "quality").mkdir()
     shutil.copyfile(clip, folder.root / "quality" / "clip.mp4")
     folder.tick()
