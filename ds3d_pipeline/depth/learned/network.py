@@ -31,9 +31,6 @@ class DepthNetwork:
     def __init__(self, path: Path, options: DepthOptions) -> None:
         """Opens the file. Raises StageError where it is no ONNX model or has another signature."""
         self._path, self._options = path, options
-        if options.model_colors not in COLORS:
-            cause = f"depth_maps.model_colors is {options.model_colors!r}."
-            raise StageError(cause, f"Use one of {', '.join(COLORS)}.")
         try:
             self._session = open_session(path)
         except runtime_errors() as error:

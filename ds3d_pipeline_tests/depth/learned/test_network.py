@@ -8,7 +8,8 @@ import pytest
 from ds3d_pipeline.depth.learned.network import DepthNetwork, model_size
 from ds3d_pipeline.depth.learned.runtime import describe_runtime
 from ds3d_pipeline.depth.options import DepthOptions
-from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.errors import InputError, StageError
+from ds3d_pipeline.programs.options import options_with
 from ds3d_pipeline_tests.depth.onnx_models import WEIGHTS, flattened, weighted_colors
 
 OPTIONS = DepthOptions(model_side_px=56)
@@ -56,9 +57,9 @@ def test_sides_are_multiples_and_keep_the_aspect():
     assert model_size(64, 64, 518, 14) == (518, 518)
 
 
-def test_colours_that_are_not_known_are_told(tmp_path):
-    with pytest.raises(StageError, match="imagenet, symmetric, unit"):
-        DepthNetwork(weighted_colors(tmp_path / "model.onnx"), DepthOptions(model_colors="sepia"))
+def test_colours_that_are_not_known_are_refused_before_any_work():
+    with pytest.raises(InputError, match='"imagenet", "symmetric", "unit"'):
+        options_with(DepthOptions(), {"model_colors": "sepia"}, "depth_maps")
 
 
 def cut(path):
