@@ -13,6 +13,7 @@ from ds3d_pipeline.formats.ply import write_pointcloud
 from ds3d_pipeline.programs.records import write_json
 from ds3d_pipeline.programs.rungs import Load
 from ds3d_pipeline.scene import Capture, PointCloud, SourceFile
+from ds3d_pipeline.stages import stage as cards
 from ds3d_pipeline.stages.modes import MODES
 
 SMALL = Load(images=8, size_wh=(320, 240))
@@ -55,7 +56,7 @@ MEASURED = [
 
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch):
-    monkeypatch.setattr(memory, "allowed_cpus", lambda: 2)
+    monkeypatch.setattr(cards, "allowed_cpus", lambda: 2)
 
 
 @pytest.mark.parametrize(("stage", "backend", "mode", "load", "peak_mb"), MEASURED)
