@@ -19,9 +19,8 @@ def choose_keyframes(work: Work[KeyframesOptions]) -> KeyframesReport:
     """INPUT/`capture.json` (scene.Capture) and `source/` -> OUTPUT/`keyframes.json` (scene.Keyframes),
     `images/000001.jpg` and so on, `contact_sheet.jpg` and `sharpness.png`.
 
-    Raises InputError, naming the file, where no frame is usable, and ValueError for options out of range.
+    Raises InputError, naming the file, where no frame is usable.
     """
-    check_options(work.options)
     capture = read_json(work.input / "capture.json", Capture)
     images = work.output / "images"
     images.mkdir()
@@ -32,13 +31,6 @@ def choose_keyframes(work: Work[KeyframesOptions]) -> KeyframesReport:
     write_sharpness_plot(work.output / "sharpness.png", chosen.plot, x_label=chosen.x_label)
     work.progress(1.0, f"{len(chosen.keyframes.frames)} keyframes")
     return _result(chosen)
-
-
-def check_options(options: KeyframesOptions) -> None:
-    """Raises ValueError where an option is not positive."""
-    for name in ("max_frames", "max_photos", "max_side_px", "max_gap_s", "motion_fraction"):
-        if not getattr(options, name) > 0:
-            raise ValueError(f"{name} must be positive, got {getattr(options, name)}")
 
 
 def _result(chosen: Chosen) -> KeyframesReport:

@@ -20,6 +20,7 @@ from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.scene import Capture
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline.storage.registrations import Request, content_versions, registered_request, upload_files
+from ds3d_pipeline_tests.execution.test_freshness import RESULTS
 from ds3d_pipeline_tests.homes import put_bundle
 from ds3d_pipeline_tests.intake.watched.folder import put_photo, put_photos, put_video, zip_of
 
@@ -222,7 +223,7 @@ def test_a_staged_capture_stays_fresh_whatever_becomes_of_times_and_places(home,
     options = RunRequest(output=tmp_path, source="command_line").all_options()
     accept([photos], OPTIONS, "cup")
     mark = fingerprint("capture", OPTIONS, None, content_versions(upload_files(home, "cup")))
-    put_bundle(home, "capture", "cup", mark)
+    put_bundle(home, "capture", "cup", mark, result=RESULTS["capture"])
     moved = photos.rename(tmp_path / "moved")
     (moved / "IMG_0.png").touch()
     accept([moved], OPTIONS, "cup")

@@ -124,14 +124,6 @@ def test_an_all_black_video_is_refused(tmp_path):
         choose_keyframes(work)
 
 
-def test_options_out_of_range_are_refused(tmp_path):
-    work = video_work(
-        tmp_path, write_video(tmp_path / "v.mp4", [view(200)] * 2), KeyframesOptions(max_frames=0)
-    )
-    with pytest.raises(ValueError, match="max_frames must be positive, got 0"):
-        choose_keyframes(work)
-
-
 def test_nearly_every_frame_of_a_sparse_real_video(tmp_path, shared_data):
     work = video_work(tmp_path, shared_data / "fox" / "fox.mp4", MODES["quality"].keyframes)
     keyframes = keyframes_of(work)

@@ -18,6 +18,7 @@ from ds3d_pipeline.mesh.stage import poisson, relief_of_best_view
 from ds3d_pipeline.poses.single import write_single
 from ds3d_pipeline.programs.contract import STAGE_ERROR_EXIT, program_main
 from ds3d_pipeline.scene import DepthMap, Keyframe, View
+from ds3d_pipeline_tests.formats.test_gltf import validate  # noqa: F401
 from ds3d_pipeline_tests.pointcloud.captures import write_capture
 
 SIZE_WH = (160, 120)
@@ -188,7 +189,7 @@ def test_the_numbers_are_the_files(one_view):
     assert (one_view / "output" / "preview.jpg").stat().st_size < 50_000
 
 
-def test_the_khronos_validator_finds_nothing(one_view, validate):
+def test_the_khronos_validator_finds_nothing(one_view, validate):  # noqa: F811
     assert run(one_view, "relief") == 0
     issues = validate(one_view / "output" / "model.glb")
     assert (issues["numErrors"], issues["numWarnings"]) == (0, 0), issues["messages"]

@@ -24,24 +24,15 @@ MAX_PRINCIPAL_SIGMA = 0.005
 MAX_PRINCIPAL_SHIFT = 0.02
 """Of the longer side: what lies further off centre is rather the mark of wrong poses than of the optics."""
 
-FIXED = ([0, 1, 2, 2, 2], [1, 0, 0, 1, 2])
-FIXED_VALUES = (0, 0, 0, 0, 1)
-"""The entries of a camera matrix that are not free, and what they are."""
-
 
 def given_K(options: PosesOptions, frames: Sequence[Keyframe]) -> Float64 | None:
     """(3, 3) the user's intrinsics in pixels of the keyframes; None where none are given.
 
-    Raises StageError where they are no camera matrix, or the frames have several sizes.
+    Raises StageError where the frames have several sizes.
     """
     if options.K is None:
         return None
     K = np.asarray(options.K, np.float64)
-    if K.shape != (3, 3) or np.any(np.diag(K) <= 0) or np.any(K[FIXED] != FIXED_VALUES):
-        raise StageError(
-            f"poses.K is {options.K}, which is no camera matrix.",
-            "Give [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels of the source files.",
-        )
     sizes = {(frame.source_size_wh, frame.size_wh) for frame in frames}
     (source_wh, size_wh), *others = sizes
     if others or source_wh is None:

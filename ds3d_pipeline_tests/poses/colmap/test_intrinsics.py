@@ -37,8 +37,6 @@ def test_given_intrinsics_shrink_with_the_picture():
     [
         (K, [(2000, 1500), (1500, 2000)]),
         (K, [None]),
-        (((0.0, 0, 1), (0, 5, 1), (0, 0, 1)), [(2000, 1500)]),
-        (((5.0, 0, 1), (0, 5, 1), (0, 1, 1)), [(2000, 1500)]),
     ],
 )
 def test_unusable_intrinsics_are_refused(matrix, sizes):
