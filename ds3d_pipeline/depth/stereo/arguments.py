@@ -1,4 +1,4 @@
-"""What the stereo kernels take and give as one: named tuples, which numba passes without any cost."""
+"""What the stereo kernels take and give as one, with a name for each part."""
 
 from __future__ import annotations
 
@@ -34,22 +34,12 @@ class Images(NamedTuple):
     """(V, H_s, W_s, 3) the sources' planes (w, wx, wy); empty where they are not known."""
 
 
-class Search(NamedTuple):
-    """How far a sweep looks; all numbers are float32."""
-
-    w_per_px: np.float32
-    """The inverse depth that a pixel of disparity is worth, 1 / scene units."""
-    amplitude_px: np.float32
-    """Of the random changes of depth, in pixels of disparity."""
-    amplitude_tilt: np.float32
-    """Of the random changes of tilt: tangent of the angle to the image plane."""
-    least_w: np.float32
-    greatest_w: np.float32
-    """The range of inverse depths, 1 / scene units."""
-    focal_px: np.float32
-    """Mean of both axes."""
-    everywhere: np.float32
-    """1 to search all views and the whole range of depths, 0 for the pixel's chosen views alone."""
+W_PER_PX, AMPLITUDE_PX, AMPLITUDE_TILT, LEAST_W, GREATEST_W, FOCAL_PX, EVERYWHERE = range(7)
+"""Places in `search` (7,) float32, how far a sweep looks: the inverse depth that a pixel of disparity is
+worth; the amplitude of random changes of depth, in pixels of disparity, and of tilt, as the tangent of the
+angle to the image plane; the range of inverse depths; the mean focal length in pixels; 1 to search all views
+and the whole range, 0 for the pixel's chosen views alone. An array: as a named tuple its numbers stayed in
+registers, which slowed a sweep by a twentieth."""
 
 
 class Plane(NamedTuple):

@@ -13,7 +13,15 @@ import numpy as np
 
 from ds3d_pipeline.depth.interpolation import fill_triangles, normals_of_planes
 from ds3d_pipeline.depth.stereo import propagation
-from ds3d_pipeline.depth.stereo.arguments import Search
+from ds3d_pipeline.depth.stereo.arguments import (
+    AMPLITUDE_PX,
+    AMPLITUDE_TILT,
+    EVERYWHERE,
+    FOCAL_PX,
+    GREATEST_W,
+    LEAST_W,
+    W_PER_PX,
+)
 from ds3d_pipeline.depth.stereo.levels import Level, make_level
 from ds3d_pipeline.depth.stereo.pyramid import GreyLevel
 from ds3d_pipeline.geometry.cameras import project
@@ -182,14 +190,12 @@ def _polish(level: Level, planes: Float32, steps_px: Sequence[float]) -> Float32
     return cost
 
 
-def _search(level: Level, turn: Turn, fade: float) -> Search:
-    """How far a sweep of this turn looks; `fade` shrinks its random changes."""
-    return Search(
-        w_per_px=np.float32(level.w_per_px),
-        amplitude_px=np.float32(turn.amplitude_px * fade),
-        amplitude_tilt=np.float32(turn.amplitude_tilt * fade),
-        least_w=np.float32(level.w_range[0]),
-        greatest_w=np.float32(level.w_range[1]),
-        focal_px=np.float32((level.K[0, 0] + level.K[1, 1]) / 2),
-        everywhere=np.float32(turn.everywhere),
-    )
+def _search(level: Level, turn: Turn, fade: float) -> Float32:
+    """(7,) how far a sweep of this turn looks; `fade` shrinks its random changes."""
+    search = np.empty(7, np.float32)
+    search[W_PER_PX] = level.w_per_px
+    search[AMPLITUDE_PX], search[AMPLITUDE_TILT] = turn.amplitude_px * fade, turn.amplitude_tilt * fade
+    search[LEAST_W], search[GREATEST_W] = level.w_range
+    search[FOCAL_PX] = (level.K[0, 0] + level.K[1, 1]) / 2
+    search[EVERYWHERE] = turn.everywhere
+    return search

@@ -11,7 +11,17 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from ds3d_pipeline.depth.stereo.arguments import Images, Plane, Search
+from ds3d_pipeline.depth.stereo.arguments import (
+    AMPLITUDE_PX,
+    AMPLITUDE_TILT,
+    EVERYWHERE,
+    FOCAL_PX,
+    GREATEST_W,
+    LEAST_W,
+    W_PER_PX,
+    Images,
+    Plane,
+)
 from ds3d_pipeline.depth.stereo.matching_cost import BAD, Scalar, round_trip_px, view_cost
 from ds3d_pipeline.programs.jit import ALL, inline, parallel
 from ds3d_pipeline.scene import Float32
@@ -161,17 +171,17 @@ def _proposal(planes: Float32, cost: Float32, x: int, y: int, trial: int) -> Pla
 
 @inline
 def _random_plane(
-    w: np.float32, wx: np.float32, wy: np.float32, search: Search, x: int, y: int, turn: int, kind: int
+    w: np.float32, wx: np.float32, wy: np.float32, search: Float32, x: int, y: int, turn: int, kind: int
 ) -> Plane:
     """Kind 0 changes the depth, 1 the tilt, 2 both, within the amplitudes; 3 tries any depth."""
     if kind == 3:
         share = np.float32(0.5) + np.float32(0.5) * _uniform(x, y, turn, 9)
-        any_w = search.least_w + (search.greatest_w - search.least_w) * share
+        any_w = search[LEAST_W] + (search[GREATEST_W] - search[LEAST_W]) * share
         return Plane(any_w, wx * any_w / w, wy * any_w / w)
     if kind == 0 or kind == 2:
-        w += search.amplitude_px * search.w_per_px * _uniform(x, y, turn, 3 * kind)
+        w += search[AMPLITUDE_PX] * search[W_PER_PX] * _uniform(x, y, turn, 3 * kind)
     if kind > 0:
-        tilt = search.amplitude_tilt * w / search.focal_px
+        tilt = search[AMPLITUDE_TILT] * w / search[FOCAL_PX]
         wx += tilt * _uniform(x, y, turn, 3 * kind + 1)
         wy += tilt * _uniform(x, y, turn, 3 * kind + 2)
     return Plane(w, wx, wy)
@@ -179,18 +189,18 @@ def _random_plane(
 
 @parallel(floats=ALL, counted=False)
 def sweep(
-    planes: Float32, cost: Float32, chosen: Int8, images: Images, search: Search, color: int, turn: int
+    planes: Float32, cost: Float32, chosen: Int8, images: Images, search: Float32, color: int, turn: int
 ) -> None:
     """One colour's turn: proposals of the neighbours, then random ones around the best.
 
     planes: (H, W, 3) float32, each pixel's (w, wx, wy), changed in place.
     cost: (H, W) float32 in [0, 2], that of the planes, changed in place.
     chosen: (H, W, K) int8, the pixel's source views, best first, -1 for none.
-    images: what the costs need. search: how far to look.
+    images: what the costs need. search: (7,) float32, how far to look, see `arguments`.
     color: 0 or 1, the pixels of the checkerboard that change. turn: seed of their random numbers.
     """
     height, width = cost.shape
-    everywhere = search.everywhere > 0
+    everywhere = search[EVERYWHERE] > 0
     proposals, randoms = (8, 4) if everywhere else (8, 3)
     for y in prange(height):
         for x in range((y + color) % 2, width, 2):
@@ -199,12 +209,12 @@ def sweep(
                 if trial < proposals:
                     t, tx, ty = _proposal(planes, cost, x, y, trial)
                     change = abs(t - w) + np.float32(4) * (abs(tx - wx) + abs(ty - wy))
-                    if change < SAME_PX * search.w_per_px:
+                    if change < SAME_PX * search[W_PER_PX]:
                         continue
                 else:
                     t, tx, ty = _random_plane(w, wx, wy, search, x, y, turn, trial - proposals)
-                steepest = MAX_TILT * t / search.focal_px
-                if t < search.least_w or t > search.greatest_w or abs(tx) > steepest or abs(ty) > steepest:
+                steepest = MAX_TILT * t / search[FOCAL_PX]
+                if t < search[LEAST_W] or t > search[GREATEST_W] or abs(tx) > steepest or abs(ty) > steepest:
                     continue
                 if everywhere:
                     c = _best_views_cost(images, x, y, t, tx, ty)
