@@ -165,7 +165,7 @@ def trained_for(folder: Path, seconds: float, args) -> dict[str, object]:
     photos = [read_photo(folder, view, args.side) for view in views]
     names = args.heldout or [photo.name for photo in photos[::8]]
     training = [photo for photo in photos if photo.name not in names]
-    limits = {"iterations": 10**9, "max_seconds": seconds}
+    limits = {"iterations": 10**7, "max_seconds": seconds}
     options = settled(replace(MODES[args.mode].splat, **limits), len(training))
     start = starting_splat(points, options, reconstruction)
     rows = training_start(rows_from_gaussians(start, options.sh_degree), Recipe().start_opacity)

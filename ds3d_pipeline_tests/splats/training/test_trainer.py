@@ -111,7 +111,7 @@ def test_two_thousand_steps_never_end_in_nan(truth, seed):
 
 def test_the_time_limit_ends_training_and_the_schedule_with_it(truth, photos):
     reports = []
-    options = replace(OPTIONS, iterations=10**9, max_seconds=1.0)
+    options = replace(OPTIONS, iterations=10**7, max_seconds=1.0)
     trained = train(rough(truth), photos, options, report=lambda done, *_, **fields: reports.append(done))
     assert trained.seconds > 0.9
     assert reports == sorted(reports)
@@ -173,7 +173,7 @@ def test_cleaning_drops_what_fled_the_scene_and_what_is_larger_than_it(truth, ph
 def test_the_budget_follows_the_time_limit():
     assert gaussian_budget(SplatOptions(max_gaussians=10, max_seconds=100)) == 10
     short, long, longer = (
-        gaussian_budget(SplatOptions(max_gaussians=10**9, max_seconds=s)) for s in (10, 180, 900)
+        gaussian_budget(SplatOptions(max_gaussians=50_000_000, max_seconds=s)) for s in (10, 180, 900)
     )
     assert short < 10**5
     assert long == pytest.approx(18 * short, rel=0.01)
