@@ -51,7 +51,7 @@ def place(home, keyframes: Path, **config) -> Bundle:
     """The poses of staged keyframes, by the asset as it is, the container first."""
     files = {path.relative_to(keyframes).as_posix(): path for path in keyframes.rglob("*") if path.is_file()}
 
-    @stage_asset("poses", kinds={"colmap"})
+    @stage_asset("poses")
     @configured("poses")
     def poses(
         context: dg.AssetExecutionContext, config: StageConfig, mode: ModeResource

@@ -58,7 +58,7 @@ def train(home, scene: Path, prefer: str) -> StageReport:
     """By the asset as it is, this rung first."""
     files = {path.relative_to(scene).as_posix(): path for path in scene.rglob("*") if path.is_file()}
 
-    @stage_asset("splat", kinds={"numba"})
+    @stage_asset("splat")
     @configured("splat")
     def splat(
         context: dg.AssetExecutionContext, config: StageConfig, mode: ModeResource
