@@ -138,7 +138,7 @@ def _trained(
 def ours(scene: Scene, iterations: int, seconds: float, device: str) -> Made:
     """Our trainer with the engine of the backend `gsplat`, cleaned as it is published."""
     options = replace(scene.options, iterations=iterations, max_seconds=min(seconds, OURS_MAX_S))
-    recipe = recipe_for(len(scene.training))
+    recipe = recipe_for(options.recipe, len(scene.training))
     rows = training_start(rows_from_gaussians(scene.start, options.sh_degree), recipe.start_opacity)
     trained = train(rows, scene.training, options, recipe=recipe, engine=GsplatEngine(device))
     cleaned, _ = clean(trained.rows, scene.training, scene.start.means)
