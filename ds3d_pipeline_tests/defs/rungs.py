@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ds3d_pipeline.depth.options import DepthOptions
 from ds3d_pipeline.errors import InputError, StageError
 from ds3d_pipeline.formats.colmap import write_array
 from ds3d_pipeline.programs.contract import Work, program_main
+from ds3d_pipeline.stages.table import STAGE_CARDS
 
 
 def works(work: Work[DepthOptions]) -> dict[str, Any]:
@@ -79,5 +81,12 @@ BACKENDS = {
     )
 }
 
+
+def options_type() -> type:
+    """Of the stage in whose work folder OUTPUT is."""
+    stage = Path(sys.argv[2]).parent.name if len(sys.argv) > 2 else ""
+    return STAGE_CARDS[stage].options if stage in STAGE_CARDS else DepthOptions
+
+
 if __name__ == "__main__":
-    sys.exit(program_main(DepthOptions, BACKENDS))
+    sys.exit(program_main(options_type(), BACKENDS))
