@@ -223,7 +223,7 @@ def test_fountain_is_placed_within_millimetres(shared_data, tmp_path, known, lim
     photos = [(path.name, cv2.imread(str(path))) for path in sorted((fountain / "images").iterdir())]
     small = [(name, cv2.resize(p, (1024, 683), interpolation=cv2.INTER_AREA)) for name, p in photos]
     stage_photos(tmp_path / "input", small, source_size_wh=(3072, 2048))
-    K = np.loadtxt(fountain / "K.txt").tolist() if known else None
+    K = tuple(map(tuple, np.loadtxt(fountain / "K.txt").tolist())) if known else None
     result = run(tmp_path / "input", tmp_path / "output", max_side_px=1024, K=K)
     assert result.registered == 11
     assert (result.intrinsics == "given") == known
