@@ -47,6 +47,7 @@ def publish_capture(story: Story, bundles: dict[str, Bundle], output: Path) -> d
     user's that are in the folder stay. Raises InputError where the folder is not ours.
     """
     check_output(output, story.capture)
+    output.mkdir(parents=True, exist_ok=True)
     folder = (output / story.capture).resolve()
     _tidy_after_kill(folder)
     return _publish(story, bundles, folder)
@@ -58,6 +59,7 @@ def publish_failure(story: Story, bundles: dict[str, Bundle], output: Path) -> t
     Finished files of an earlier run are worth more: they stay, and the failure is told in `failed/` there.
     """
     check_output(output, story.capture)
+    output.mkdir(parents=True, exist_ok=True)
     folder = (output / story.capture).resolve()
     _tidy_after_kill(folder)
     if _has_result(folder):

@@ -107,8 +107,13 @@ def _is_ours(folder: Path, capture: str) -> bool:
 
 
 def _check_writable(output: Path) -> None:
+    """Makes the folder to see whether it can be made, and leaves none behind."""
+    made = [path for path in (output, *output.absolute().parents) if not os.path.lexists(path)]
     try:
         output.mkdir(parents=True, exist_ok=True)
+        writable = os.access(output, os.W_OK | os.X_OK) and not _is_read_only(output)
+        for path in made:
+            path.rmdir()
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(f"{output} is not a folder.", "Choose another --output.") from error
     except OSError as error:
@@ -116,7 +121,7 @@ def _check_writable(output: Path) -> None:
             f"{output} cannot be made: {error.strerror}.",
             "Check its permissions, or choose another --output.",
         ) from error
-    if not os.access(output, os.W_OK | os.X_OK) or _is_read_only(output):
+    if not writable:
         raise InputError(
             f"{output} cannot be written to.", "Check its permissions, or choose another --output."
         )

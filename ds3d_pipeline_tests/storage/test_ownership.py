@@ -158,6 +158,11 @@ def test_an_output_that_cannot_be_made_is_refused():
         check_output(Path("/proc/out"), "wall")
 
 
+def test_a_check_leaves_no_folder_behind(tmp_path):
+    check_output(tmp_path / "deep" / "out", "wall")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["wall", "wall/images", "wall/images/IMG.jpg"])
 def test_an_input_inside_the_result_is_refused(output, name):
     path = output / name
