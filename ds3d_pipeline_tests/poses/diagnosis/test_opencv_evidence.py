@@ -27,7 +27,7 @@ def test_a_turn_on_the_spot_is_refused_and_named(tmp_path):
 def test_a_scene_without_texture_is_named(tmp_path):
     photos = make_photos(tmp_path / "photos", scene=SceneOptions(name="plain"))
     try:
-        cause = map_photos(tmp_path, photos, map_with_opencv)["diagnosis"]["cause"]
+        cause = map_photos(tmp_path, photos, map_with_opencv).diagnosis.cause
     except StageError as error:
         cause = error.cause
     assert "too little texture" in cause
