@@ -115,24 +115,23 @@ def test_from_a_stage_on_everything_is_made_again(tmp_path, small_photos):
     assert {told[stage] for stage in ("pointcloud", "mesh", "splat")} == {"done"}
 
 
-def test_a_failed_run_keeps_the_files_of_an_earlier_one(tmp_path, small_photos):
+def test_a_failed_run_keeps_the_files_of_an_earlier_one(tmp_path, small_photos, monkeypatch):
     home, output = tmp_path / "home", tmp_path / "out"
     assert run_ds3d(home, *words(small_photos, output), "--name", "kept").returncode == 0
     mesh = (output / "kept" / "model.glb").read_bytes()
-    config = tmp_path / "own.json"
-    config.write_text('{"pointcloud": {"max_points": 20}}')
-    failed = run_ds3d(home, *words(small_photos, output), "--name", "kept", "--config", config)
+    monkeypatch.setenv("DS3D_MEMORY_MB", "1")
+    failed = run_ds3d(home, *words(small_photos, output), "--name", "kept", "--from", "mesh")
     assert failed.returncode == 1
     assert (output / "kept" / "model.glb").read_bytes() == mesh
     told = json.loads((output / "kept" / "failed" / "metrics.json").read_text())
     assert told["status"] == "failed"
-    assert told["reasons"][0].startswith("pointcloud failed")
+    assert told["reasons"][0].startswith("mesh failed")
 
 
-def test_a_capture_that_only_failed_is_listed_as_failed(tmp_path, small_photos):
-    home, config = tmp_path / "home", tmp_path / "own.json"
-    config.write_text('{"keyframes": {"max_photos": 0}}')
-    failed = run_ds3d(home, *words(small_photos, tmp_path / "out"), "--name", "never", "--config", config)
+def test_a_capture_that_only_failed_is_listed_as_failed(tmp_path, small_photos, monkeypatch):
+    home = tmp_path / "home"
+    monkeypatch.setenv("DS3D_MEMORY_MB", "1")
+    failed = run_ds3d(home, *words(small_photos, tmp_path / "out"), "--name", "never")
     assert failed.returncode == 1
     (line,) = run_ds3d(home, "list", "--json").stdout.splitlines()
     assert json.loads(line)["status"] == "failed"
