@@ -47,6 +47,7 @@ def run(folder, backend):
     return code, json.loads(told.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", CAPTURES)
 def test_stereo_says_why_with_numbers_and_interpolation_goes_on(tmp_path, make):
     (tmp_path / "input").mkdir()

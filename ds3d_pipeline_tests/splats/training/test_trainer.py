@@ -109,6 +109,7 @@ def test_two_thousand_steps_never_end_in_nan(truth, seed):
     assert np.isfinite(trained.rows).all()
 
 
+@pytest.mark.slow
 def test_the_time_limit_ends_training_and_the_schedule_with_it(truth, photos):
     reports = []
     options = replace(OPTIONS, iterations=10**7, max_seconds=1.0)
