@@ -6,6 +6,7 @@ not list, or that was changed since, is the user's.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -112,8 +113,9 @@ def _check_writable(output: Path) -> None:
     try:
         output.mkdir(parents=True, exist_ok=True)
         writable = os.access(output, os.W_OK | os.X_OK) and not _is_read_only(output)
-        for path in made:
-            path.rmdir()
+        with contextlib.suppress(OSError):  # Another run may have begun to write there.
+            for path in made:
+                path.rmdir()
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(f"{output} is not a folder.", "Choose another --output.") from error
     except OSError as error:
