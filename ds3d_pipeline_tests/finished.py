@@ -32,7 +32,7 @@ IN_FRONT = ((-0.5, -0.5, 2.5), (0.5, 0.5, 3.5))
 def make_bundles(
     folder: Path, *, names: tuple[str, ...] | None = None, lost: int = 0, attempts: dict | None = None
 ) -> dict[str, Bundle]:
-    """Every stage's bundle; `names` are the user's photos, of which the last `lost` were not placed."""
+    """Every stage's bundle; `names` are the user's photos, of which the last `lost` were not registered."""
     names = names or tuple(f"IMG_{number}.jpg" for number in range(VIEWS + lost))
     makers = {
         "capture": lambda path: _capture(path, names),

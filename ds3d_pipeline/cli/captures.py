@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.enums import Outcome
-from ds3d_pipeline.report.words import duration, plural, size
+from ds3d_pipeline.programs.words import duration, plural, size
 from ds3d_pipeline.storage.bundles import StageReport
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline.storage.inventory import CaptureStatus, CaptureSummary, list_captures, read_status

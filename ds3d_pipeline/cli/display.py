@@ -138,8 +138,8 @@ def tell_result(console: Console, metrics: dict[str, Any], folder: str) -> None:
     if poses:
         error = poses["mean_reprojection_error_px"]
         exactness = "" if error is None else f", {error:.2f} px"
-        console.print(f"frames placed: {poses['registered']} of {poses['total']}{exactness}")
-        if missing := poses.get("unplaced_text"):
+        console.print(f"aligned: {poses['registered']} of {poses['total']} keyframes{exactness}")
+        if missing := poses.get("unregistered_text"):
             console.print(f"  {missing}", markup=False, highlight=False)
     console.print(f"status: {metrics['status']}", highlight=False)
     for reason in metrics["reasons"]:

@@ -1,4 +1,4 @@
-"""Metres and the vertical from the photos' GPS positions, where they are good enough to tell."""
+"""Metres and the vertical from the photos' GPS positions, if they are accurate enough."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ MIN_PHOTOS = 5
 MIN_SPREAD = 2.0
 """Spread of the places in `GPS_ERROR_M`; below it the scale would be a guess."""
 MIN_SPREAD_FOR_DOWN = 5.0
-"""The same across the path, for the vertical: better than what the cameras' own attitude tells."""
+"""The same across the path, for the vertical: better than what the cameras' own attitude gives."""
 MIN_INLIERS = 0.7
 MAX_ERROR_OF_SPREAD = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
 class GpsFit:
-    """How a model lies on the Earth."""
+    """The pose of a model on the Earth."""
 
     metres_per_unit: float
     down: Float64 | None
-    """(3,) unit vector in the model's frame; None where the places lie too near a line to tell."""
+    """(3,) unit vector in the model's frame; None if the positions are too close to a line."""
     photos: int
     error_m: float
     """RMS distance between the cameras and their GPS places."""
@@ -60,7 +60,7 @@ def _has_place(frame: Keyframe) -> bool:
 
 
 def places_m(frames: Sequence[Keyframe]) -> tuple[Float64, Float64 | None]:
-    """East and north (N, 2) of the first frame in metres, and heights (N,) where every frame tells one."""
+    """East and north (N, 2) of the first frame in metres, and heights (N,) if every frame has one."""
     exifs = [frame.exif for frame in frames]
     altitudes = [exif.altitude_m for exif in exifs if exif.altitude_m is not None]
     has_heights = len(altitudes) == len(exifs)

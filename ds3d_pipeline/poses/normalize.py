@@ -1,6 +1,6 @@
 """The world frame: +y down, the first image looks along +z, centred.
 
-Its unit is the metre where GPS tells it, else the spread of the cameras.
+Its unit is the metre if GPS gives it, else the spread of the cameras.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ LEVEL = 0.1
 """Sine of the roll up to which a camera counts as held level."""
 ROUNDS = 5
 MIN_AHEAD = 0.1
-"""Horizontal part of a viewing direction below which it tells no direction ahead."""
+"""Horizontal part of a viewing direction below which it gives no forward direction."""
 
 
 def normalize(model: pycolmap.Reconstruction, frames: Sequence[Keyframe] = ()) -> SceneScale:
     """Moves a model into our world frame, in place; `frames` are the keyframes with their EXIF."""
-    registered = (image for image in model.images.values() if image.has_pose)
-    placed = sorted(registered, key=lambda image: image.name)
-    rotations = np.stack([image.cam_from_world().matrix()[:, :3] for image in placed])
-    centres = np.stack([image.projection_center() for image in placed])
+    posed = (image for image in model.images.values() if image.has_pose)
+    registered = sorted(posed, key=lambda image: image.name)
+    rotations = np.stack([image.cam_from_world().matrix()[:, :3] for image in registered])
+    centres = np.stack([image.projection_center() for image in registered])
     spread = float(np.linalg.norm(centres - centres.mean(axis=0), axis=1).mean())
-    gps = fit_gps({image.name: centre for image, centre in zip(placed, centres, strict=True)}, frames)
+    gps = fit_gps({image.name: centre for image, centre in zip(registered, centres, strict=True)}, frames)
     scale = gps.metres_per_unit if gps else 1 / spread if spread > 0 else 1.0
     down = gps.down if gps else None
     rotation = world_rotation(rotations, find_down(rotations) if down is None else down)
@@ -46,7 +46,7 @@ def normalize(model: pycolmap.Reconstruction, frames: Sequence[Keyframe] = ()) -
 
 
 def find_down(rotations: Float64) -> Float64 | None:
-    """(3,) unit down in the world of (N, 3, 3) cam_from_world rotations; None where none stands out.
+    """(3,) unit down in the world of (N, 3, 3) cam_from_world rotations; None if none is distinct.
 
     People hold a camera level: its right axis is horizontal wherever it looks, so down is the direction that
     all right axes are perpendicular to (Szeliski 2006, "Image alignment and stitching", up-vector). The mean

@@ -21,7 +21,7 @@ class Diagnosis:
 
 
 @report_record
-class UnplacedFrame:
+class UnregisteredFrame:
     """A keyframe that was not registered, with its nearest registered neighbours."""
 
     image: str
@@ -50,7 +50,7 @@ class MappingAttempt:
     loose: bool
     """Whether thresholds were loose."""
     more: int
-    """How many times the usual features were looked for."""
+    """How many times the usual number of features was extracted."""
     pairs: str
     """How the pairs to match were chosen."""
     registered: int
@@ -59,16 +59,16 @@ class MappingAttempt:
 
 @report_record
 class EvidenceSummary:
-    """What a diagnosis goes by; medians over frames and pairs, None where there was nothing to measure."""
+    """The numbers behind a diagnosis: medians over frames and pairs, None if there was nothing to measure."""
 
     features_per_frame: float | None
     matched_pairs: int
     inliers_per_pair: float | None
     inlier_ratio: float | None
-    homography_share: float | None
-    """Fraction of the inliers of a pair that one homography explains, too."""
+    homography_fraction: float | None
+    """Fraction of a pair's inliers that one homography also explains."""
     parallax_deg: float | None
-    """Parallax that a tenth of the measured pairs exceeds."""
+    """Parallax that a tenth of the measured pairs exceeds (90th percentile)."""
     triangulation_angle_deg: float | None
     points_per_frame: float | None
 
@@ -79,11 +79,11 @@ class MetricScale:
 
     unit: Literal["m"]
     origin: Annotated[str, Field(validation_alias=AliasChoices("from", "origin"), serialization_alias="from")]
-    """What told it: gps."""
+    """Where it is from: gps."""
     photos: int | None = None
-    """Photos with a place."""
+    """Photos with a GPS position."""
     error_m: float | None = None
-    """How far the cameras are from the places that GPS gave them, in metres."""
+    """Distance between the cameras and their GPS positions, in metres."""
 
 
 SceneScale = Literal["arbitrary"] | MetricScale
@@ -98,27 +98,27 @@ class PosesReport:
     total: int
     """Keyframes of the capture."""
     mean_reprojection_error_px: Annotated[float, Field(ge=0)] | None
-    """Mean distance of points from where the photos show them; None of a single camera without points."""
+    """Mean reprojection error; None for a single camera without points."""
     points: int
     """Sparse points."""
     seed: int = 0
     """Of all random choices."""
     unregistered: tuple[str, ...] = ()
     """Images of the keyframes that were not registered."""
-    unplaced: tuple[UnplacedFrame, ...] = ()
+    unregistered_frames: tuple[UnregisteredFrame, ...] = ()
     """The same with their neighbours."""
     largest_gap: Annotated[int, Field(ge=0)] = 0
     """Longest run of keyframes that were not registered."""
-    unplaced_text: str = ""
-    """The frames that were not registered in one sentence; empty where there are none."""
+    unregistered_text: str = ""
+    """One sentence that names the keyframes that were not registered; empty if there are none."""
     diagnosis: Diagnosis | None = None
-    """What the capture suffers from; None where it is good, or was not looked at."""
+    """What is wrong with the capture; None if nothing is, or if it was not diagnosed."""
     evidence: EvidenceSummary | None = None
     scale: SceneScale = "arbitrary"
     mean_track_length: float | None = None
     """Images that observe a point."""
     intrinsics: str | None = None
-    """What of the intrinsics was estimated, in words."""
+    """Which intrinsics were estimated, in words."""
     cameras: tuple[CameraModel, ...] | None = None
     attempts: tuple[MappingAttempt, ...] | None = None
     """COLMAP's tries; None of other backends."""

@@ -1,4 +1,4 @@
-"""The last rung of poses: where no cameras can be placed, one photo alone still has one."""
+"""The last rung of poses: a single camera, if none could be registered together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pycolmap
 
 from ds3d_pipeline.keyframes.focal import FULL_FRAME_DIAGONAL_MM
-from ds3d_pipeline.poses.diagnosis.placement import tell_placement
+from ds3d_pipeline.poses.diagnosis.registration import describe_unregistered
 from ds3d_pipeline.poses.options import PosesOptions
 from ds3d_pipeline.poses.report import PosesReport
 from ds3d_pipeline.programs.contract import Work
@@ -19,7 +19,7 @@ from ds3d_pipeline.programs.records import read_json
 from ds3d_pipeline.scene import Keyframe, Keyframes
 
 ASSUMED_FOCAL_35MM = 26.0
-"""The usual main camera of a phone."""
+"""The typical main camera of a phone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +39,14 @@ def single_view(work: Work[PosesOptions]) -> PosesReport:
     write_single(work.output / "sparse", frame, focal.px)
     images = clear_folder(work.output / "images")
     shutil.copyfile(work.input / "images" / frame.image, images / frame.image)
-    work.progress(1.0, frame.image)
+    work.progress(1.0, "using a single photo")
     return PosesReport(
         registered=1,
         total=len(keyframes.frames),
         mean_reprojection_error_px=None,
         points=0,
         unregistered=tuple(other.image for other in keyframes.frames if other is not frame),
-        **vars(tell_placement(keyframes, {frame.image})),
+        **vars(describe_unregistered(keyframes, {frame.image})),
         focal_px=round(focal.px, 2),
         focal_from=focal.source,
         seed=work.options.seed,
@@ -54,7 +54,7 @@ def single_view(work: Work[PosesOptions]) -> PosesReport:
 
 
 def focal_of(frame: Keyframe) -> Focal:
-    """The focal length that EXIF tells, else that of a usual phone."""
+    """The focal length from EXIF, else that of a typical phone."""
     if frame.focal_px is not None:
         return Focal(px=frame.focal_px, source="EXIF")
     px = ASSUMED_FOCAL_35MM / FULL_FRAME_DIAGONAL_MM * math.hypot(*frame.size_wh)

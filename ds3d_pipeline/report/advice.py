@@ -9,9 +9,9 @@ import numpy as np
 
 from ds3d_pipeline.keyframes.report import KeyframesReport
 from ds3d_pipeline.metrics.record import FrameFacts, Metrics, Status
+from ds3d_pipeline.programs.words import listing, plural
 from ds3d_pipeline.report.camera_path import PathFacts
 from ds3d_pipeline.report.numbers import COVERAGE, PSNR_DB, REPROJECTION_PX, seen_share
-from ds3d_pipeline.report.words import listing, plural
 from ds3d_pipeline.stages.modes import MODES
 
 MOST = 6
@@ -97,7 +97,7 @@ def _lost_frames(facts: Facts) -> Iterator[Advice]:
         else "Take more photos between these and their neighbours"
     )
     yield Advice(
-        finding=f"{plural(len(lost), 'frame')} of {len(facts.frames)} could not be placed: {listing(names)}.",
+        finding=f"{len(lost)} of {plural(len(facts.frames), 'keyframe')} could not be aligned: {listing(names)}.",
         step=f"{step}, so that two neighbouring pictures share at least two thirds of what they show.",
     )
 

@@ -32,7 +32,7 @@ class CameraPath:
     points: str
     """One SVG path of dots."""
     track: str
-    """One SVG path through the cameras in the order of the capture, broken where frames were not placed."""
+    """One SVG path through the cameras in the order of the capture, broken at unregistered frames."""
     cameras: tuple[Camera, ...]
     start_xy: tuple[float, float]
     end_xy: tuple[float, float]
@@ -78,24 +78,24 @@ def draw_path(
 ) -> CameraPath | None:
     """The drawing; `names` maps every keyframe's image, in order, to the user's own name of it.
 
-    None where no camera was placed.
+    None where no camera was registered.
     """
     views = {view.image: view for view in reconstruction.views if view.image in names}
-    placed = [image for image in names if image in views]
-    if not placed:
+    registered = [image for image in names if image in views]
+    if not registered:
         return None
-    centres = np.array([views[image].centre_in_world for image in placed])
-    forward = np.array([views[image].cam_from_world[2, :3] for image in placed])
+    centres = np.array([views[image].centre_in_world for image in registered])
+    forward = np.array([views[image].cam_from_world[2, :3] for image in registered])
     frame = _Frame(centres, reconstruction.points_in_world)
     xy = frame.at(centres)
-    hues = np.linspace(210, 350, len(placed)).round().astype(int)
+    hues = np.linspace(210, 350, len(registered)).round().astype(int)
     return CameraPath(
         size_wh=frame.size_wh,
         points=_dots(frame.inside(_thinned(reconstruction.points_in_world, most_points))),
-        track=_track(xy, placed, list(names)),
+        track=_track(xy, registered, list(names)),
         cameras=tuple(
             Camera(name=names[image], wedge=_wedge(xy[i], forward[i]), hue=int(hues[i]))
-            for i, image in enumerate(placed)
+            for i, image in enumerate(registered)
         ),
         start_xy=_place(xy[0]),
         end_xy=_place(xy[-1]),
@@ -146,8 +146,8 @@ def _dots(xy: Float64) -> str:
     return "".join(f"M{x:.0f} {y:.0f}h0" for x, y in xy)
 
 
-def _track(xy: Float64, placed: Sequence[str], order: Sequence[str]) -> str:
-    numbers = [order.index(image) for image in placed]
+def _track(xy: Float64, registered: Sequence[str], order: Sequence[str]) -> str:
+    numbers = [order.index(image) for image in registered]
     steps = []
     for i, (x, y) in enumerate(xy):
         joined = i > 0 and numbers[i] == numbers[i - 1] + 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ds3d_pipeline.keyframes.sharpness_plot import ticks
-from ds3d_pipeline.report.words import duration
+from ds3d_pipeline.programs.words import duration
 from ds3d_pipeline.splats.report import CurvePoint
 
 SIZE_WH = (960, 300)

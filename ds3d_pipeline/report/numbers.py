@@ -9,7 +9,7 @@ from ds3d_pipeline.mesh.report import MeshReport
 from ds3d_pipeline.metrics.record import Metrics
 from ds3d_pipeline.pointcloud.report import PointcloudReport
 from ds3d_pipeline.poses.report import PosesReport
-from ds3d_pipeline.report.words import count
+from ds3d_pipeline.programs.words import count
 from ds3d_pipeline.splats.report import SplatReport
 from ds3d_pipeline.stages.depth_maps import MIN_COVERAGE
 from ds3d_pipeline.stages.poses import MAX_REPROJECTION_ERROR_PX, MIN_REGISTERED

@@ -13,12 +13,12 @@ from ds3d_pipeline.metrics.record import FileFacts, InputFacts, Metrics, StageFa
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.poses.report import SceneScale
 from ds3d_pipeline.programs.enums import Outcome
+from ds3d_pipeline.programs.words import clipped, count, duration, plural, size
 from ds3d_pipeline.report.advice import Advice, Facts, advise, frame_name
 from ds3d_pipeline.report.camera_path import CameraPath, draw_path, measure_path
 from ds3d_pipeline.report.curve import draw_curve
 from ds3d_pipeline.report.numbers import Number, list_numbers
 from ds3d_pipeline.report.pictures import PLACES, Picture, collect_pictures
-from ds3d_pipeline.report.words import clipped, count, duration, plural, size
 from ds3d_pipeline.storage.bundles import Bundle
 
 _FILE_NOTES = {
@@ -239,7 +239,7 @@ def _caption(picture: Picture, metrics: Metrics) -> str:
 
 def _path_caption(path: CameraPath, metrics: Metrics) -> str:
     missing = len(metrics.keyframes) - len(path.cameras)
-    lost = f" {plural(missing, 'frame')} could not be placed; the line is broken there." if missing else ""
+    lost = f" {plural(missing, 'keyframe')} could not be aligned (gaps in the line)." if missing else ""
     shown = f"{plural(len(path.cameras), 'camera')} from above, blue first, red last"
     return f"{shown}; each wedge opens to where it looks.{lost}"
 

@@ -150,7 +150,7 @@ def prepare(work: Work[SplatOptions]) -> Task:
 def require_views(count: int) -> None:
     """Raises StageError where so few photos leave the Gaussians free to fit them from nowhere else."""
     if count < _FEWEST_FOR_TRAINING:
-        cause = f"Training needs {_FEWEST_FOR_TRAINING} placed photos and has {count}."
+        cause = f"Training needs {_FEWEST_FOR_TRAINING} aligned photos and has {count}."
         raise StageError(cause, "Film again around the object, or use the light splat.")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from ds3d_pipeline.poses.options import PosesOptions
 from ds3d_pipeline.poses.report import PosesReport
 from ds3d_pipeline.programs.rungs import Box, Load, Program, Rung
+from ds3d_pipeline.programs.words import plural
 from ds3d_pipeline.stages.stage import (
     VALID_FILES,
     Gate,
@@ -28,11 +29,11 @@ NO_MODEL = (
     "failed to create sparse model",
     "Failed to create any sparse model",
 )
-"""What COLMAP says where it can register nothing: our diagnosis knows why."""
+"""What COLMAP prints when it cannot register anything; our own diagnosis then finds out why."""
 
 
 def _one_sided(_options: PosesOptions) -> str:
-    return "No cameras could be placed, so the result is made of one photo and shows what that one sees."
+    return "No camera positions were found, so the result is built from a single photo."
 
 
 def _memory_mb(load: Load, options: PosesOptions) -> float:
@@ -54,7 +55,7 @@ def _check_files(folder: Path) -> Iterator[str]:
 
     model = read_reconstruction(folder / "sparse")
     if not model.views:
-        yield "The model places no view."
+        yield "The model contains no camera."
     if not np.isfinite(model.points_in_world).all():
         yield "Sparse points are not finite."
     for view in model.views:
@@ -66,29 +67,30 @@ def _check_files(folder: Path) -> Iterator[str]:
 
 def _registered(report: StageReport) -> Verdict:
     poses = report.read(PosesReport)
-    placed, total = poses.registered, poses.total
-    passed = placed >= MIN_REGISTERED * total
-    text = f"{placed} of {total} frames are placed."
+    registered, total = poses.registered, poses.total
+    passed = registered >= MIN_REGISTERED * total
+    text = f"{registered} of {plural(total, 'keyframe')} are aligned."
     if not passed:
-        text = f"Only {placed} of {total} frames could be placed. {poses.unplaced_text}"
-    return Verdict(passed=passed, text=text.strip(), numbers={"registered": placed, "total": total})
+        count = f"Only {registered}" if registered else "None"
+        text = f"{count} of {plural(total, 'keyframe')} could be aligned. {poses.unregistered_text}"
+    return Verdict(passed=passed, text=text.strip(), numbers={"registered": registered, "total": total})
 
 
 def _reprojection(report: StageReport) -> Verdict:
     error_px = report.read(PosesReport).mean_reprojection_error_px
     if error_px is None:
-        return Verdict(passed=False, text="One camera alone has no points to project.")
-    text = f"Points miss the photos by {error_px:.2f} px on average"
+        return Verdict(passed=False, text="A single photo has no reprojection error.")
+    text = f"The mean reprojection error is {error_px:.2f} px"
     passed = error_px <= MAX_REPROJECTION_ERROR_PX
-    rest = "." if passed else f", more than {MAX_REPROJECTION_ERROR_PX} px."
+    rest = "." if passed else f", above the limit of {MAX_REPROJECTION_ERROR_PX} px."
     return Verdict(passed=passed, text=text + rest, numbers={"error_px": error_px})
 
 
 def _gap(report: StageReport) -> Verdict:
     poses = report.read(PosesReport)
     gap = poses.largest_gap
-    text = "No frame is missing." if not gap else f"Frames missing in a row: {gap}."
-    text = f"{text} {poses.unplaced_text}".strip()
+    missing = f"Longest gap: {plural(gap, 'keyframe')}." if gap else "No keyframe is missing."
+    text = f"{missing} {poses.unregistered_text}".strip()
     return Verdict(passed=gap <= MAX_GAP, text=text, numbers={"gap": gap})
 
 
@@ -138,17 +140,17 @@ CARD = Stage(
     gates=(
         Gate(
             name="registered_fraction",
-            about=f"At least {MIN_REGISTERED:.0%} of the keyframes are placed.",
+            about=f"At least {MIN_REGISTERED:.0%} of the keyframes must be aligned.",
             judge=_registered,
         ),
         Gate(
             name="mean_reprojection_error",
-            about=f"Points miss the photos by at most {MAX_REPROJECTION_ERROR_PX} px on average.",
+            about=f"The mean reprojection error must be at most {MAX_REPROJECTION_ERROR_PX} px.",
             judge=_reprojection,
         ),
         Gate(
             name="largest_gap",
-            about=f"At most {MAX_GAP} keyframes in a row are missing between placed ones, or at an end.",
+            about=f"No more than {MAX_GAP} consecutive keyframes may be missing.",
             judge=_gap,
             covered_by="registered_fraction",
         ),

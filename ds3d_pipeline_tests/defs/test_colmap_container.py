@@ -70,7 +70,7 @@ def place(home, keyframes: Path, **config) -> Bundle:
     return fetch(UPath(home.storage) / "poses" / CAPTURE, home.root / "cache")
 
 
-def test_fountain_is_placed_within_millimetres(own_home, engine, shared_data, tmp_path):
+def test_fountain_is_registered_within_millimetres(own_home, engine, shared_data, tmp_path):
     fountain = shared_data / "fountain-P11"
     photos = [(path.name, cv2.imread(str(path))) for path in sorted((fountain / "images").iterdir())]
     small = [(name, cv2.resize(p, (1024, 683), interpolation=cv2.INTER_AREA)) for name, p in photos]
@@ -97,7 +97,7 @@ def test_what_colmap_cannot_place_becomes_our_diagnosis(own_home, engine, tmp_pa
     report = place(own_home, tmp_path / "keyframes").report
     first = report.attempts[0]
     assert (first.backend, first.outcome) == ("colmap-container", "failed")
-    assert "Only 0 of 4 frames could be placed" in first.reason
+    assert "Only 0 of 4 photos could be aligned" in first.reason
     assert "too little texture" in first.reason
     assert report.backend == "single"
     assert containers_of(engine, own_home.root) == []

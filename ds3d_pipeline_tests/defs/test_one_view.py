@@ -22,7 +22,7 @@ from ds3d_pipeline_tests.depth.onnx_models import flattened, weighted_colors
 pytestmark = pytest.mark.slow
 
 FLAT = "There is no depth: the geometry is a flat card with the photo on it."
-ONE_SIDED = "No cameras could be placed, so the result is made of one photo and shows what that one sees."
+ONE_SIDED = "No camera positions were found, so the result is built from a single photo."
 
 
 def one(photos, folder):

@@ -18,7 +18,8 @@ KEYS = {
     "": "schema_version capture mode status reasons seed versions input stages keyframes poses depth "
     "pointcloud mesh splat scale files total_seconds",
     "PosesReport": "registered total mean_reprojection_error_px points mean_track_length unregistered "
-    "unplaced largest_gap unplaced_text intrinsics cameras attempts matches diagnosis evidence scale pairs "
+    "unregistered_frames largest_gap unregistered_text intrinsics cameras attempts matches diagnosis "
+    "evidence scale pairs "
     "retries seed phase_seconds colmap focal_px focal_from",
     "DepthReport": "maps coverage doubtful seconds_per_map seed matched agreeing_views source_views "
     "estimated not_filled model provider aligned aligned_inliers colmap flat",

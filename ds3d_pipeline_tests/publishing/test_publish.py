@@ -12,7 +12,7 @@ PLACED = {
     "total": 12,
     "points": 900,
     "mean_reprojection_error_px": 0.5,
-    "unplaced_text": "",
+    "unregistered_text": "",
     "diagnosis": None,
 }
 
@@ -30,15 +30,15 @@ def reasons(**result):
     return find_reasons(STORY, {"poses": report})
 
 
-def test_a_placed_capture_has_none():
+def test_a_registered_capture_has_none():
     assert reasons() == []
 
 
 @pytest.mark.parametrize(("registered", "count"), [(11, 0), (10, 0), (9, 1)])
 def test_many_lost_frames_are_a_reason_that_names_them(registered, count):
-    text = "Not placed: b.jpg, between a.jpg and c.jpg."
-    found = reasons(registered=registered, unplaced_text=text)
-    assert found == [f"Only {registered} of 12 frames could be placed. {text}"] * count
+    text = "Not aligned: b.jpg (between a.jpg and c.jpg)."
+    found = reasons(registered=registered, unregistered_text=text)
+    assert found == [f"Only {registered} of 12 keyframes could be aligned. {text}"] * count
 
 
 def test_a_diagnosis_is_one_reason_with_its_remedy():

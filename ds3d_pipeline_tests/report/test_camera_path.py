@@ -95,7 +95,7 @@ def test_the_map_has_x_to_the_right_and_z_up_and_wedges_open_forwards():
     assert walked == pytest.approx(np.full(12, walked.mean()), rel=0.02)
 
 
-def test_the_line_breaks_where_a_frame_was_not_placed():
+def test_the_line_breaks_where_a_frame_was_not_registered():
     model = ring(90, views=5)
     names = {"0.jpg": "a", "1.jpg": "b", "lost.jpg": "c", "2.jpg": "d", "3.jpg": "e", "4.jpg": "f"}
     path = draw_path(model, names)

@@ -22,7 +22,10 @@ FELL_BACK = {
         Attempt(backend="interpolation", outcome="ok", seconds=1.0),
     )
 }
-FAILED = ("poses", (Attempt(backend="pycolmap", outcome="failed", reason="Only 2 of 5 placed.", seconds=4),))
+FAILED = (
+    "poses",
+    (Attempt(backend="pycolmap", outcome="failed", reason="Only 2 of 5 registered.", seconds=4),),
+)
 
 
 class Tags(HTMLParser):
@@ -90,8 +93,8 @@ def test_a_degraded_capture_tells_why_and_what_was_used_instead(degraded):
     assert "with reservations" in words
     assert "Stereo found <nothing>." in words
     assert "patchmatch failed → interpolation" in words
-    assert "1 frame of 6 could not be placed" in words
-    assert "the line is broken there" in words
+    assert "1 of 6 keyframes could not be aligned" in words
+    assert "(gaps in the line)" in words
     assert text.count('class="wedge"') == 5
 
 
@@ -105,7 +108,7 @@ def test_a_failed_capture_has_a_page_with_its_reason_and_the_stages_never_reache
     text, words = read(failed)
     assert "could not be finished" in words
     assert "It stopped at the stage poses" in words
-    assert "poses failed: Only 2 of 5 placed." in words
+    assert "poses failed: Only 2 of 5 registered." in words
     assert words.count("not reached") == 4
     assert 'class="wedge"' not in text
     assert json.loads((failed / "metrics.json").read_text())["status"] == "failed"

@@ -220,5 +220,5 @@ def test_a_folder_without_points_is_refused(capture, tmp_path):
 def test_two_photos_are_left_to_the_light_splat(capture, tmp_path, photos):
     write_model(capture, photos[:2])
     assert run(capture, tmp_path / "out", "cpu") == STAGE_ERROR_EXIT
-    assert "needs 3 placed photos and has 2" in (tmp_path / "out" / "error.json").read_text()
+    assert "needs 3 aligned photos and has 2" in (tmp_path / "out" / "error.json").read_text()
     assert run(capture, tmp_path / "light", "light") == 0

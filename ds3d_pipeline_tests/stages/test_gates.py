@@ -21,7 +21,7 @@ GOOD = {
         "points": 900,
         "mean_reprojection_error_px": 0.6,
         "largest_gap": 1,
-        "unplaced_text": "Not placed: b.jpg, between a.jpg and c.jpg.",
+        "unregistered_text": "Not aligned: b.jpg (between a.jpg and c.jpg).",
     },
     "depth_maps": {"coverage": 0.7},
     "pointcloud": {"points": 9},
@@ -57,9 +57,9 @@ def test_good_numbers_pass_every_gate(stage):
 @pytest.mark.parametrize(
     ("stage", "changes", "name", "word"),
     [
-        ("poses", {"registered": 20}, "registered_fraction", "Only 20 of 30 frames could be placed."),
+        ("poses", {"registered": 20}, "registered_fraction", "Only 20 of 30 keyframes could be aligned."),
         ("poses", {"mean_reprojection_error_px": 2.1}, "mean_reprojection_error", "2.10 px"),
-        ("poses", {"largest_gap": 8}, "largest_gap", "missing in a row: 8"),
+        ("poses", {"largest_gap": 8}, "largest_gap", "Longest gap: 8 keyframes."),
         ("depth_maps", {"coverage": 0.2}, "depth_coverage", "20% of all pixels"),
         ("mesh", {"faces": 12}, "mesh_sanity", "only 12 triangles"),
         ("mesh", {"largest_piece": 0.3}, "mesh_sanity", "30% of the surface"),
@@ -85,11 +85,11 @@ def test_a_splat_that_held_nothing_out_has_nothing_to_miss():
     assert missed(report_of("splat", heldout=None, initial_heldout=None)) == set()
 
 
-def test_lost_frames_are_told_once_and_not_as_a_gap_too():
+def test_lost_frames_are_named_once_and_not_as_a_gap_too():
     report = report_of("poses", registered=20, largest_gap=10)
     assert missed(report) == {"registered_fraction", "largest_gap"}
     (reason,) = missed_gates(report)
-    assert reason == "Only 20 of 30 frames could be placed. Not placed: b.jpg, between a.jpg and c.jpg."
+    assert reason == "Only 20 of 30 keyframes could be aligned. Not aligned: b.jpg (between a.jpg and c.jpg)."
 
 
 def test_a_shortfall_says_it_alone():

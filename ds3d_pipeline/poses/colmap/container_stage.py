@@ -25,8 +25,8 @@ from ds3d_pipeline.programs.folders import clear_folder
 from ds3d_pipeline.programs.records import read_json
 from ds3d_pipeline.scene import Keyframe, Keyframes
 
-LOOK_SIDE_PX, LOOK_FEATURES = 640, 1000
-"""Enough to tell which frames look alike; COLMAP finds the features that it matches by itself."""
+SIMILARITY_SIDE_PX, SIMILARITY_FEATURES = 640, 1000
+"""Enough to find similar frames; COLMAP finds the features that it matches by itself."""
 HOW = "how.txt"
 
 
@@ -35,13 +35,13 @@ def write_script(work: Work[PosesOptions]) -> PosesScript:
     keyframes = read_json(work.input / "keyframes.json", Keyframes)
     frames = _in_order(keyframes)
     scratch = clear_folder(work.output / "scratch")
-    looks = extract_all(
+    features = extract_all(
         [work.input / "images" / frame.image for frame in frames],
-        max_side_px=LOOK_SIDE_PX,
-        max_features=LOOK_FEATURES,
+        max_side_px=SIMILARITY_SIDE_PX,
+        max_features=SIMILARITY_FEATURES,
         report=work.progress.part(0.0, 0.05),
     )
-    pairs, how = choose_pairs(keyframes.kind, frames, looks, work.options)
+    pairs, how = choose_pairs(keyframes.kind, frames, features, work.options)
     _write_lines(scratch / PAIRS, [f"{frames[a].image} {frames[b].image}" for a, b in pairs])
     for camera in cameras_of(frames):
         _write_lines(scratch / list_name(camera), [f.image for f in frames if f.camera == camera])
@@ -60,12 +60,12 @@ def _write_lines(path: Path, lines: list[str]) -> None:
 
 
 def read_models(work: Work[PosesOptions]) -> PosesReport:
-    """Writes `sparse/` and undistorted `images/`. Raises StageError where too few frames can be placed.
+    """Writes `sparse/` and undistorted `images/`. Raises StageError where too few frames can be registered.
 
-    Where COLMAP placed few, its matches are mapped once more here, with looser thresholds.
+    Where COLMAP registered few, its matches are mapped once more here, with looser thresholds.
     """
     keyframes = read_json(work.input / "keyframes.json", Keyframes)
-    scratch, watch, total = work.output / "scratch", Stopwatch(), len(keyframes.frames)
+    scratch, stopwatch, total = work.output / "scratch", Stopwatch(), len(keyframes.frames)
     how = (scratch / HOW).read_text(encoding="utf-8")
     model = _best_model(work, scratch)
     attempts = [_tell_attempt(model, how, loose=False)]
@@ -73,9 +73,9 @@ def read_models(work: Work[PosesOptions]) -> PosesReport:
         again = map_once(work, scratch / DATABASE, total, loose=True)
         attempts.append(_tell_attempt(again, how, loose=True))
         model = max(model, again, key=size_of)
-    watch.lap("mapping")
+    stopwatch.lap("mapping")
     version = (scratch / VERSION).read_text(encoding="utf-8").strip()
-    return replace(conclude(work, keyframes, model, attempts, watch), colmap=version)
+    return replace(conclude(work, keyframes, model, attempts, stopwatch), colmap=version)
 
 
 def _best_model(work: Work[PosesOptions], scratch: Path) -> pycolmap.Reconstruction | None:
@@ -88,5 +88,5 @@ def _best_model(work: Work[PosesOptions], scratch: Path) -> pycolmap.Reconstruct
 
 
 def _tell_attempt(model: pycolmap.Reconstruction | None, how: str, *, loose: bool) -> MappingAttempt:
-    placed, points = size_of(model)
-    return MappingAttempt(loose=loose, more=1, pairs=how, registered=placed, points=points)
+    registered, points = size_of(model)
+    return MappingAttempt(loose=loose, more=1, pairs=how, registered=registered, points=points)

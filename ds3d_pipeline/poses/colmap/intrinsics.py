@@ -22,7 +22,7 @@ MAX_ITERATIONS, FUNCTION_TOLERANCE = 20, 1e-4
 MAX_PRINCIPAL_SIGMA = 0.005
 """The principal point is refined where one pixel of noise leaves it this certain, of the longer side."""
 MAX_PRINCIPAL_SHIFT = 0.02
-"""Of the longer side: what lies further off centre is rather the mark of wrong poses than of the optics."""
+"""Of the longer side: further off centre is a sign of wrong poses, not of the optics."""
 
 
 def given_K(options: PosesOptions, frames: Sequence[Keyframe]) -> Float64 | None:
@@ -44,7 +44,7 @@ def given_K(options: PosesOptions, frames: Sequence[Keyframe]) -> Float64 | None
 
 
 def refine(model: pycolmap.Reconstruction, *, fixed: bool) -> tuple[pycolmap.Reconstruction, str]:
-    """Ends a mapping with a robust bundle adjustment of everything; also tells what was estimated.
+    """Ends a mapping with a robust bundle adjustment of everything; also returns what was estimated.
 
     `fixed` leaves the intrinsics as they are.
 

@@ -51,14 +51,14 @@ def map_images(
 ) -> pycolmap.Reconstruction | None:
     """The best model by registered images, then points, after merging what overlaps; None for none.
 
-    `folder` is emptied; `report` is called with the number of images placed so far.
+    `folder` is emptied; `report` is called with the number of images registered so far.
     """
-    placed = 0
+    registered = 0
 
     def step() -> None:
-        nonlocal placed
-        placed += 1
-        report(placed)
+        nonlocal registered
+        registered += 1
+        report(registered)
 
     models = pycolmap.incremental_mapping(
         database, images, clear_folder(folder), options=options, next_image_callback=step

@@ -19,7 +19,7 @@ from ds3d_pipeline.poses.diagnosis.colmap_evidence import gather_evidence
 from ds3d_pipeline.poses.diagnosis.diagnosis import judge
 from ds3d_pipeline.poses.diagnosis.evidence import summarize
 from ds3d_pipeline.poses.diagnosis.match_matrix import write_match_matrix
-from ds3d_pipeline.poses.diagnosis.placement import tell_placement
+from ds3d_pipeline.poses.diagnosis.registration import describe_unregistered
 from ds3d_pipeline.poses.matching.features import extract_all, fill_database
 from ds3d_pipeline.poses.matching.pairs import choose_pairs
 from ds3d_pipeline.poses.normalize import normalize
@@ -31,20 +31,20 @@ from ds3d_pipeline.programs.records import read_json
 from ds3d_pipeline.scene import Keyframes
 
 TRIES = ((False, 1), (True, 1), (True, 2))
-"""Whether thresholds are loose, and how many times the usual features are looked for."""
+"""Whether thresholds are loose, and how many times the usual number of features is extracted."""
 ENOUGH = 0.85
 """Share of the frames that ends the tries."""
 log = logging.getLogger(__name__)
 
 
 def map_with_pycolmap(work: Work[PosesOptions]) -> PosesReport:
-    """Writes `sparse/` and undistorted `images/`. Raises StageError where too few frames can be placed."""
+    """Writes `sparse/` and undistorted `images/`. Raises StageError if too few frames are registered."""
     keyframes = read_json(work.input / "keyframes.json", Keyframes)
     pycolmap.set_random_seed(work.options.seed)
     scratch = clear_folder(work.output / "scratch")
-    watch = Stopwatch()
-    model, attempts = _map(work, keyframes, scratch, watch)
-    return conclude(work, keyframes, model, attempts, watch)
+    stopwatch = Stopwatch()
+    model, attempts = _map(work, keyframes, scratch, stopwatch)
+    return conclude(work, keyframes, model, attempts, stopwatch)
 
 
 def conclude(
@@ -52,11 +52,11 @@ def conclude(
     keyframes: Keyframes,
     model: pycolmap.Reconstruction | None,
     attempts: Sequence[MappingAttempt],
-    watch: Stopwatch,
+    stopwatch: Stopwatch,
 ) -> PosesReport:
     """Judges, refines, measures and writes the model that the matches in `scratch/database.db` gave.
 
-    Raises StageError where too few frames are placed.
+    Raises StageError where too few frames are registered.
     """
     scratch = work.output / "scratch"
     database = scratch / "database.db"
@@ -64,13 +64,13 @@ def conclude(
     diagnosis = judge(evidence, work.options.min_registered)
     write_match_matrix(work.output / "matches.jpg", evidence)
     assert model is not None, "judge raises where there is no model"
-    watch.lap("diagnosis")
+    stopwatch.lap("diagnosis")
     model, estimated = refine(model, fixed=work.options.K is not None)
-    watch.lap("mapping")
+    stopwatch.lap("mapping")
     report = _measure(model, keyframes, database)
     work.progress(0.9, "undistorting")
     scale = _write(model, work, scratch, keyframes)
-    watch.lap("undistortion")
+    stopwatch.lap("undistortion")
     work.progress(1.0, "done")
     return replace(
         report,
@@ -82,7 +82,7 @@ def conclude(
         pairs=attempts[-1].pairs,
         retries=len(attempts) - 1,
         seed=work.options.seed,
-        phase_seconds=watch.seconds,
+        phase_seconds=stopwatch.seconds,
     )
 
 
@@ -101,9 +101,9 @@ class Stopwatch:
 
 
 def _map(
-    work: Work[PosesOptions], keyframes: Keyframes, scratch: Path, watch: Stopwatch
+    work: Work[PosesOptions], keyframes: Keyframes, scratch: Path, stopwatch: Stopwatch
 ) -> tuple[pycolmap.Reconstruction | None, list[MappingAttempt]]:
-    """The best model of up to three tries, which end where enough frames are placed; tells each try.
+    """The best model of up to three tries, which end once enough frames are registered; records each try.
 
     The second try maps the same matches with looser thresholds, the third those of twice the features. The
     first try's matches stay in `database.db`.
@@ -113,22 +113,24 @@ def _map(
     for loose, more in TRIES:
         if not attempts or more > 1:
             database = scratch / ("database.db" if more == 1 else "more.db")
-            how = _match(work, keyframes, database, watch, more=more)
+            how = _match(work, keyframes, database, stopwatch, more=more)
         model = map_once(work, database, total, loose=loose)
-        watch.lap("mapping")
-        placed, points = size_of(model)
-        attempts.append(MappingAttempt(loose=loose, more=more, pairs=how, registered=placed, points=points))
+        stopwatch.lap("mapping")
+        registered, points = size_of(model)
+        attempts.append(
+            MappingAttempt(loose=loose, more=more, pairs=how, registered=registered, points=points)
+        )
         best = max(best, model, key=size_of)
-        if placed >= ENOUGH * total:
+        if registered >= ENOUGH * total:
             break
-        log.warning("%d of %d frames placed at try %d", placed, total, len(attempts))
+        log.warning("%d of %d frames registered at try %d", registered, total, len(attempts))
     return best, attempts
 
 
 def _match(
-    work: Work[PosesOptions], keyframes: Keyframes, database: Path, watch: Stopwatch, *, more: int
+    work: Work[PosesOptions], keyframes: Keyframes, database: Path, stopwatch: Stopwatch, *, more: int
 ) -> str:
-    """Fills a new database with features and matches; tells how the pairs were chosen."""
+    """Fills a new database with features and matches; returns how the pairs were chosen."""
     options = work.options
     frames = sorted(keyframes.frames, key=lambda frame: frame.image)
     features = extract_all(
@@ -138,21 +140,21 @@ def _match(
         report=work.progress.part(0.0, 0.3),
     )
     fill_database(database, frames, features, given_K(options, frames))
-    watch.lap("features")
+    stopwatch.lap("features")
     pairs, how = choose_pairs(keyframes.kind, frames, features, options, more=more)
     named = [(frames[a].image, frames[b].image) for a, b in pairs]
     match_pairs(database, named, seed=options.seed, report=work.progress.part(0.3, 0.5))
-    watch.lap("matching")
+    stopwatch.lap("matching")
     return how
 
 
 def map_once(
     work: Work[PosesOptions], database: Path, total: int, *, loose: bool
 ) -> pycolmap.Reconstruction | None:
-    """One try at the matches of a database; None where nothing can be placed."""
+    """One try at the matches of a database; None where nothing can be registered."""
 
-    def report(placed: int) -> None:
-        work.progress(0.5 + 0.4 * min(placed / total, 1.0), f"{placed} frames placed")
+    def report(registered: int) -> None:
+        work.progress(0.5 + 0.4 * min(registered / total, 1.0), f"{registered} of {total} cameras aligned")
 
     options = pipeline_options(
         seed=work.options.seed, loose=loose, fixed_intrinsics=work.options.K is not None
@@ -161,19 +163,19 @@ def map_once(
 
 
 def _measure(model: pycolmap.Reconstruction, keyframes: Keyframes, database: Path) -> PosesReport:
-    placed = {image.name for image in model.images.values() if image.has_pose}
+    registered = {image.name for image in model.images.values() if image.has_pose}
     cameras = tuple(
         CameraModel(model=camera.model.name, params=tuple(round(float(p), 4) for p in camera.params))
         for camera in model.cameras.values()
     )
     return PosesReport(
-        registered=len(placed),
+        registered=len(registered),
         total=len(keyframes.frames),
         mean_reprojection_error_px=float(model.compute_mean_reprojection_error()),
         points=int(model.num_points3D()),
         mean_track_length=float(model.compute_mean_track_length()),
-        unregistered=tuple(frame.image for frame in keyframes.frames if frame.image not in placed),
-        **vars(tell_placement(keyframes, placed)),
+        unregistered=tuple(frame.image for frame in keyframes.frames if frame.image not in registered),
+        **vars(describe_unregistered(keyframes, registered)),
         cameras=cameras,
         matches=_describe_matches(database),
     )
@@ -192,7 +194,7 @@ def _describe_matches(database: Path) -> str:
 def _write(
     model: pycolmap.Reconstruction, work: Work[PosesOptions], scratch: Path, keyframes: Keyframes
 ) -> SceneScale:
-    """Undistorted PINHOLE images and the model in our world frame, whole or not at all; tells the unit."""
+    """Undistorted PINHOLE images and the model in our world frame, whole or not at all; returns the unit."""
     flat = flatten(model, work.input / "images", scratch / "images")
     scale = normalize(flat, keyframes.frames)
     flat.write(clear_folder(work.output / "sparse"))

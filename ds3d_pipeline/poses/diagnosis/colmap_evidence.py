@@ -18,7 +18,7 @@ from ds3d_pipeline.poses.diagnosis.evidence import (
     contrast,
     measure_pairs,
 )
-from ds3d_pipeline.poses.diagnosis.placement import frame_name
+from ds3d_pipeline.poses.diagnosis.registration import frame_name, frame_noun
 from ds3d_pipeline.scene import Float64, Keyframe, Keyframes
 
 FEWEST_MATCHES = 8
@@ -39,6 +39,7 @@ def gather_evidence(
         frames=frame_evidence(frames, counts, images),
         pairs=measure_pairs(pairs, sizes_wh, [frame.focal_px for frame in frames]),
         model=model_evidence(model) if model is not None else None,
+        noun=frame_noun(frames),
     )
 
 
@@ -85,17 +86,17 @@ def _verified(database: pycolmap.Database, index_of: dict[int, int]) -> list[Mat
 
 
 def model_evidence(model: pycolmap.Reconstruction) -> ModelEvidence:
-    """Of the placed images and the points of a model."""
-    placed = [image for image in model.images.values() if image.has_pose]
+    """Of the registered images and the points of a model."""
+    registered = [image for image in model.images.values() if image.has_pose]
     points = list(model.points3D.values())[:: max(1, len(model.points3D) // MOST_POINTS)]
-    centres = {image.image_id: image.projection_center() for image in placed}
+    centres = {image.image_id: image.projection_center() for image in registered}
     angles = [
         widest_angle_deg(point.xyz, np.array([centres[e.image_id] for e in point.track.elements]))
         for point in points
     ]
     return ModelEvidence(
-        images=frozenset(image.name for image in placed),
-        points_per_frame=float(np.mean([image.num_points3D for image in placed])) if placed else 0.0,
+        images=frozenset(image.name for image in registered),
+        points_per_frame=float(np.mean([image.num_points3D for image in registered])) if registered else 0.0,
         triangulation_angle_deg=float(np.median(angles)) if angles else 0.0,
     )
 

@@ -1,4 +1,4 @@
-"""What feature matching and mapping tell of a capture, as plain records that any rung can fill."""
+"""What feature matching and mapping show about a capture, as plain records that any rung can fill."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from ds3d_pipeline.formats.images import shrunk
 from ds3d_pipeline.keyframes.sharpness import MEASURE_SIDE_PX, local_variance
+from ds3d_pipeline.poses.diagnosis.registration import FrameNoun
 from ds3d_pipeline.poses.report import EvidenceSummary
 from ds3d_pipeline.scene import Float64, UInt8
 
@@ -19,9 +20,10 @@ FEW_FEATURES = 300
 HOMOGRAPHY_ERROR_PX = 3.0
 FOCAL_GUESS = 1.2
 FOCAL_GRID = (0.6, 0.7, 0.85, 1.0, FOCAL_GUESS, 1.45, 1.75)
-"""Focal lengths over the longer side that are tried where none is known: phones lie between 0.6 and 1.4."""
+"""Focal lengths over the longer side that are tried where none is known: phones are between 0.6 and 1.4."""
 EXPLAINED = 0.1
-"""Share of the motion that a turn may leave: with the right focal length it leaves 0.02, a walk 0.4."""
+"""Fraction of the motion that a rotation may leave unexplained: 0.02 with the right focal length, 0.4 for a
+walk."""
 MOST_PAIRS = 200
 MOST_POINTS = 300
 """Pairs, and matches of a pair, that are measured; evenly chosen and enough for medians."""
@@ -65,10 +67,10 @@ class PairEvidence:
     second: int
     matches: int
     inliers: int
-    homography_share: float | None = None
-    """Of the inliers, those that one homography explains: near 1 for a plane and for a turn on the spot."""
+    homography_fraction: float | None = None
+    """Of the inliers, those that one homography explains: near 1 for a plane and for pure rotation."""
     parallax_deg: float | None = None
-    """Median angle between the matched rays that no turn of the camera explains."""
+    """Median angle between the matched rays that no rotation of the camera explains."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,21 +78,23 @@ class ModelEvidence:
     """The mapped model."""
 
     images: frozenset[str]
-    """Of the placed frames."""
+    """Of the registered frames."""
     points_per_frame: float
-    """Mean number of triangulated points that a placed frame sees."""
+    """Mean number of triangulated points that a registered frame sees."""
     triangulation_angle_deg: float
     """Median over the points of the largest angle between two of their rays."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """All of it; `model` is None where nothing could be placed."""
+    """All of it; `model` is None if nothing could be registered."""
 
     frames: tuple[FrameEvidence, ...]
     pairs: tuple[PairEvidence, ...]
     """Verified pairs only."""
     model: ModelEvidence | None
+    noun: FrameNoun = "photo"
+    """What the user calls the frames."""
 
 
 def contrast(gray: UInt8) -> float:
@@ -108,20 +112,20 @@ def measure_pairs(
 ) -> tuple[PairEvidence, ...]:
     """Numbers of pairs of frames with these sizes and, where known, focal lengths.
 
-    Where a focal length is missing, any of `FOCAL_GRID` will do with which turns of the camera explain the
-    matches, so that a wrong guess does not look like parallax.
+    If a focal length is missing, it is the one of `FOCAL_GRID` with which rotations explain the matches best,
+    so that a wrong guess does not look like parallax.
     """
     chosen = np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), MOST_PAIRS)).astype(int)).tolist()
     measured = [pairs[index] for index in chosen]
     parallax = dict(zip(chosen, _least_parallax(measured, sizes_wh, focals_px), strict=True))
-    share = {index: _homography_share(pairs[index]) for index in chosen}
+    fraction = {index: _homography_fraction(pairs[index]) for index in chosen}
     return tuple(
         PairEvidence(
             first=pair.first,
             second=pair.second,
             matches=pair.matches,
             inliers=pair.inliers,
-            homography_share=share.get(index),
+            homography_fraction=fraction.get(index),
             parallax_deg=parallax.get(index),
         )
         for index, pair in enumerate(pairs)
@@ -133,14 +137,14 @@ def _least_parallax(
 ) -> list[float]:
     """Of each pair in degrees, with the focal length that leaves the least of the motion unexplained.
 
-    Where all leave much, there is parallax, and the usual focal length tells how much.
+    If all leave much, there is parallax, and the usual focal length gives its amount.
     """
     found: dict[float, tuple[float, list[float]]] = {}
-    for share in (FOCAL_GUESS,) if all(focals_px) else FOCAL_GRID:
-        focals = [f or share * max(wh) for f, wh in zip(focals_px, sizes_wh, strict=True)]
+    for relative in (FOCAL_GUESS,) if all(focals_px) else FOCAL_GRID:
+        focals = [f or relative * max(wh) for f, wh in zip(focals_px, sizes_wh, strict=True)]
         angles = [_parallax(pair, sizes_wh, focals) for pair in pairs]
         unexplained = np.median([left / max(moved, 0.01) for left, moved in angles]) if angles else 0.0
-        found[share] = float(unexplained), [left for left, _ in angles]
+        found[relative] = float(unexplained), [left for left, _ in angles]
     best = min(found.values())
     return best[1] if best[0] < EXPLAINED else found[FOCAL_GUESS][1]
 
@@ -148,12 +152,12 @@ def _least_parallax(
 def _parallax(
     pair: MatchedPair, sizes_wh: Sequence[tuple[int, int]], focals_px: Sequence[float]
 ) -> tuple[float, float]:
-    """Median angles in degrees between matched rays, with the best turn undone and without."""
+    """Median angles in degrees between matched rays, with the best rotation removed and without."""
     chosen = np.linspace(0, len(pair.uv_first) - 1, min(len(pair.uv_first), MOST_POINTS)).astype(int)
     first = bearings(pair.uv_first[chosen], sizes_wh[pair.first], focals_px[pair.first])
     second = bearings(pair.uv_second[chosen], sizes_wh[pair.second], focals_px[pair.second])
-    turned = first @ best_turn(first, second).T
-    apart = np.linalg.norm(second - turned, axis=1), np.linalg.norm(second - first, axis=1)
+    rotated = first @ best_rotation(first, second).T
+    apart = np.linalg.norm(second - rotated, axis=1), np.linalg.norm(second - first, axis=1)
     return float(np.degrees(np.median(apart[0]))), float(np.degrees(np.median(apart[1])))
 
 
@@ -164,13 +168,13 @@ def bearings(uv: ArrayLike, size_wh: tuple[int, int], focal_px: float) -> Float6
     return rays / np.linalg.norm(rays, axis=1, keepdims=True)
 
 
-def best_turn(first: Float64, second: Float64) -> Float64:
+def best_rotation(first: Float64, second: Float64) -> Float64:
     """(3, 3) rotation that brings unit rays (N, 3) nearest to others (Kabsch 1976)."""
     U, _, Vt = np.linalg.svd(second.T @ first)
     return (U * [1, 1, np.sign(np.linalg.det(U @ Vt))]) @ Vt
 
 
-def _homography_share(pair: MatchedPair) -> float:
+def _homography_fraction(pair: MatchedPair) -> float:
     cv2.setRNGSeed(0)
     _, mask = cv2.findHomography(pair.uv_first, pair.uv_second, cv2.RANSAC, HOMOGRAPHY_ERROR_PX)
     return 0.0 if mask is None else float(np.mean(mask))
@@ -179,13 +183,13 @@ def _homography_share(pair: MatchedPair) -> float:
 def summarize(evidence: Evidence) -> EvidenceSummary:
     """The numbers that a report gives: medians over frames and pairs."""
     pairs, model = evidence.pairs, evidence.model
-    shares = [pair.homography_share for pair in pairs if pair.homography_share is not None]
+    fractions = [pair.homography_fraction for pair in pairs if pair.homography_fraction is not None]
     return EvidenceSummary(
         features_per_frame=_median([frame.features for frame in evidence.frames]),
         matched_pairs=len(pairs),
         inliers_per_pair=_median([pair.inliers for pair in pairs]),
         inlier_ratio=_median([pair.inliers / pair.matches for pair in pairs if pair.matches]),
-        homography_share=_median(shares),
+        homography_fraction=_median(fractions),
         parallax_deg=widest_parallax_deg(pairs),
         triangulation_angle_deg=round(model.triangulation_angle_deg, 2) if model else None,
         points_per_frame=round(model.points_per_frame, 1) if model else None,

@@ -17,11 +17,11 @@ JPEG_QUALITY = 92
 _LEFT, _TOP, _EDGE = 44, 56, 16
 _PAPER, _INK = (255, 255, 255), (70, 76, 84)
 _FEW, _MANY = np.array([205, 225, 243.0]), np.array([8, 76, 150.0])
-_PLACED, _LOST = (150, 160, 172), (212, 68, 52)
+_REGISTERED, _LOST = (150, 160, 172), (212, 68, 52)
 
 
 def write_match_matrix(path: Path, evidence: Evidence) -> None:
-    """JPEG: a cell a pair of frames, darker with more matches; the diagonal is red where not placed."""
+    """JPEG: a cell a pair of frames, darker with more matches; the diagonal is red where not registered."""
     count = len(evidence.frames)
     cell = max(1, _SIDE_PX // count)
     size = max(count * cell, 240)
@@ -48,9 +48,9 @@ def _cells(evidence: Evidence) -> UInt8:
     strength = np.log1p(counts) / max(float(np.log1p(counts.max())), 1e-9)
     mixed = _FEW + (_MANY - _FEW) * strength[..., None]
     colors = np.where(counts[..., None] > 0, mixed, _PAPER).round().astype(np.uint8)
-    placed = evidence.model.images if evidence.model else frozenset()
+    registered = evidence.model.images if evidence.model else frozenset()
     for index, frame in enumerate(evidence.frames):
-        colors[index, index] = _PLACED if frame.image in placed else _LOST
+        colors[index, index] = _REGISTERED if frame.image in registered else _LOST
     return colors
 
 

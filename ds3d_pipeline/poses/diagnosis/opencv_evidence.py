@@ -9,6 +9,7 @@ import numpy as np
 
 from ds3d_pipeline.poses.diagnosis.colmap_evidence import frame_evidence
 from ds3d_pipeline.poses.diagnosis.evidence import Evidence, MatchedPair, ModelEvidence, measure_pairs
+from ds3d_pipeline.poses.diagnosis.registration import frame_noun
 from ds3d_pipeline.poses.matching.features import Features
 from ds3d_pipeline.poses.opencv.matching import PairMatches
 from ds3d_pipeline.poses.opencv.model import Model, Tracks
@@ -31,6 +32,7 @@ def gather_evidence(
         frames=frame_evidence(frames, [len(one.keypoints) for one in features], images),
         pairs=measure_pairs(pairs, sizes_wh, focals),
         model=_model_evidence(frames, tracks, model) if model is not None else None,
+        noun=frame_noun(frames),
     )
 
 
@@ -48,10 +50,10 @@ def _matched(pair: PairMatches, features: Sequence[Features]) -> MatchedPair:
 
 
 def _model_evidence(frames: Sequence[Keyframe], tracks: Tracks, model: Model) -> ModelEvidence:
-    placed = np.flatnonzero(model.placed).tolist()
+    registered = np.flatnonzero(model.registered).tolist()
     angles = widest_angles_deg(tracks, model)[np.isfinite(model.points[:, 0])]
     return ModelEvidence(
-        images=frozenset(frames[number].image for number in placed),
-        points_per_frame=float(model.used.sum() / len(placed)) if placed else 0.0,
+        images=frozenset(frames[number].image for number in registered),
+        points_per_frame=float(model.used.sum() / len(registered)) if registered else 0.0,
         triangulation_angle_deg=float(np.median(angles)) if len(angles) else 0.0,
     )

@@ -52,7 +52,7 @@ def extract_all(
 
 
 def extract(gray: UInt8, *, max_side_px: int, max_features: int) -> Features:
-    """Features of one image (H, W), looked for at `max_side_px` and given in pixels of `gray`."""
+    """Features of one image (H, W), extracted at `max_side_px` and given in pixels of `gray`."""
     height, width = gray.shape
     scale = min(1.0, max_side_px / max(height, width))
     size_wh = (round(width * scale), round(height * scale))

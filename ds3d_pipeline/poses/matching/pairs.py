@@ -1,4 +1,4 @@
-"""Which images are matched: all with all, or neighbours in time, in space and in looks."""
+"""Which images are matched: all with all, or neighbours in time, in space and by similarity."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def choose_pairs(
         return sorted(near | loops), "sequential and similar"
     near = sequential_pairs(count, PHOTO_OVERLAP)
     similar = similar_pairs(alike, more * options.similar_photos, apart=1)
-    placed = gps_pairs(frames, GPS_NEIGHBOURS)
-    return sorted(near | similar | placed), "similar and GPS" if placed else "similar"
+    by_gps = gps_pairs(frames, GPS_NEIGHBOURS)
+    return sorted(near | similar | by_gps), "similar and GPS" if by_gps else "similar"
 
 
 def sequential_pairs(count: int, overlap: int) -> Pairs:
@@ -72,7 +72,7 @@ def similar_pairs(similarity: Float32, most: int, *, apart: int) -> Pairs:
 
 
 def gps_pairs(frames: Sequence[Keyframe], most: int) -> Pairs:
-    """Every image that tells its place with the `most` nearest others that do."""
+    """Every image with a GPS position, paired with the `most` nearest others that have one."""
     known = [
         i
         for i, frame in enumerate(frames)

@@ -1,4 +1,4 @@
-"""Which images look alike, told by their own features: VLAD with a vocabulary learned from the capture.
+"""Which images look alike, from their own features: VLAD with a vocabulary learned from the capture.
 
 Source: Jégou et al., CVPR 2010; normalised within words as by Arandjelović and Zisserman, CVPR 2013.
 """
@@ -18,7 +18,7 @@ ROUNDS = 8
 LEARNED_FROM = 8192
 """Descriptors, over all images, that the words are learned from."""
 COARSEST = 1024
-"""Features of an image that describe it: the largest, which stand a change of view best."""
+"""Features of an image that describe it: the largest, which are the most robust to a change of view."""
 
 
 def similarities(features: Sequence[Features], *, seed: int) -> Float32:

@@ -21,7 +21,7 @@ from ds3d_pipeline.scene import Float64, Int32
 HUBER_PX = 1.0
 """Residuals above count by their length, not its square."""
 SIGMA_K = 0.2
-"""How far the radial term may be from 0 where the observations do not tell."""
+"""How far the radial term may be from 0 if the observations do not determine it."""
 FIRST_DAMPING = 1e-4
 MAX_DAMPING = 1e6
 

@@ -61,7 +61,7 @@ def write_model(
     cameras: Cameras,
     model: Model,
 ) -> SceneScale:
-    """Writes `images/` and `sparse/` into `output`, whole or not at all; tells the unit.
+    """Writes `images/` and `sparse/` into `output`, whole or not at all; returns the unit.
 
     `frames` are the model's images.
     """
@@ -86,10 +86,10 @@ def write_model(
         cv2.imwrite(str(scratch / "images" / file), flat[:, :, ::-1], JPEG)
         return _colors(flat, flat_pixels[rows])
 
-    placed = np.flatnonzero(model.placed)
+    registered = np.flatnonzero(model.registered)
     colors = np.zeros((len(tracks.images), 3), np.uint8)
     with ThreadPoolExecutor(max_workers=allowed_cpus()) as pool:
-        for image, found in zip(placed, pool.map(flatten_one, placed), strict=True):
+        for image, found in zip(registered, pool.map(flatten_one, registered), strict=True):
             colors[model.used & (tracks.images == image)] = found
     reconstruction = to_colmap(frames, tracks, cameras, model, Ks, flat_pixels, colors)
     scale = normalize(reconstruction, frames)
@@ -119,18 +119,18 @@ def to_colmap(
     flat_pixels: Float64,
     colors: UInt8,
 ) -> pycolmap.Reconstruction:
-    """The placed images as PINHOLE cameras, and the points with the observations that are used.
+    """The registered images as PINHOLE cameras, and the points with the observations that are used.
 
     `flat_pixels` and `colors` (M, 2) and (M, 3) are of the observations in the flat images.
     """
     reconstruction = pycolmap.Reconstruction()
-    placed = np.flatnonzero(model.placed).tolist()
-    for camera in np.unique(cameras.of_image[placed]).tolist():
+    registered = np.flatnonzero(model.registered).tolist()
+    for camera in np.unique(cameras.of_image[registered]).tolist():
         reconstruction.add_camera_with_trivial_rig(
             _pinhole(camera + 1, Ks[camera], _size(cameras, frames, camera))
         )
     place_in_image = np.zeros(len(tracks.images), int)
-    for number in placed:
+    for number in registered:
         rows = np.flatnonzero(model.used & (tracks.images == number))
         place_in_image[rows] = np.arange(len(rows))
         image = pycolmap.Image(

@@ -1,4 +1,4 @@
-"""The focal length of a camera from its pairs' fundamental matrices, where EXIF does not tell it.
+"""The focal length of a camera from its pairs' fundamental matrices, where EXIF does not give it.
 
 With the right focal length the two non-zero singular values of the essential matrix are equal (Mendonça and
 Cipolla 1999, "A simple technique for self-calibration"). Every pair votes over a range of focal lengths.
@@ -21,7 +21,7 @@ TOLERANCE = 0.03
 
 
 def vote_focal_px(matches: Sequence[PairMatches], centre_px: Float64, side_px: float) -> float | None:
-    """The focal length that most matches agree with; None where the pairs do not tell.
+    """The focal length that most matches agree with; None if the pairs do not determine it.
 
     `matches` are pairs of one camera; `centre_px` (2,) is its principal point.
     """
@@ -38,7 +38,7 @@ def vote_focal_px(matches: Sequence[PairMatches], centre_px: Float64, side_px: f
 
 
 def _agreement(F: Float64, centre_px: Float64, side_px: float) -> Float64:
-    """(81,) how well each focal length fits one pair, above what the pair says of all of them."""
+    """(81,) how well each focal length fits one pair, above the pair's mean over all of them."""
     to_pixels = np.array([[side_px, 0, centre_px[0]], [0, side_px, centre_px[1]], [0, 0, 1]])
     in_sides = to_pixels.T @ F @ to_pixels
     focal = np.stack([CANDIDATES, CANDIDATES, np.ones_like(CANDIDATES)], axis=1)

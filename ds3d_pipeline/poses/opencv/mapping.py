@@ -69,7 +69,7 @@ class Mapper:
     cameras: Cameras
     seed: int
     report: Callable[[int], None]
-    """Told the number of images placed so far."""
+    """Called with the number of images registered so far."""
 
     @property
     def max_error_px(self) -> float:
@@ -83,7 +83,7 @@ def start(mapper: Mapper, intrinsics: np.ndarray, pair: PairMatches, pose: Relat
     model = Model(
         rotations=np.tile(np.eye(3), (count, 1, 1)),
         translations=np.zeros((count, 3)),
-        placed=np.zeros(count, bool),
+        registered=np.zeros(count, bool),
         intrinsics=intrinsics.copy(),
         points=np.full((len(mapper.tracks), 3), np.nan),
         used=np.zeros(len(mapper.tracks.images), bool),
@@ -95,15 +95,15 @@ def start(mapper: Mapper, intrinsics: np.ndarray, pair: PairMatches, pose: Relat
 
 def grow(mapper: Mapper, model: Model) -> Model:
     """Places every image that the model can hold; the final adjustment included."""
-    failed_with = np.zeros(len(model.placed), int)
+    failed_with = np.zeros(len(model.registered), int)
     while True:
-        before = int(model.placed.sum())
+        before = int(model.registered.sum())
         model = _place_batch(mapper, model, failed_with)
-        if model.placed.sum() == before:
+        if model.registered.sum() == before:
             break
         model = refine(mapper, model, LOOSE)
-        mapper.report(int(model.placed.sum()))
-        if model.placed.sum() <= before:
+        mapper.report(int(model.registered.sum()))
+        if model.registered.sum() <= before:
             break
     return finish(mapper, model)
 
@@ -121,20 +121,20 @@ def finish(mapper: Mapper, model: Model) -> Model:
 
 def _place(model: Model, image: int, rotation: np.ndarray, translation: np.ndarray) -> Model:
     rotations, translations = model.rotations.copy(), model.translations.copy()
-    placed = model.placed.copy()
-    rotations[image], translations[image], placed[image] = rotation, translation, True
-    return replace(model, rotations=rotations, translations=translations, placed=placed)
+    registered = model.registered.copy()
+    rotations[image], translations[image], registered[image] = rotation, translation, True
+    return replace(model, rotations=rotations, translations=translations, registered=registered)
 
 
 def _place_batch(mapper: Mapper, model: Model, failed_with: np.ndarray) -> Model:
     """Places images, those that see most points first, until the model has grown enough.
 
-    `failed_with` (N,): points that an image saw when it could not be placed; it is tried again with more.
+    `failed_with` (N,): points that an image saw when it could not be registered; it is tried again with more.
     """
-    goal = max(int(GROWTH * model.placed.sum()), int(model.placed.sum()) + 1)
-    while model.placed.sum() < goal:
+    goal = max(int(GROWTH * model.registered.sum()), int(model.registered.sum()) + 1)
+    while model.registered.sum() < goal:
         seen = visible_points(mapper.tracks, model)
-        seen[model.placed | (seen <= 1.1 * failed_with)] = 0
+        seen[model.registered | (seen <= 1.1 * failed_with)] = 0
         image = int(seen.argmax())
         if seen[image] < MIN_OBSERVATIONS:
             break
@@ -150,7 +150,7 @@ def _place_batch(mapper: Mapper, model: Model, failed_with: np.ndarray) -> Model
 def visible_points(tracks: Tracks, model: Model) -> np.ndarray:
     """(N,) how many points each image has a feature of."""
     there = np.isfinite(model.points[tracks.tracks, 0])
-    return np.bincount(tracks.images[there], minlength=len(model.placed))
+    return np.bincount(tracks.images[there], minlength=len(model.registered))
 
 
 def _resect(mapper: Mapper, model: Model, image: int) -> tuple[np.ndarray, np.ndarray] | None:
@@ -209,18 +209,18 @@ def refine(mapper: Mapper, model: Model, factor: float) -> Model:
 
 def _without_weak_images(mapper: Mapper, model: Model, factor: float) -> Model:
     used = errors_px(mapper.tracks, mapper.cameras, model) < factor * mapper.max_error_px
-    seen = np.bincount(mapper.tracks.images[used], minlength=len(model.placed))
-    return replace(model, placed=model.placed & (seen >= MIN_OBSERVATIONS))
+    seen = np.bincount(mapper.tracks.images[used], minlength=len(model.registered))
+    return replace(model, registered=model.registered & (seen >= MIN_OBSERVATIONS))
 
 
 def _problem(mapper: Mapper, model: Model) -> tuple[Problem, Int32, Int32, Int32]:
     """The used part, numbered without gaps, and the numbers of its images, points and cameras."""
     tracks, known = mapper.tracks, mapper.cameras
     rows = np.flatnonzero(model.used)
-    images = np.flatnonzero(model.placed).astype(np.int32)
+    images = np.flatnonzero(model.registered).astype(np.int32)
     points, point_of_row, counts = np.unique(tracks.tracks[rows], return_inverse=True, return_counts=True)
     cameras, camera_of_image = np.unique(known.of_image[images], return_inverse=True)
-    image_number = np.cumsum(model.placed) - 1
+    image_number = np.cumsum(model.registered) - 1
     problem = Problem(
         pixels=tracks.pixels[rows],
         images=image_number[tracks.images[rows]].astype(np.int32),
@@ -241,11 +241,11 @@ def _problem(mapper: Mapper, model: Model) -> tuple[Problem, Int32, Int32, Int32
 
 def by_size(model: Model) -> tuple[int, int]:
     """More images first, then more points."""
-    return int(model.placed.sum()), int(np.isfinite(model.points[:, 0]).sum())
+    return int(model.registered.sum()), int(np.isfinite(model.points[:, 0]).sum())
 
 
 def unused_pairs(
-    pairs: Sequence[tuple[PairMatches, RelativePose]], placed: Bool
+    pairs: Sequence[tuple[PairMatches, RelativePose]], registered: Bool
 ) -> list[tuple[PairMatches, RelativePose]]:
-    """The pairs of which no image is placed yet."""
-    return [one for one in pairs if not (placed[one[0].first] or placed[one[0].second])]
+    """The pairs of which no image is registered yet."""
+    return [one for one in pairs if not (registered[one[0].first] or registered[one[0].second])]

@@ -53,10 +53,10 @@ class Model:
     """Cameras and points at some state of the mapping. COLMAP's SIMPLE_RADIAL: x * (1 + k r^2) * f + c."""
 
     rotations: Float64
-    """(N, 3, 3) cam_from_world; unused where the image is not placed."""
+    """(N, 3, 3) cam_from_world; unused where the image is not registered."""
     translations: Float64
     """(N, 3)."""
-    placed: Bool
+    registered: Bool
     """(N,)."""
     intrinsics: Float64
     """(C, 2) focal length in pixels and radial term."""
@@ -101,9 +101,9 @@ def project(
 
 
 def errors_px(tracks: Tracks, cameras: Cameras, model: Model) -> Float64:
-    """(M,) reprojection errors; infinite behind a camera, where it is not placed or there is no point."""
+    """(M,) reprojection errors; infinite behind a camera, where it is not registered or there is no point."""
     errors = np.full(len(tracks.images), np.inf)
-    there = model.placed[tracks.images] & np.isfinite(model.points[tracks.tracks, 0])
+    there = model.registered[tracks.images] & np.isfinite(model.points[tracks.tracks, 0])
     images = tracks.images[there]
     camera = cameras.of_image[images]
     seen, depth = project(

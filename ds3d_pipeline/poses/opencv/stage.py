@@ -13,7 +13,7 @@ from ds3d_pipeline.poses.diagnosis.diagnosis import judge
 from ds3d_pipeline.poses.diagnosis.evidence import summarize
 from ds3d_pipeline.poses.diagnosis.match_matrix import write_match_matrix
 from ds3d_pipeline.poses.diagnosis.opencv_evidence import gather_evidence
-from ds3d_pipeline.poses.diagnosis.placement import tell_placement
+from ds3d_pipeline.poses.diagnosis.registration import describe_unregistered
 from ds3d_pipeline.poses.matching.features import FOCAL_GUESS, Features, extract_all
 from ds3d_pipeline.poses.matching.pairs import choose_pairs
 from ds3d_pipeline.poses.opencv.export import write_model
@@ -38,7 +38,7 @@ SIGMA_GIVEN, SIGMA_EXIF, SIGMA_VOTED, SIGMA_GUESSED = 1e-4, 0.1, 0.2, 0.5
 
 
 def map_with_opencv(work: Work[PosesOptions]) -> PosesReport:
-    """Writes `sparse/` and undistorted `images/`. Raises StageError where too few frames can be placed."""
+    """Writes `sparse/` and undistorted `images/`. Raises StageError if too few frames are registered."""
     keyframes = read_json(work.input / "keyframes.json", Keyframes)
     frames = sorted(keyframes.frames, key=lambda frame: frame.image)
     times = [time.monotonic()]
@@ -158,16 +158,16 @@ def _map(
     max_errors = EPIPOLAR_ERROR * (cameras.sides_px / cameras.focals_px)[of_image]
     starts = list(first_pairs(matches, flat, list(max_errors), seed=seed))
 
-    def report(placed: int) -> None:
-        work.progress(0.6 + 0.3 * placed / len(frames), f"{placed} frames placed")
+    def report(registered: int) -> None:
+        work.progress(0.6 + 0.3 * registered / len(frames), f"{registered} of {len(frames)} cameras aligned")
 
     mapper = Mapper(tracks=tracks, cameras=cameras, seed=seed, report=report)
     matched = len({image for pair in matches for image in (pair.first, pair.second)})
     best, tries = None, 0
-    while starts and tries < MAX_TRIES and (best is None or best.placed.sum() < ENOUGH * matched):
+    while starts and tries < MAX_TRIES and (best is None or best.registered.sum() < ENOUGH * matched):
         model = grow(mapper, start(mapper, intrinsics, *starts[0]))
         best = model if best is None else max(best, model, key=by_size)
-        starts, tries = unused_pairs(starts[1:], model.placed), tries + 1
+        starts, tries = unused_pairs(starts[1:], model.registered), tries + 1
     return _Mapped(tracks=tracks, cameras=cameras, model=best, retries=max(tries - 1, 0))
 
 
@@ -178,29 +178,29 @@ def _model_pixels(features: Features, cameras: Cameras) -> Float64:
 
 def _measure(mapped: _Mapped, model: Model, keyframes: Keyframes, frames: Sequence[Keyframe]) -> PosesReport:
     cameras = mapped.cameras
-    placed = {frame.image for frame, there in zip(frames, model.placed, strict=True) if there}
+    registered = {frame.image for frame, there in zip(frames, model.registered, strict=True) if there}
     errors = point_errors_px(mapped.tracks, cameras, model)
     return PosesReport(
-        registered=len(placed),
+        registered=len(registered),
         total=len(frames),
         mean_reprojection_error_px=float(errors.mean()),
         points=len(errors),
         mean_track_length=float(model.used.sum() / len(errors)),
-        unregistered=tuple(frame.image for frame in keyframes.frames if frame.image not in placed),
-        **vars(tell_placement(keyframes, placed)),
+        unregistered=tuple(frame.image for frame in keyframes.frames if frame.image not in registered),
+        **vars(describe_unregistered(keyframes, registered)),
         intrinsics="focal length and distortion" if cameras.K is None else "given",
         cameras=_describe_cameras(cameras, model),
     )
 
 
 def _describe_cameras(cameras: Cameras, model: Model) -> tuple[CameraModel, ...]:
-    """In COLMAP's terms, of the cameras that are placed."""
+    """In COLMAP's terms, of the cameras that are registered."""
     if (K := cameras.K) is not None:
         return (_camera("PINHOLE", K[0, 0], K[1, 1], K[0, 2], K[1, 2]),)
     return tuple(
         _camera("SIMPLE_RADIAL", f, *cameras.centres_px[camera], k)
         for camera, (f, k) in enumerate(model.intrinsics)
-        if model.placed[cameras.of_image == camera].any()
+        if model.registered[cameras.of_image == camera].any()
     )
 
 

@@ -26,7 +26,7 @@ def triangulate(tracks: Tracks, cameras: Cameras, model: Model, wanted: Bool, ma
         tracks.starts,
         centres_in_world(model)[tracks.images],
         directions,
-        model.placed[tracks.images],
+        model.registered[tracks.images],
         max_error_px / (focals * lengths),
         wanted,
         model.points,
@@ -104,7 +104,7 @@ def nearest_point(
 
 @serial(floats=EXACT)
 def agrees(point: Float64, centre: Float64, direction: Float64, tolerance: float) -> bool:
-    """Whether a point lies before the camera and beside its ray by no more than `tolerance` of its depth."""
+    """Whether a point is in front of the camera and no further from its ray than `tolerance` of its depth."""
     depth = beside = 0.0
     for i in range(3):
         depth += (point[i] - centre[i]) * direction[i]

@@ -13,7 +13,7 @@ from ds3d_pipeline.poses.opencv.usac import estimate
 from ds3d_pipeline.scene import Float64
 
 CANDIDATES = 60
-"""Pairs with the most matches that are looked at."""
+"""How many of the pairs with the most matches are examined."""
 GOOD_ANGLE_DEG = 16.0
 """Median triangulation angle above which more adds nothing."""
 MIN_ANGLE_DEG = 2.0

@@ -212,13 +212,13 @@ def test_hopeless_captures_are_refused_with_cause_and_remedy(capture, tmp_path, 
     stage_photos(tmp_path / "input", make_photos(capture[1]))
     with pytest.raises(StageError) as caught:
         run(tmp_path / "input", tmp_path / "output")
-    assert "of 4 frames could be placed" in caught.value.cause
+    assert "of 4 photos could be aligned" in caught.value.cause
     assert caught.value.remedy
     assert not (tmp_path / "output" / "sparse").exists()
 
 
 @pytest.mark.parametrize(("known", "limit_m"), [(False, 0.007), (True, 0.0035)])
-def test_fountain_is_placed_within_millimetres(shared_data, tmp_path, known, limit_m):
+def test_fountain_is_registered_within_millimetres(shared_data, tmp_path, known, limit_m):
     fountain = shared_data / "fountain-P11"
     photos = [(path.name, cv2.imread(str(path))) for path in sorted((fountain / "images").iterdir())]
     small = [(name, cv2.resize(p, (1024, 683), interpolation=cv2.INTER_AREA)) for name, p in photos]

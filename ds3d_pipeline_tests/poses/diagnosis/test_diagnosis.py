@@ -108,21 +108,21 @@ def test_each_capture_gets_its_own_cause(tmp_path, make, phrase):
 def test_a_good_capture_gets_none(tmp_path):
     result = map_photos(tmp_path, good(tmp_path / "photos"))
     assert result.diagnosis is None
-    assert (result.registered, result.unplaced, result.largest_gap) == (8, (), 0)
+    assert (result.registered, result.unregistered_frames, result.largest_gap) == (8, (), 0)
     assert result.evidence.triangulation_angle_deg > 5
     assert result.evidence.parallax_deg > 1.5
 
 
 @pytest.mark.slow
-def test_of_two_rooms_the_larger_is_placed_and_the_other_named(tmp_path):
+def test_of_two_rooms_the_larger_is_registered_and_the_other_named(tmp_path):
     result = map_photos(tmp_path, two_rooms(tmp_path / "photos"))
     assert result.diagnosis.kind == "groups"
     assert "7 frames from kitchen1.jpg to kitchen7.jpg" in result.diagnosis.cause
     assert not any(phrase in result.diagnosis.cause for _, phrase in CASES)
     assert result.registered == 7
-    assert [frame.source for frame in result.unplaced] == [f"parlour{n}.jpg" for n in range(1, 7)]
-    assert result.unplaced_text == (
-        "Not placed: parlour1.jpg to parlour6.jpg (6 frames), after kitchen7.jpg."
+    assert [frame.source for frame in result.unregistered_frames] == [f"parlour{n}.jpg" for n in range(1, 7)]
+    assert result.unregistered_text == (
+        "Not aligned: parlour1.jpg to parlour6.jpg (6 photos, after kitchen7.jpg)."
     )
 
 
@@ -152,7 +152,7 @@ MODEL = ModelEvidence(
 
 
 def pair(first, second, **numbers):
-    usual = {"matches": 500, "inliers": 450, "homography_share": 0.6, "parallax_deg": 2.5}
+    usual = {"matches": 500, "inliers": 450, "homography_fraction": 0.6, "parallax_deg": 2.5}
     return PairEvidence(first=first, second=second, **(usual | numbers))
 
 
@@ -164,7 +164,7 @@ def evidence(pairs, model=MODEL, frames=FRAMES):
     return Evidence(frames=frames, pairs=pairs, model=model)
 
 
-def placed(count):
+def registered(count):
     return replace(MODEL, images=frozenset(frame.image for frame in FRAMES[:count]))
 
 
@@ -178,28 +178,28 @@ def test_plenty_of_everything_is_no_diagnosis():
 
 
 def test_a_turn_that_mapping_solved_by_chance_is_refused():
-    pairs = chain(range(10), homography_share=0.99, parallax_deg=0.2)
-    garbage = replace(placed(4), triangulation_angle_deg=9, points_per_frame=40)
-    with pytest.raises(StageError, match="4 of 10 frames could be placed, but only by chance"):
+    pairs = chain(range(10), homography_fraction=0.99, parallax_deg=0.2)
+    garbage = replace(registered(4), triangulation_angle_deg=9, points_per_frame=40)
+    with pytest.raises(StageError, match="4 of 10 photos could be aligned, but only by chance"):
         judge(evidence(pairs, garbage))
 
 
 def test_angles_that_the_matches_do_not_have_are_refused():
-    pairs = chain(range(10), homography_share=0.99, parallax_deg=0.2)
-    with pytest.raises(StageError, match="10 of 10 frames could be placed, but only by chance"):
+    pairs = chain(range(10), homography_fraction=0.99, parallax_deg=0.2)
+    with pytest.raises(StageError, match="10 of 10 photos could be aligned, but only by chance"):
         judge(evidence(pairs))
 
 
 def test_dense_frames_with_little_parallax_between_neighbours_are_good():
-    assert judge(evidence(chain(range(10), homography_share=0.99, parallax_deg=0.5))) is None
+    assert judge(evidence(chain(range(10), homography_fraction=0.99, parallax_deg=0.5))) is None
 
 
-def test_narrow_angles_of_a_whole_model_are_told_but_not_refused():
+def test_narrow_angles_of_a_whole_model_are_named_but_not_refused():
     assert kind(judge(evidence(chain(range(10)), replace(MODEL, triangulation_angle_deg=1.4)))) == "parallax"
 
 
 def test_a_plane_seen_from_all_sides_has_parallax():
-    assert diagnose(evidence(chain(range(10), homography_share=1.0))) is None
+    assert diagnose(evidence(chain(range(10), homography_fraction=1.0))) is None
 
 
 def test_few_inliers_of_many_matches_mean_motion():
@@ -216,25 +216,25 @@ def test_few_of_many_matches_between_far_frames_mean_nothing():
 )
 def test_lost_frames_with_few_features_are_blurred_or_plain(sharpness, contrast, expected):
     poor = [replace(f, features=60, sharpness=sharpness, contrast=contrast) for f in FRAMES[6:]]
-    found = diagnose(evidence(chain(range(6)), placed(6), (*FRAMES[:6], *poor)))
+    found = diagnose(evidence(chain(range(6)), registered(6), (*FRAMES[:6], *poor)))
     assert kind(found) == expected
 
 
-def test_strays_are_no_group():
+def test_single_frames_are_no_group():
     pairs = chain(range(7)) + chain([7, 8])
-    assert kind(diagnose(evidence(pairs, placed(7)))) == "overlap"
-    assert kind(diagnose(evidence(chain(range(7)) + chain([7, 8, 9]), placed(7)))) == "groups"
+    assert kind(diagnose(evidence(pairs, registered(7)))) == "overlap"
+    assert kind(diagnose(evidence(chain(range(7)) + chain([7, 8, 9]), registered(7)))) == "groups"
 
 
 def test_one_frame_lost_of_ten_is_no_diagnosis():
-    assert diagnose(evidence(chain(range(9)), placed(9))) is None
+    assert diagnose(evidence(chain(range(9)), registered(9))) is None
 
 
-def test_nothing_placed_is_refused_with_the_count():
-    with pytest.raises(StageError, match="Only 0 of 10 frames could be placed, at least 3 are needed"):
+def test_nothing_registered_is_refused_with_the_count():
+    with pytest.raises(StageError, match=r"None of the 10 photos could be aligned \(at least 3"):
         judge(evidence((), None))
 
 
 def test_two_frames_are_too_few():
-    with pytest.raises(StageError, match="has 2 usable frames"):
+    with pytest.raises(StageError, match="only 2 usable photos"):
         judge(evidence(chain(range(2)), None, FRAMES[:2]))

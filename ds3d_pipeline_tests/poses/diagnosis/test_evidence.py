@@ -9,7 +9,7 @@ from ds3d_pipeline.geometry.transforms import rigid, rotation_from_axis_angle_de
 from ds3d_pipeline.poses.diagnosis.diagnosis import linked_groups
 from ds3d_pipeline.poses.diagnosis.evidence import (
     MatchedPair,
-    best_turn,
+    best_rotation,
     contrast,
     measure_pairs,
     summarize,
@@ -45,7 +45,7 @@ def measured(one, focal_px=FOCAL_PX):
 def test_a_turn_has_no_parallax_whether_the_focal_length_is_known(turn_deg, focal_px):
     found = measured(matched(turn_deg, np.zeros(3)), focal_px)
     assert found.parallax_deg < 0.3
-    assert found.homography_share > 0.95
+    assert found.homography_fraction > 0.95
 
 
 @pytest.mark.parametrize("focal_px", [FOCAL_PX, None])
@@ -53,22 +53,22 @@ def test_a_turn_has_no_parallax_whether_the_focal_length_is_known(turn_deg, foca
 def test_a_step_aside_has_parallax(turn_deg, focal_px):
     found = measured(matched(turn_deg, SHIFT), focal_px)
     assert found.parallax_deg > 1
-    assert found.homography_share < 0.6
+    assert found.homography_fraction < 0.6
 
 
 def test_a_plane_is_one_homography_but_has_parallax():
     """Seen from the side, as on a walk along a wall."""
     found = measured(matched(20, 6 * SHIFT, depth=(4.0, 4.001)))
-    assert found.homography_share > 0.95
+    assert found.homography_fraction > 0.95
     assert found.parallax_deg > 0.7
 
 
-def test_best_turn_is_the_turn():
+def test_the_best_rotation_is_found():
     random = np.random.default_rng(1)
     rays = random.normal(size=(50, 3)) + np.array([0, 0, 5])
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
     turn = rotation_from_axis_angle_deg([1, -2, 0.5], 25)
-    np.testing.assert_allclose(best_turn(rays, rays @ turn.T), turn, atol=1e-12)
+    np.testing.assert_allclose(best_rotation(rays, rays @ turn.T), turn, atol=1e-12)
 
 
 @pytest.mark.slow

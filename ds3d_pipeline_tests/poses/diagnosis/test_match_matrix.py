@@ -10,7 +10,7 @@ from ds3d_pipeline.poses.diagnosis.match_matrix import match_counts, write_match
 BLUE, RED, GREY = (8, 76, 150), (212, 68, 52), (150, 160, 172)
 
 
-def evidence_of(count, pairs, placed):
+def evidence_of(count, pairs, registered):
     frames = tuple(
         FrameEvidence(image=f"{n}.jpg", name=f"{n}.jpg", features=900, sharpness=0.2, contrast=None)
         for n in range(count)
@@ -18,9 +18,9 @@ def evidence_of(count, pairs, placed):
     found = tuple(
         PairEvidence(first=a, second=b, matches=2 * inliers, inliers=inliers) for a, b, inliers in pairs
     )
-    images = frozenset(f"{n}.jpg" for n in placed)
+    images = frozenset(f"{n}.jpg" for n in registered)
     model = ModelEvidence(images=images, points_per_frame=100.0, triangulation_angle_deg=9.0)
-    return Evidence(frames=frames, pairs=found, model=model if placed else None)
+    return Evidence(frames=frames, pairs=found, model=model if registered else None)
 
 
 def has_color(pixels, color) -> bool:

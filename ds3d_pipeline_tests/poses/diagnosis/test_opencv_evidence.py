@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 def test_a_good_capture_gets_no_diagnosis(tmp_path):
     result = map_photos(tmp_path, make_photos(tmp_path / "photos"), map_with_opencv)
     assert result.diagnosis is None
-    assert (result.registered, result.largest_gap, result.unplaced_text) == (8, 0, "")
+    assert (result.registered, result.largest_gap, result.unregistered_text) == (8, 0, "")
     assert result.evidence.triangulation_angle_deg > 5
     assert result.evidence.points_per_frame > 150
 

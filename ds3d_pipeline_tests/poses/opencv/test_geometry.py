@@ -96,23 +96,23 @@ def test_no_pose_from_unrelated_points():
     assert resect(points, xy, 2.0 / FOCAL_PX, seed=0) is None
 
 
-def model_of(cloud, placed):
+def model_of(cloud, registered):
     return Model(
         rotations=cloud.rotations,
         translations=cloud.translations,
-        placed=placed,
+        registered=registered,
         intrinsics=np.array([[FOCAL_PX, RADIAL_K]]),
         points=np.full((len(cloud.points), 3), np.nan),
         used=np.zeros(cloud.pixels.shape[0] * len(cloud.points), bool),
     )
 
 
-def test_points_from_placed_images_in_spite_of_wrong_observations():
+def test_points_from_registered_images_in_spite_of_wrong_observations():
     cloud = make_cloud(noise_px=0.2)
     cloud.pixels[3, :40] += 50
     cloud.pixels[5] = 0
-    placed = np.array([True, True, True, True, True, False])
-    tracks, cameras, model = tracks_of(cloud), cameras_of(cloud), model_of(cloud, placed)
+    registered = np.array([True, True, True, True, True, False])
+    tracks, cameras, model = tracks_of(cloud), cameras_of(cloud), model_of(cloud, registered)
     wanted = np.arange(len(tracks)) != 7
     points = triangulate(tracks, cameras, model, wanted, 2.0)
     assert np.isnan(points[7]).all()

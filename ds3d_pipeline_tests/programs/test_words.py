@@ -2,8 +2,8 @@
 
 import pytest
 
+from ds3d_pipeline.programs.words import clipped, duration, listing, plural, size
 from ds3d_pipeline.report.numbers import Scale
-from ds3d_pipeline.report.words import clipped, duration, listing, plural, size
 
 
 @pytest.mark.parametrize(
