@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,10 +14,14 @@ def write_json(path: Path, record: Any) -> None:
     """Writes a dataclass (or plain JSON value) so that no reader ever sees half of it."""
     from pydantic import RootModel
 
-    partial = path.with_name(path.name + ".part")
+    # A name of its own: two processes may write the same record at once.
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     text = RootModel[type(record)](record).model_dump_json(indent=2, by_alias=True)
-    partial.write_text(text + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        partial.write_text(text + "\n", encoding="utf-8")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_json(path: Path, record_type: type[T]) -> T:

@@ -20,6 +20,7 @@ from upath import UPath
 
 from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.folders import file_sha256, sync_folder
+from ds3d_pipeline.programs.locks import locked
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.storage.manifest import (
     MANIFEST,
@@ -33,10 +34,13 @@ from ds3d_pipeline.storage.manifest import (
     list_files,
     quarantine,
     read_manifest,
+    replace_report,
     set_aside,
 )
 
 CURRENT = "CURRENT"
+LOCK = ".lock"
+"""Held by whoever publishes at a place."""
 T = TypeVar("T")
 
 
@@ -108,29 +112,22 @@ def publish(bundle: Bundle, place: UPath) -> None:
     """Puts a sealed bundle under `place` (`<storage>/<asset>/<capture>`) and makes it the current one."""
     target = place / bundle.data_version
     if _is_local(place):
-        _publish_locally(bundle, Path(str(place)), Path(str(target)))
+        with locked(Path(str(place)) / LOCK):
+            _publish_locally(bundle, Path(str(place)), Path(str(target)))
     else:
         _upload(bundle.folder, target)
         (place / CURRENT).write_text(bundle.data_version)
 
 
 def _publish_locally(bundle: Bundle, place: Path, target: Path) -> None:
-    place.mkdir(parents=True, exist_ok=True)
     if target.exists() and not find_damage(target, thorough=True):
-        for name in (REPORT, MANIFEST):
-            _replace_file(bundle.folder / name, target / name)
+        replace_report(target, bundle.folder)
     else:
         quarantine(target)
         _move_folder(bundle.folder, target)
     pointer = place / f".{CURRENT}.{uuid.uuid4().hex}"
     pointer.write_text(bundle.data_version)
     os.replace(pointer, place / CURRENT)
-
-
-def _replace_file(source: Path, target: Path) -> None:
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    shutil.copyfile(source, partial)
-    os.replace(partial, target)
 
 
 def _move_folder(source: Path, target: Path) -> None:

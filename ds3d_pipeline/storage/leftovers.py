@@ -11,7 +11,7 @@ from pathlib import Path
 from upath import UPath
 
 from ds3d_pipeline.names import STAGES
-from ds3d_pipeline.storage.bundles import CURRENT, current_version
+from ds3d_pipeline.storage.bundles import CURRENT, LOCK, current_version
 from ds3d_pipeline.storage.home import Home
 
 SUPERSEDED, HALF, SCRATCH, CACHED = "superseded", "half published", "scratch", "cached"
@@ -63,6 +63,8 @@ def _in_place(place: UPath) -> Iterator[Leftover]:
     """Without a pointer the first publication is under way or was killed: nothing there counts yet."""
     current = current_version(place)
     for path in place.iterdir():
+        if path.name == LOCK:
+            continue
         if path.name.startswith("."):
             yield _leftover(path, HALF)
         elif path.name not in (CURRENT, current):

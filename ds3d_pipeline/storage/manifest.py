@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from upath import UPath
 
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.programs.folders import file_sha256
+from ds3d_pipeline.programs.records import write_json
 
 REPORT = "report.json"
 MANIFEST = "manifest.json"
@@ -30,6 +33,8 @@ class FileEntry:
     bytes: int
     sha256: str
     mtime_ns: int = 0
+    or_sha256: str = ""
+    """The content that the file has as well while it is being replaced; else empty."""
 
     @classmethod
     def of(cls, path: Path) -> FileEntry:
@@ -39,10 +44,10 @@ class FileEntry:
 
 
 def list_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Every file below `folder` with its POSIX name, in a fixed order, without report and manifest."""
+    """Every file below `folder` with its POSIX name, in a fixed order; no report, manifest, hidden files."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and name not in (REPORT, MANIFEST, VERIFIED):
+        if path.is_file() and name not in (REPORT, MANIFEST) and not path.name.startswith("."):
             yield name, path
 
 
@@ -77,22 +82,39 @@ def find_damage(folder: Path, *, thorough: bool = False) -> str | None:
     this machine started, and where `thorough` asks for it.
     """
     thorough = thorough or not _is_verified(folder)
+    while True:
+        manifest = _manifest_text(folder)
+        fault = _find_fault(folder, thorough)
+        # The report of a bundle may be replaced meanwhile, and its manifest with it.
+        if fault is None or _manifest_text(folder) == manifest:
+            break
+    if thorough and fault is None:
+        (folder / VERIFIED).touch()
+    return fault
+
+
+def _manifest_text(folder: Path) -> bytes | None:
+    try:
+        return (folder / MANIFEST).read_bytes()
+    except OSError:
+        return None
+
+
+def _find_fault(folder: Path, thorough: bool) -> str | None:
     try:
         manifest = read_manifest(folder)
     except (OSError, ValueError):
         return MANIFEST
     if VERSION.fullmatch(folder.name) and content_version(manifest) != folder.name:
         return MANIFEST
-    for name, entry in manifest.items():
-        if not _is_sound(folder / name, entry, thorough):
-            return name
-    if thorough:
-        (folder / VERIFIED).touch()
-    return None
+    faults = (name for name, entry in manifest.items() if not _is_sound(folder / name, entry, thorough))
+    return next(faults, None)
 
 
 def _is_sound(path: Path, entry: FileEntry, thorough: bool) -> bool:
     try:
+        if entry.or_sha256:
+            return file_sha256(path) in (entry.sha256, entry.or_sha256)
         found = path.stat()
         if found.st_size != entry.bytes:
             return False
@@ -109,7 +131,24 @@ def _is_verified(folder: Path) -> bool:
     return bool(times) and max(times) > psutil.boot_time()
 
 
+def replace_report(folder: Path, source: Path) -> None:
+    """Gives a bundle the report of another one, `source`, with the same content.
+
+    One process at a time; a reader, or whoever comes after a kill, finds one report or the other, whole.
+    """
+    earlier, later = read_manifest(folder), read_manifest(source)
+    both = replace(later[REPORT], or_sha256=earlier[REPORT].sha256)
+    write_json(folder / MANIFEST, earlier | {REPORT: both})
+    partial = folder / f".{REPORT}.{uuid.uuid4().hex}.part"
+    try:
+        shutil.copyfile(source / REPORT, partial)
+        os.replace(partial, folder / REPORT)
+    finally:
+        partial.unlink(missing_ok=True)
+    write_json(folder / MANIFEST, earlier | {REPORT: FileEntry.of(folder / REPORT)})
+
+
 def quarantine(folder: Path) -> None:
     """Moves a bundle out of the way, quiet where there is none; `ds3d clean` removes it."""
-    if folder.exists():
+    with contextlib.suppress(FileNotFoundError):
         os.rename(folder, folder.with_name(f".damaged.{folder.name}.{uuid.uuid4().hex[:8]}"))

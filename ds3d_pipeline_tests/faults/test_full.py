@@ -1,0 +1,84 @@
+"""A disk that is full from the n-th write on: under the output, and under the home."""
+
+import pytest
+
+from ds3d_pipeline_tests.faults.injector import Fault, run_struck
+from ds3d_pipeline_tests.faults.rounds import assert_plain, digests
+
+GROWTH = 1.5
+
+
+def _writes(folder, place, injector) -> int:
+    none = Fault(kind="full", under=folder, at=0)
+    counted = run_struck(injector, none, place.home, *place.words("tiny", place.photos))
+    assert counted.returncode == 0, counted.said[-3000:]
+    return counted.operations
+
+
+def _fill_while_publishing(points: int, place, injector) -> None:
+    writes = _writes(place.output, place, injector)
+    published, stored = place.published(), place.bundles()
+    for at in range(1, writes + 1, max(1, writes // points)):
+        fault = Fault(kind="full", under=place.output, at=at)
+        struck = run_struck(injector, fault, place.home, *place.words("tiny", place.photos))
+        assert_plain(struck)
+        assert struck.returncode == 1, (at, struck.said[-3000:])
+        assert "full" in struck.said, struck.said[-3000:]
+        assert place.published() == published
+        assert place.bundles() == stored
+        assert digests(place.photos) == place.photos_before
+    place.succeed()
+
+
+@pytest.mark.slow
+def test_an_output_that_gets_full_keeps_what_was_published(place, injector):
+    _fill_while_publishing(6, place, injector)
+
+
+@pytest.mark.nightly
+def test_an_output_that_gets_full_at_any_write_keeps_what_was_published(place, injector):
+    _fill_while_publishing(1000, place, injector)
+
+
+def _fill_home(points: int, place, injector) -> None:
+    writes = _writes(place.home, place, injector)
+    published, stored = place.published(), place.bundles()
+    for at in range(1, writes + 1, max(1, writes // points)):
+        fault = Fault(kind="full", under=place.home, at=at)
+        struck = run_struck(injector, fault, place.home, *place.words("tiny", place.photos))
+        assert_plain(struck)
+        assert struck.returncode == 0 or "full" in struck.said, (at, struck.said[-3000:])
+        assert place.bundles() == stored
+        assert digests(place.photos) == place.photos_before
+        if struck.returncode:
+            assert place.published().keys() >= published.keys()
+    place.succeed()
+
+
+@pytest.mark.slow
+def test_a_home_that_gets_full_says_so_and_loses_nothing(place, injector):
+    _fill_home(5, place, injector)
+
+
+@pytest.mark.nightly
+def test_a_home_that_gets_full_at_many_points_says_so_and_loses_nothing(place, injector):
+    _fill_home(60, place, injector)
+
+
+@pytest.mark.nightly
+def test_a_new_capture_on_a_disk_that_is_full_again_and_again_ends_well(place, injector, other_photos):
+    """Each time a little more fits, as if the user had freed a little."""
+    stored, published, before = place.bundles(), place.published(), digests(other_photos)
+    words, at, full = place.words("other", other_photos), 1, 0
+    while True:
+        struck = run_struck(injector, Fault(kind="full", under=place.home, at=at), place.home, *words)
+        assert_plain(struck)
+        assert digests(other_photos) == before
+        assert place.bundles() == stored
+        assert place.published() == published
+        if struck.operations < at:
+            break
+        full, at = full + 1, int(at * GROWTH) + 1
+    assert full >= 10
+    assert struck.returncode == 0, struck.said[-3000:]
+    place.succeed()
