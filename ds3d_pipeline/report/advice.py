@@ -97,7 +97,8 @@ def _lost_frames(facts: Facts) -> Iterator[Advice]:
         else "Take more photos between these and their neighbours"
     )
     yield Advice(
-        finding=f"{len(lost)} of {plural(len(facts.frames), 'keyframe')} could not be aligned: {listing(names)}.",
+        finding=f"{len(lost)} of {plural(len(facts.frames), 'keyframe')} could not be aligned: "
+        f"{listing(names)}.",
         step=f"{step}, so that two neighbouring pictures share at least two thirds of what they show.",
     )
 

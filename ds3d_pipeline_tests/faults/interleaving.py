@@ -1,4 +1,4 @@
-"""Several bodies of code as processes whose every change of a file is one step, in an order that a test chooses."""
+"""Several bodies of code whose every change of a file is one step, in an order that a test chooses."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 EVENTS = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "open")
-BLOCKED_AFTER_S = 0.05
+BLOCKED_AFTER_S = 0.01
 """A body that has not stopped after this long waits for a lock that another one holds."""
 _current = threading.local()
 
@@ -53,11 +53,13 @@ def _before_event(event: str, arguments: tuple[Any, ...]) -> None:
     body = getattr(_current, "body", None)
     if body is None or event not in EVENTS:
         return
-    if event == "open" and (
-        not isinstance(arguments[0], str) or not arguments[2] & (os.O_WRONLY | os.O_RDWR)
-    ):
+    if event == "open" and not _writes(*arguments):
         return
     body.pause()
+
+
+def _writes(path: Any, mode: Any, flags: int) -> bool:
+    return isinstance(path, str) and bool(flags & (os.O_WRONLY | os.O_RDWR))
 
 
 _install = iter([lambda: sys.addaudithook(_before_event)])

@@ -1,4 +1,4 @@
-"""What every round of faults ends with: input unchanged, finished captures whole, the same command succeeds."""
+"""What every round ends with: the input unchanged, finished captures whole, the same command succeeds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

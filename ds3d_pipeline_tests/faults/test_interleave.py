@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from upath import UPath
@@ -41,6 +42,7 @@ def read_whole(place: UPath, root: Path) -> None:
     assert (bundle.folder / "file.txt").read_text() in TEXTS
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(first=texts, second=texts, schedule=schedules)
 def test_two_writers_and_a_reader_of_one_place(first, second, schedule):

@@ -48,7 +48,8 @@ def test_a_second_holder_waits_for_the_first(tmp_path):
 def test_a_lock_dies_with_its_holder(tmp_path):
     command = [sys.executable, "-c", HOLD, str(tmp_path / "lock")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
         with locked_if_free(tmp_path / "lock") as held:
             assert not held
         process.kill()
