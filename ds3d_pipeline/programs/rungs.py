@@ -77,6 +77,8 @@ class Rung:
     name: str
     module: str
     probe: Probe = always
+    label: str = ""
+    """Its plain name within a sentence, such as "a single photo"; empty takes `name`."""
     summary: str = ""
     """What it is, in a few words without a full stop."""
     shortfall: Probe = complete

@@ -1,4 +1,4 @@
-"""What metrics.json says of a capture, and its status with reasons."""
+"""The content of metrics.json: a capture's numbers, and its status with reasons."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.programs.records import read_json
 from ds3d_pipeline.scene import Capture, Keyframes
 from ds3d_pipeline.splats.report import SplatReport
-from ds3d_pipeline.stages.table import missed_gates
+from ds3d_pipeline.stages.table import backend_label, missed_gates, stage_label
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport
 from ds3d_pipeline.storage.ownership import MARKER
 
@@ -37,7 +37,7 @@ _PACKAGES = ("ds3d-pipeline", "dagster", "pycolmap", "numpy", "numba", "opencv-p
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """What the bundles themselves do not know."""
+    """What the bundles themselves do not contain."""
 
     capture: str
     mode: str
@@ -46,7 +46,7 @@ class Story:
 
 
 def build_metrics(story: Story, bundles: dict[str, Bundle], folder: Path) -> Metrics:
-    """What `metrics.json` says of the files in `folder`."""
+    """The content of `metrics.json` for the files in `folder`."""
     reports = {stage: bundle.report for stage, bundle in bundles.items()}
     reasons = find_reasons(story, reports)
     stages = {stage: _stage(report.attempts, report) for stage, report in reports.items()}
@@ -80,21 +80,29 @@ def _read(reports: dict[str, StageReport], stage: str, report_type: type[T]) -> 
 
 def find_reasons(story: Story, reports: dict[str, StageReport]) -> list[str]:
     """Why a capture is not `ok`, one sentence each."""
-    found = [f"{stage} failed: {attempts[-1].reason}" for stage, attempts in story.failures if attempts]
-    for stage, report in reports.items():
+    found = [f"{stage_label(stage)}: {tried[-1].reason}" for stage, tried in story.failures if tried]
+    for report in reports.values():
         found += [a.reason for a in report.attempts if a.outcome is Outcome.CLAMPED]
-        lost = [a for a in report.attempts if a.outcome in (Outcome.FAILED, Outcome.CRASHED)]
-        found += [f"{stage} fell back from {a.backend} to {report.backend}: {a.reason}" for a in lost]
-        if report.shortfall:
-            missed = [a for a in report.attempts if a.outcome is Outcome.PASSED_OVER]
-            found += [f"{stage} could not use {a.backend}: {a.reason}" for a in missed]
-            found.append(report.shortfall)
+        found += _fallbacks(report)
         found += missed_gates(report)
     return found + _diagnosis(reports)
 
 
+def _fallbacks(report: StageReport) -> list[str]:
+    """Which backends failed; if the one used lacks something, also that, and which were not available."""
+    stage, found = stage_label(report.stage), list[str]()
+    used = backend_label(report.stage, report.backend)
+    for attempt in report.attempts:
+        backend = backend_label(report.stage, attempt.backend)
+        if attempt.outcome in (Outcome.FAILED, Outcome.CRASHED):
+            found.append(f"{stage}: {used} is used because {backend} {attempt.outcome}. {attempt.reason}")
+        elif report.shortfall and attempt.outcome is Outcome.PASSED_OVER:
+            found.append(f"{stage}: {backend} is not available. {attempt.reason}")
+    return [*found, report.shortfall] if report.shortfall else found
+
+
 def _diagnosis(reports: dict[str, StageReport]) -> list[str]:
-    """What the capture suffers from."""
+    """What is wrong with the capture itself."""
     poses = _read(reports, "poses", PosesReport)
     found = poses.diagnosis if poses else None
     return [f"{found.cause} {found.remedy}"] if found else []
@@ -143,7 +151,7 @@ def _list_files(folder: Path) -> dict[str, FileFacts]:
 
 
 def describe_file(path: Path) -> FileFacts:
-    """What the metrics say of one file."""
+    """The metrics of one file."""
     return FileFacts(bytes=path.stat().st_size, sha256=file_sha256(path))
 
 

@@ -1,4 +1,4 @@
-"""What a finished capture consists of: the files, `metrics.json`, and the honest word about them."""
+"""What a finished capture consists of: its files, `metrics.json` and `report.html`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to do better in the next capture: each piece of advice follows from a number that it names."""
+"""What to do better in the next capture: each piece of advice names the number that it follows from."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ import numpy as np
 
 from ds3d_pipeline.keyframes.report import KeyframesReport
 from ds3d_pipeline.metrics.record import FrameFacts, Metrics, Status
+from ds3d_pipeline.names import MODES as MODE_NAMES
 from ds3d_pipeline.programs.words import listing, plural
 from ds3d_pipeline.report.camera_path import PathFacts
-from ds3d_pipeline.report.numbers import COVERAGE, PSNR_DB, REPROJECTION_PX, seen_share
+from ds3d_pipeline.report.numbers import COVERAGE, PSNR_DB, REPROJECTION_PX, measured_fraction
 from ds3d_pipeline.stages.modes import MODES
+from ds3d_pipeline.stages.table import stage_label
 
 MOST = 6
 SOFT = 0.5
-"""Keyframes below this share of the median sharpness are soft."""
+"""Keyframes below this fraction of the median sharpness are soft."""
 FEW_FRAMES = 20
 _MIN_SOURCE_PX = 1200
 _OVERFIT_DB = 5.0
 _WHAT_IS_WRONG = {
-    "duplicate": "are copies of another",
+    "duplicate": "are duplicates",
     "black": "are black",
-    "frozen": "show the same picture as the one before",
+    "frozen": "repeat the previous frame",
     "unreadable": "could not be read",
 }
 
@@ -38,7 +40,7 @@ class Advice:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the rules look at."""
+    """What the rules read."""
 
     metrics: Metrics
     keyframes: KeyframesReport | None
@@ -58,7 +60,7 @@ Rule = Callable[[Facts], Iterator[Advice]]
 
 
 def advise(facts: Facts) -> list[Advice]:
-    """At most `MOST` pieces of advice, what costs most first."""
+    """At most `MOST` pieces of advice, the most important first."""
     return [advice for rule in _RULES for advice in rule(facts)][:MOST]
 
 
@@ -73,8 +75,8 @@ def _memory(facts: Facts) -> Iterator[Advice]:
     for stage, entry in facts.metrics.stages.items():
         if any("memory ran out" in attempt.reason for attempt in entry.attempts):
             yield Advice(
-                finding=f"{stage} most likely ran out of memory.",
-                step="Close other programs, or use a smaller mode, such as fastest.",
+                finding=f"{stage_label(stage)}: most likely ran out of memory.",
+                step="Close other programs, or use a smaller mode such as fastest.",
             )
 
 
@@ -92,14 +94,13 @@ def _lost_frames(facts: Facts) -> Iterator[Advice]:
         return
     names = [_run_name(facts.frames[start:end], facts.is_video) for start, end in runs]
     step = (
-        "Film those parts more slowly"
+        "Film these parts more slowly"
         if facts.is_video
-        else "Take more photos between these and their neighbours"
+        else "Take more photos between these and the previous and next ones"
     )
     yield Advice(
-        finding=f"{len(lost)} of {plural(len(facts.frames), 'keyframe')} could not be aligned: "
-        f"{listing(names)}.",
-        step=f"{step}, so that two neighbouring pictures share at least two thirds of what they show.",
+        finding=f"{len(lost)} of {plural(len(facts.frames), 'keyframe')} not aligned: {listing(names)}.",
+        step=f"{step}: each should share about two thirds of its view with the previous one.",
     )
 
 
@@ -124,9 +125,9 @@ def _soft_frames(facts: Facts) -> Iterator[Advice]:
     if len(soft) >= max(2, 0.1 * len(values)):
         names = [frame_name(facts.frames[i]) for i in soft[np.argsort(values[soft])]]
         yield Advice(
-            finding=f"{len(soft)} of {len(values)} pictures are less than half as sharp as the typical one: "
+            finding=f"{len(soft)} of {len(values)} keyframes are less than half as sharp as the median: "
             f"{listing(names)}.",
-            step="Use more light and move the camera more slowly, so that nothing is smeared.",
+            step="Use more light and move the camera more slowly, to avoid motion blur.",
         )
 
 
@@ -138,8 +139,8 @@ def _dropped(facts: Facts) -> Iterator[Advice]:
         if reason in _WHAT_IS_WRONG and number >= max(2, 0.05 * considered):
             word = "frame" if facts.is_video else "photo"
             yield Advice(
-                finding=f"{plural(number, word)} of {considered} {_WHAT_IS_WRONG[reason]}.",
-                step="Leave such pictures out, and check that the recording is whole.",
+                finding=f"{number} of {plural(considered, word)} {_WHAT_IS_WRONG[reason]}.",
+                step=f"Leave such {word}s out, and check that the recording is complete.",
             )
 
 
@@ -147,8 +148,8 @@ def _too_few(facts: Facts) -> Iterator[Advice]:
     if 0 < len(facts.frames) < FEW_FRAMES:
         step = "Film for 20 to 60 seconds" if facts.is_video else "Take 30 to 80 photos"
         yield Advice(
-            finding=f"Only {plural(len(facts.frames), 'picture')} went into this capture.",
-            step=f"{step}, each overlapping the one before by two thirds.",
+            finding=f"This capture has only {plural(len(facts.frames), 'keyframe')}.",
+            step=f"{step}, with about two thirds overlap between neighbours.",
         )
 
 
@@ -159,17 +160,17 @@ def _path(facts: Facts) -> Iterator[Advice]:
     if path.sideways < 0.2:
         yield Advice(
             finding=f"The camera moved by only {path.sideways:.0%} of its distance to the scene.",
-            step="Step sideways instead of turning on the spot: depth comes from movement.",
+            step="Step sideways instead of only rotating: depth comes from movement.",
         )
     elif path.looks_inwards and path.arc_deg < 300:
         yield Advice(
-            finding=f"The cameras went {path.arc_deg:.0f}° around the scene; other sides were never seen.",
-            step="For an object, walk all the way round it; for a wall or a room this is fine.",
+            finding=f"The camera covered {path.arc_deg:.0f}° around the scene; other sides are missing.",
+            step="Walk all the way around an object; for a wall or a room this is fine.",
         )
     elif path.looks_inwards and path.heights_deg < 8:
         yield Advice(
-            finding=f"All cameras were at about one height: view angles differ by {path.heights_deg:.0f}°.",
-            step="Add a second round from higher up, so that the top is seen too.",
+            finding=f"All keyframes were taken at about the same height ({path.heights_deg:.0f}° apart).",
+            step="Add a second round from higher up, to capture the top as well.",
         )
 
 
@@ -177,19 +178,19 @@ def _inexact(facts: Facts) -> Iterator[Advice]:
     error = facts.metrics.poses.mean_reprojection_error_px if facts.metrics.poses else None
     if error is not None and REPROJECTION_PX.grade(error) != "good":
         yield Advice(
-            finding=f"Points miss the photos by {error:.2f} px on average.",
-            step="Keep zoom and focus fixed, switch stabilisation off, and let nothing move in the scene.",
+            finding=f"The mean reprojection error is {error:.2f} px.",
+            step="Keep zoom and focus fixed, switch stabilisation off, and avoid moving objects.",
         )
 
 
 def _thin_depth(facts: Facts) -> Iterator[Advice]:
     depth = facts.metrics.depth
-    coverage = seen_share(depth) if depth else None
+    coverage = measured_fraction(depth) if depth else None
     if coverage is not None and COVERAGE.grade(coverage) != "good":
         yield Advice(
-            finding=f"Distance is known for only {coverage:.0%} of all pixels.",
-            step="Smooth, shiny and clear surfaces give no depth: use soft even light, go closer, and "
-            "see every part from at least three places.",
+            finding=f"Depth is known for only {coverage:.0%} of all pixels.",
+            step="Smooth, shiny and transparent surfaces give no depth: use soft, even light, go closer, and "
+            "capture every part from at least three positions.",
         )
 
 
@@ -200,14 +201,14 @@ def _splat(facts: Facts) -> Iterator[Advice]:
     psnr_db, trained = splat.heldout.psnr_db, splat.train_psnr_db
     if trained is not None and trained - psnr_db > _OVERFIT_DB:
         yield Advice(
-            finding=f"The splat reaches {trained:.1f} dB on photos it was trained with, but only "
-            f"{psnr_db:.1f} dB on others.",
-            step="Take more views between the ones you have.",
+            finding=f"The splat reaches {trained:.1f} dB on training photos, but only "
+            f"{psnr_db:.1f} dB on held-out ones.",
+            step="Take more photos from viewpoints between the existing ones.",
         )
     elif PSNR_DB.grade(psnr_db) != "good" and facts.metrics.mode != "quality":
         yield Advice(
-            finding=f"The splat reaches {psnr_db:.1f} dB on photos it never saw.",
-            step="The mode quality trains longer and with larger pictures.",
+            finding=f"The splat reaches only {psnr_db:.1f} dB on held-out photos.",
+            step="Train longer and on larger photos with `--mode quality`.",
         )
 
 
@@ -216,17 +217,23 @@ def _small(facts: Facts) -> Iterator[Advice]:
         return
     source = max(facts.metrics.input.size)
     used = MODES[facts.metrics.mode].keyframes.max_side_px
-    finest = MODES["quality"].keyframes.max_side_px
+    larger = _larger_mode(facts.metrics.mode)
+    finest = MODES[larger].keyframes.max_side_px
     if source < _MIN_SOURCE_PX:
         yield Advice(
-            finding=f"The pictures are only {source} px on their longer side.",
-            step="Record in Full HD or 4K, or send the original files instead of copies from a messenger.",
+            finding=f"The photos have only {source} px on their longer side.",
+            step="Record in Full HD or 4K, and use the original files, not copies from a messenger.",
         )
     elif min(source, finest) > 1.25 * used and facts.metrics.status is not Status.FAILED:
         yield Advice(
-            finding=f"Your pictures have {source} px on their longer side; this mode used {used}.",
-            step=f"The mode quality uses up to {finest} px and takes longer.",
+            finding=f"The photos have {source} px on their longer side; this mode used {used}.",
+            step=f"For more detail, use `--mode {larger}` (up to {finest} px; it takes longer).",
         )
+
+
+def _larger_mode(mode: str) -> str:
+    """The next larger mode; the largest is its own."""
+    return MODE_NAMES[min(MODE_NAMES.index(mode) + 1, len(MODE_NAMES) - 1)]
 
 
 _RULES: tuple[Rule, ...] = (

@@ -1,4 +1,4 @@
-"""The drawings of the page as pictures of their own (SVG), for places that know no style sheet."""
+"""The drawings of the page as separate SVG pictures, for places without its style sheet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def svg_of_path(path: CameraPath) -> str:
 
 
 def svg_of_curve(curve: Curve) -> str:
-    """Likeness to held-out photos over the time of training."""
+    """PSNR on held-out photos over training time."""
     width, height = curve.size_wh
     grid = [f'<path d="M70 {tick.at}H{width - 24}" stroke="{_LINE}"/>' for tick in curve.rows]
     rows = [_text(62, tick.at + 5, tick.label, anchor="end") for tick in curve.rows]

@@ -9,7 +9,7 @@ from ds3d_pipeline.mesh.report import MeshReport
 from ds3d_pipeline.metrics.record import Metrics
 from ds3d_pipeline.pointcloud.report import PointcloudReport
 from ds3d_pipeline.poses.report import PosesReport
-from ds3d_pipeline.programs.words import count
+from ds3d_pipeline.programs.words import count, plural
 from ds3d_pipeline.splats.report import SplatReport
 from ds3d_pipeline.stages.depth_maps import MIN_COVERAGE
 from ds3d_pipeline.stages.poses import MAX_REPROJECTION_ERROR_PX, MIN_REGISTERED
@@ -17,13 +17,13 @@ from ds3d_pipeline.stages.poses import MAX_REPROJECTION_ERROR_PX, MIN_REGISTERED
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """From which value on a number is good, and from which it still serves."""
+    """The values from which a number is good, and from which it is fair."""
 
     good: float
     fair: float
 
     def grade(self, value: float) -> str:
-        """`good`, `fair` or `poor`; a scale that falls means that less is better."""
+        """`good`, `fair` or `poor`; less is better if `good` is below `fair`."""
         sign = 1 if self.good >= self.fair else -1
         if sign * value >= sign * self.good:
             return "good"
@@ -32,7 +32,7 @@ class Scale:
 
 @dataclass(frozen=True, kw_only=True)
 class Number:
-    """One tile: `grade` is empty where more is not simply better."""
+    """One tile; `grade` is empty if more is not simply better."""
 
     label: str
     value: str
@@ -60,13 +60,13 @@ def list_numbers(metrics: Metrics) -> list[Number]:
 def _poses(poses: PosesReport | None) -> list[Number]:
     if poses is None:
         return []
-    share, error = poses.registered / max(poses.total, 1), poses.mean_reprojection_error_px
+    fraction, error = poses.registered / max(poses.total, 1), poses.mean_reprojection_error_px
     found = [
         Number(
-            label="Frames placed",
+            label="Aligned keyframes",
             value=f"{poses.registered} of {poses.total}",
-            meaning="Frames whose camera position was found. Only these count for everything below.",
-            grade=REGISTERED.grade(share),
+            meaning="Keyframes whose camera position was found. Everything below uses only these.",
+            grade=REGISTERED.grade(fraction),
         )
     ]
     # A single photo has no points to reproject.
@@ -75,29 +75,30 @@ def _poses(poses: PosesReport | None) -> list[Number]:
             Number(
                 label="Reprojection error",
                 value=f"{error:.2f} px",
-                meaning="How far found points lie from where the photos show them. Below 1 px is good.",
+                meaning="Average distance between reconstructed points and where the photos show them. "
+                "Below 1 px is good.",
                 grade=REPROJECTION_PX.grade(error),
             )
         )
     return found
 
 
-def seen_share(depth: DepthReport) -> float:
-    """Of all pixels, those with a depth that no learned model filled in."""
+def measured_fraction(depth: DepthReport) -> float:
+    """Fraction of all pixels whose depth was not filled in by a learned model."""
     return depth.coverage - (depth.estimated or 0)
 
 
 def _depth(depth: DepthReport | None) -> list[Number]:
     if depth is None:
         return []
-    seen, estimated = seen_share(depth), depth.estimated
-    rest = f" Another {estimated:.1%} are a learned model's estimate." if estimated else ""
+    measured, estimated = measured_fraction(depth), depth.estimated
+    rest = f" Another {estimated:.1%} are estimated by a learned model." if estimated else ""
     return [
         Number(
             label="Depth coverage",
-            value=f"{seen:.0%}",
-            meaning=f"Pixels whose distance is known, on average over all views.{rest}",
-            grade=COVERAGE.grade(seen),
+            value=f"{measured:.0%}",
+            meaning=f"Pixels with known depth, averaged over all views.{rest}",
+            grade=COVERAGE.grade(measured),
         )
     ]
 
@@ -105,34 +106,45 @@ def _depth(depth: DepthReport | None) -> list[Number]:
 def _surface(cloud: PointcloudReport | None, mesh: MeshReport | None) -> list[Number]:
     found = []
     if cloud is not None:
-        found.append(Number(label="Points", value=count(cloud.points), meaning="In the point cloud."))
+        found.append(Number(label="Points", value=count(cloud.points), meaning="Of the point cloud."))
     if mesh is not None:
         side = mesh.texture_size
-        skin = f"textured at {side} × {side} px" if side else "coloured at its vertices"
-        found.append(Number(label="Mesh faces", value=count(mesh.faces), meaning=f"Triangles, {skin}."))
+        skin = f"textured at {side} × {side} px" if side else "with vertex colours"
+        found.append(Number(label="Triangles", value=count(mesh.faces), meaning=f"Of the mesh, {skin}."))
     return found
+
+
+_STOPPED = {"seconds": "stopped by the time limit", "stalled": "the score no longer rose"}
+
+
+def _training(splat: SplatReport) -> str:
+    if not splat.iterations:
+        return "Untrained: one Gaussian per point."
+    steps, planned = plural(splat.iterations, "step"), splat.planned_iterations
+    if planned and planned > splat.iterations:
+        steps = f"{count(splat.iterations)} of {plural(planned, 'step')}"
+    why = _STOPPED.get(splat.stopped or "")
+    return f"Trained for {steps}{f' ({why})' if why else ''}."
 
 
 def _splat(splat: SplatReport | None) -> list[Number]:
     if splat is None:
         return []
-    steps = splat.iterations
-    how = f"Trained for {count(steps)} steps." if steps else "Untrained: one for each point."
-    found = [Number(label="Gaussians", value=count(splat.gaussians), meaning=how)]
+    found = [Number(label="Gaussians", value=count(splat.gaussians), meaning=_training(splat))]
     held = splat.heldout
     if held:
-        photos = len(held.images)
+        photos = plural(len(held.images), "photo")
         found += [
             Number(
                 label="Held-out PSNR",
                 value=f"{held.psnr_db:.1f} dB",
-                meaning=f"Splat against {photos} photos that training never saw. Above 25 dB is good.",
+                meaning=f"Similarity to {photos} not used for training. Above 25 dB is good.",
                 grade=PSNR_DB.grade(held.psnr_db),
             ),
             Number(
                 label="Held-out SSIM",
                 value=f"{held.ssim:.2f}",
-                meaning="Likeness of structure in the same photos; 1 is identical.",
+                meaning="Structural similarity to the same photos; 1 means identical.",
                 grade=SSIM.grade(held.ssim),
             ),
         ]

@@ -1,8 +1,8 @@
-"""The page: what a finished capture's metrics, bundles and pictures say, put into the template."""
+"""The page: a finished capture's metrics, bundles and pictures, put into the template."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,13 @@ from ds3d_pipeline.metrics.record import FileFacts, InputFacts, Metrics, StageFa
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.poses.report import SceneScale
 from ds3d_pipeline.programs.enums import Outcome
-from ds3d_pipeline.programs.words import clipped, count, duration, plural, size
+from ds3d_pipeline.programs.words import clipped, duration, plural, size
 from ds3d_pipeline.report.advice import Advice, Facts, advise, frame_name
 from ds3d_pipeline.report.camera_path import CameraPath, draw_path, measure_path
 from ds3d_pipeline.report.curve import draw_curve
 from ds3d_pipeline.report.numbers import Number, list_numbers
 from ds3d_pipeline.report.pictures import PLACES, Picture, collect_pictures
+from ds3d_pipeline.stages.table import backend_label, stage_label
 from ds3d_pipeline.storage.bundles import Bundle
 
 _FILE_NOTES = {
@@ -29,15 +30,16 @@ _FILE_NOTES = {
     "model.splat.glb": "The same splat as glTF, with KHR_gaussian_splatting.",
     "pointcloud.ply": "Coloured points with normals. Opens in CloudCompare and MeshLab.",
     "sparse/": "Cameras and sparse points in COLMAP's binary format.",
-    "images/": "The undistorted pictures that sparse/ refers to.",
-    "failed/": "What a later run that failed has to say.",
-    "metrics.json": "Every number of this page, for programs.",
+    "images/": "The undistorted photos that sparse/ refers to.",
+    "failed/": "The report of a later run that failed.",
+    "metrics.json": "All numbers of this page, for other programs.",
 }
 _HEADLINES = {
     "ok": "Your capture came out well.",
-    "degraded": "Your capture is usable, with reservations.",
-    "failed": "Your capture could not be finished.",
+    "degraded": "Usable, with limitations.",
+    "failed": "The reconstruction failed.",
 }
+_NO_3D = "No 3D could be made."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +51,14 @@ class FileRow:
 
 @dataclass(frozen=True, kw_only=True)
 class StageRow:
-    """`state` is done, failed or not reached; `share` its percentage of the time of all stages."""
+    """`state` is done, failed or not reached; `percent` is of the time of the longest stage."""
 
     name: str
+    code_name: str
     state: str
     backend: str
     seconds: str
-    share: float
+    percent: float
     memory: str
 
 
@@ -65,7 +68,8 @@ class AttemptRow:
     backend: str
     outcome: str
     reason: str
-    instead: str
+    used: str
+    """The backend that made the result; empty if none did."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +83,7 @@ class Figure:
 def write_report(path: Path, metrics: Metrics, bundles: Mapping[str, Bundle]) -> None:
     """Writes the page about the metrics and the `bundles`, by stage, of a capture.
 
-    Every text of it is escaped: names of files come from the user. It loads nothing from anywhere.
+    All text is escaped, because file names come from the user. It loads nothing from anywhere.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -107,7 +111,7 @@ def describe_page(metrics: Metrics, bundles: Mapping[str, Bundle]) -> dict[str, 
     numbers: list[Number] = list_numbers(metrics)
     return {
         "metrics": metrics,
-        "headline": _HEADLINES[metrics.status],
+        "headline": headline(metrics),
         "summary": summarise(metrics),
         "reasons": [clipped(reason) for reason in metrics.reasons],
         "numbers": numbers,
@@ -118,7 +122,8 @@ def describe_page(metrics: Metrics, bundles: Mapping[str, Bundle]) -> dict[str, 
         "advice": advice,
         "files": list_file_rows(metrics.files),
         "stages": list_stage_rows(metrics.stages),
-        "attempts": list_attempt_rows(metrics.stages),
+        "tried": list_attempt_rows(metrics.stages, _TRIED),
+        "unavailable": list_attempt_rows(metrics.stages, (Outcome.PASSED_OVER,)),
         "total": duration(metrics.total_seconds),
         "peak": _memory(max((s.peak_memory_mb for s in metrics.stages.values()), default=0.0)),
         "input": _describe_input(metrics.input),
@@ -126,27 +131,33 @@ def describe_page(metrics: Metrics, bundles: Mapping[str, Bundle]) -> dict[str, 
     }
 
 
+def headline(metrics: Metrics) -> str:
+    """How the capture came out, in a few words."""
+    is_flat = metrics.depth is not None and metrics.depth.flat
+    return _NO_3D if is_flat else _HEADLINES[metrics.status]
+
+
 def summarise(metrics: Metrics) -> str:
     """What came out, in one sentence."""
     made = list(_made(metrics))
     if metrics.status is Status.FAILED:
         stopped = [stage for stage, entry in metrics.stages.items() if entry.backend is None]
-        where = f"It stopped at the stage {stopped[0]}" if stopped else "It stopped before the end"
-        left = f"; what is left is {_joined(made)}" if made else ", before there was any model"
+        where = f"The stage {stage_label(stopped[0])} failed" if stopped else "It stopped"
+        left = f". Already made: {_joined(made)}" if made else ", before anything was made"
         return f"{where} after {duration(metrics.total_seconds)}{left}."
     poses = metrics.poses
-    placed = f"{poses.registered} of {poses.total} frames became " if poses else "Made: "
-    return f"{placed}{_joined(made)}, in {duration(metrics.total_seconds)}."
+    frames = f" from {poses.registered} of {plural(poses.total, 'keyframe')}" if poses else ""
+    return f"Made{frames} in {duration(metrics.total_seconds)}: {_joined(made)}."
 
 
 def _made(metrics: Metrics) -> Iterator[str]:
     if metrics.mesh:
-        yield f"a mesh of {count(metrics.mesh.faces)} triangles"
+        yield f"a mesh of {plural(metrics.mesh.faces, 'triangle')}"
     if metrics.splat:
         trained = "a trained" if metrics.splat.iterations else "an untrained"
-        yield f"{trained} splat of {count(metrics.splat.gaussians)} Gaussians"
+        yield f"{trained} splat of {plural(metrics.splat.gaussians, 'Gaussian')}"
     if metrics.pointcloud and metrics.pointcloud.points:
-        yield f"{count(metrics.pointcloud.points)} points"
+        yield plural(metrics.pointcloud.points, "point")
 
 
 def _joined(parts: Sequence[str]) -> str:
@@ -177,7 +188,7 @@ def _sizes(name: str, sizes: Sequence[int]) -> str:
 
 
 def list_stage_rows(stages: Mapping[str, StageFacts]) -> list[StageRow]:
-    """Every stage in order, those too that were never reached."""
+    """Every stage in order, including those that were never reached."""
     known = [stage for stage in STAGES if stage != "metrics" or stage in stages]
     longest = max([entry.seconds for entry in stages.values()] + [1e-9])
     return [_stage_row(stage, stages.get(stage), longest) for stage in known]
@@ -185,31 +196,47 @@ def list_stage_rows(stages: Mapping[str, StageFacts]) -> list[StageRow]:
 
 def _stage_row(stage: str, entry: StageFacts | None, longest: float) -> StageRow:
     if entry is None:
-        return StageRow(name=stage, state="not reached", backend="", seconds="", share=0.0, memory="")
+        return StageRow(
+            name=stage_label(stage),
+            code_name=stage,
+            state="not reached",
+            backend="",
+            seconds="",
+            percent=0.0,
+            memory="",
+        )
     return StageRow(
-        name=stage,
+        name=stage_label(stage),
+        code_name=stage,
         state="failed" if entry.backend is None else "done",
-        backend=entry.backend or "",
+        backend=_capitalised(backend_label(stage, entry.backend)) if entry.backend else "",
         seconds=duration(entry.seconds),
-        share=round(100 * entry.seconds / longest, 1),
+        percent=round(100 * entry.seconds / longest, 1),
         memory=_memory(entry.peak_memory_mb),
     )
 
 
-def list_attempt_rows(stages: Mapping[str, StageFacts]) -> list[AttemptRow]:
-    """Every attempt that did not give the result, and what was used instead."""
+_TRIED = (Outcome.FAILED, Outcome.CRASHED, Outcome.INPUT, Outcome.CANCELLED, Outcome.CLAMPED)
+
+
+def list_attempt_rows(stages: Mapping[str, StageFacts], outcomes: Collection[Outcome]) -> list[AttemptRow]:
+    """The attempts with these outcomes, and what was used in the end."""
     return [
         AttemptRow(
-            stage=stage,
-            backend=attempt.backend,
+            stage=stage_label(stage),
+            backend=_capitalised(backend_label(stage, attempt.backend)),
             outcome=attempt.outcome,
             reason=clipped(attempt.reason),
-            instead=entry.backend or "nothing",
+            used=backend_label(stage, entry.backend) if entry.backend else "",
         )
         for stage, entry in stages.items()
         for attempt in entry.attempts
-        if attempt.outcome is not Outcome.OK
+        if attempt.outcome in outcomes
     ]
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _memory(megabytes: float) -> str:
@@ -224,9 +251,9 @@ def _figures(pictures: Iterable[Picture], metrics: Metrics) -> dict[str, list[Fi
 
 
 def _caption(picture: Picture, metrics: Metrics) -> str:
-    """For a held-out view the user's own name of the photo, for a look at training how far it was."""
+    """The user's own name of a held-out photo, or how far training was at a preview."""
     if picture.group == "training" and picture.stem.isdecimal():
-        return f"After {int(picture.stem) / 10:.0f}% of the training."
+        return f"After {int(picture.stem) / 10:.0f}% of training."
     held = metrics.splat.heldout.images if metrics.splat and metrics.splat.heldout else ()
     if picture.group != "heldout" or picture.number >= len(held):
         return ""
@@ -241,12 +268,12 @@ def _path_caption(path: CameraPath, metrics: Metrics) -> str:
     missing = len(metrics.keyframes) - len(path.cameras)
     lost = f" {plural(missing, 'keyframe')} could not be aligned (gaps in the line)." if missing else ""
     shown = f"{plural(len(path.cameras), 'camera')} from above, blue first, red last"
-    return f"{shown}; each wedge opens to where it looks.{lost}"
+    return f"{shown}; each wedge opens in the viewing direction.{lost}"
 
 
 def describe_scale(scale: SceneScale) -> str:
     """The unit of all lengths, and where it is from."""
-    return scale if isinstance(scale, str) else f"1 unit is 1 {scale.unit}, from {scale.origin}"
+    return scale if isinstance(scale, str) else f"1 unit = 1 {scale.unit} (from {scale.origin.upper()})"
 
 
 def _describe_input(upload: InputFacts | None) -> str:

@@ -43,7 +43,9 @@ class SplatReport:
 
     gaussians: int
     iterations: int
-    """Of training; 0 of an untrained splat."""
+    """Training steps; 0 for an untrained splat."""
+    planned_iterations: int | None = None
+    """Training steps that were asked for."""
     initialised_from: str | None = None
     """The points that it began as: dense or sparse."""
     sh_degree: int | None = None

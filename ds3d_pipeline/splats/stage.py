@@ -94,6 +94,7 @@ def _trained(work: Work[SplatOptions], engine: Engine) -> SplatReport:
         gaussians=len(rows),
         sh_degree=task.options.sh_degree,
         iterations=trained.iterations,
+        planned_iterations=work.options.iterations,
         initialised_from=task.source,
         initial_gaussians=len(task.start.means),
         heldout=after if task.heldout else None,

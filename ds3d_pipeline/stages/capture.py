@@ -9,11 +9,18 @@ from ds3d_pipeline.stages.stage import Stage
 
 CARD = Stage(
     name="capture",
-    label="Capture",
-    about="The user's video or photos, checked, with what their files tell of camera and time.",
+    label="Upload",
+    about="The video or photos, checked, with camera and time from their files.",
     options=CaptureOptions,
     report=CaptureReport,
     code_version="1",
-    rungs=(Rung(name="local", module="ds3d_pipeline.capture", summary="checks and stages the upload"),),
+    rungs=(
+        Rung(
+            name="local",
+            module="ds3d_pipeline.capture",
+            label="reading the files",
+            summary="checks and copies the upload",
+        ),
+    ),
     kinds=("video", "photos"),
 )

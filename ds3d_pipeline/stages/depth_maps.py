@@ -21,15 +21,15 @@ def _estimates(options: DepthOptions) -> str | None:
 
 
 def _estimated(_options: DepthOptions) -> str:
-    return "Depth is a learned model's estimate from single photos, not measured."
+    return "Depth is estimated by a learned model from single photos, not measured."
 
 
 def _coarse(_options: DepthOptions) -> str:
-    return "Depth is interpolated between sparse points, so mesh and points show the coarse shape only."
+    return "Depth is interpolated between sparse points, so mesh and points show only the coarse shape."
 
 
 def _flat_card(_options: DepthOptions) -> str:
-    return "There is no depth: the geometry is a flat card with the photo on it."
+    return "No 3D shape could be recovered: model.glb is just the photo on a flat rectangle."
 
 
 def _memory_mb(load: Load, options: DepthOptions) -> float:
@@ -48,24 +48,24 @@ def _check_files(folder: Path) -> Iterator[str]:
     for path in paths:
         depth = read_array(path)
         if not np.isfinite(depth).all() or (depth < 0).any():
-            yield f"{path.name} holds depths that are negative or not finite."
+            yield f"{path.name} contains depths that are negative or not finite."
         known = known or bool((depth > 0).any())
     if not known:
-        yield f"None of the {len(paths)} depth maps holds any depth."
+        yield f"None of the {len(paths)} depth maps contains any depth."
 
 
 def _coverage(report: StageReport) -> Verdict:
     coverage = report.read(DepthReport).coverage
-    text = f"Distance is known for {coverage:.0%} of all pixels"
+    text = f"Depth is known for {coverage:.0%} of all pixels"
     passed = coverage >= MIN_COVERAGE
-    rest = "." if passed else f", less than {MIN_COVERAGE:.0%}."
+    rest = "." if passed else f", below the limit of {MIN_COVERAGE:.0%}."
     return Verdict(passed=passed, text=text + rest, numbers={"coverage": coverage})
 
 
 CARD = Stage(
     name="depth_maps",
     label="Depth maps",
-    about="Depth, normals and confidence of every registered keyframe in COLMAP's dense format.",
+    about="Depth, normals and confidence of every aligned keyframe, in COLMAP's dense format.",
     options=DepthOptions,
     report=DepthReport,
     code_version="5",
@@ -75,6 +75,7 @@ CARD = Stage(
             name="colmap-container",
             module="ds3d_pipeline.depth",
             probe=boxed("colmap", needs_gpu=True),
+            label="COLMAP's stereo on the GPU",
             summary="COLMAP's multi-view stereo on an NVIDIA GPU, in a container",
             programs=(
                 Program(backend="colmap-script"),
@@ -85,6 +86,7 @@ CARD = Stage(
         Rung(
             name="patchmatch",
             module="ds3d_pipeline.depth",
+            label="multi-view stereo",
             summary="multi-view stereo on the CPU",
             memory_mb=_memory_mb,
         ),
@@ -92,26 +94,29 @@ CARD = Stage(
             name="monocular",
             module="ds3d_pipeline.depth",
             probe=_estimates,
-            summary="learned depth of single photos",
+            label="the learned depth model",
+            summary="depth of single photos by a learned model",
             shortfall=_estimated,
         ),
         Rung(
             name="interpolation",
             module="ds3d_pipeline.depth",
+            label="interpolation between sparse points",
             summary="sparse points, interpolated",
             shortfall=_coarse,
         ),
         Rung(
             name="card",
             module="ds3d_pipeline.depth",
-            summary="no depth: a flat card",
+            label="a flat rectangle",
+            summary="no depth: the photo on a flat rectangle",
             shortfall=_flat_card,
         ),
     ),
     gates=(
         Gate(
             name="depth_coverage",
-            about=f"Distance is known for at least {MIN_COVERAGE:.0%} of all pixels.",
+            about=f"Depth must be known for at least {MIN_COVERAGE:.0%} of all pixels.",
             judge=_coverage,
         ),
         VALID_FILES,

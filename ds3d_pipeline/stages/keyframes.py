@@ -16,7 +16,7 @@ def _memory_mb(load: Load, _options: KeyframesOptions) -> float:
 CARD = Stage(
     name="keyframes",
     label="Keyframes",
-    about="The sharpest frame of every stretch of motion, upright and at the mode's size.",
+    about="The sharpest frame of every stretch of motion, upright and scaled to the mode's size.",
     options=KeyframesOptions,
     report=KeyframesReport,
     code_version="1",
@@ -25,6 +25,7 @@ CARD = Stage(
         Rung(
             name="local",
             module="ds3d_pipeline.keyframes",
+            label="frame selection",
             summary="sharpest frame per motion window",
             memory_mb=_memory_mb,
         ),

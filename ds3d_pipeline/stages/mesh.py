@@ -8,6 +8,7 @@ from pathlib import Path
 from ds3d_pipeline.mesh.options import MeshOptions
 from ds3d_pipeline.mesh.report import MeshReport
 from ds3d_pipeline.programs.rungs import Load, Rung
+from ds3d_pipeline.programs.words import plural
 from ds3d_pipeline.stages.stage import VALID_FILES, Gate, Knob, Stage, Verdict
 from ds3d_pipeline.storage.bundles import StageReport
 
@@ -17,7 +18,7 @@ MIN_SHOWN = 0.5
 
 
 def _seen_from_one_side(_options: MeshOptions) -> str:
-    return "The mesh is a relief of one view: it has no sides and no back."
+    return "The mesh is a relief seen from one side; it has no sides or back."
 
 
 def _memory_mb(load: Load, options: MeshOptions) -> float:
@@ -37,11 +38,11 @@ def _check_files(folder: Path) -> Iterator[str]:
     mesh, _ = read_glb(folder / "model.glb")
     vertices, faces = mesh.vertices_in_world, mesh.faces
     if not np.isfinite(vertices).all():
-        yield "model.glb holds vertices that are not finite."
+        yield "model.glb contains vertices that are not finite."
     if not len(faces):
         yield "model.glb has no triangles."
     elif faces.min() < 0 or faces.max() >= len(vertices):
-        yield "model.glb has triangles of vertices that do not exist."
+        yield "model.glb has triangles that refer to missing vertices."
     elif not np.ptp(vertices, axis=0).max() > 0:
         yield "model.glb is a single point."
 
@@ -55,13 +56,15 @@ def _surface(report: StageReport) -> Verdict:
     wrong = [
         text
         for text, is_wrong in (
-            (f"the mesh has only {faces} triangles", faces < MIN_FACES),
+            (f"it has only {plural(faces, 'triangle')}", faces < MIN_FACES),
             (f"its largest piece is only {piece:.0%} of the surface", piece < MIN_LARGEST_PIECE),
             (f"photos show only {shown:.0%} of its surface", shown < MIN_SHOWN),
         )
         if is_wrong
     ]
-    text = f"{faces} triangles, the largest piece {piece:.0%} of the surface, {shown:.0%} seen by photos."
+    text = (
+        f"{plural(faces, 'triangle')}, {piece:.0%} of the surface in one piece, {shown:.0%} seen in photos."
+    )
     if wrong:
         text = f"The mesh is poor: {', '.join(wrong)}."
     return Verdict(
@@ -78,10 +81,17 @@ CARD = Stage(
     code_version="3",
     reads=("poses", "depth_maps", "pointcloud"),
     rungs=(
-        Rung(name="poisson", module="ds3d_pipeline.mesh", summary="Poisson surface", memory_mb=_memory_mb),
+        Rung(
+            name="poisson",
+            module="ds3d_pipeline.mesh",
+            label="Poisson reconstruction",
+            summary="Poisson surface",
+            memory_mb=_memory_mb,
+        ),
         Rung(
             name="relief",
             module="ds3d_pipeline.mesh",
+            label="a relief of one view",
             summary="one view's depth, triangulated",
             shortfall=_seen_from_one_side,
             memory_mb=_relief_memory_mb,
@@ -90,8 +100,8 @@ CARD = Stage(
     gates=(
         Gate(
             name="mesh_sanity",
-            about=f"At least {MIN_FACES} triangles, {MIN_LARGEST_PIECE:.0%} of the surface in one piece and "
-            f"{MIN_SHOWN:.0%} of it seen by photos.",
+            about=f"The mesh must have at least {MIN_FACES} triangles, {MIN_LARGEST_PIECE:.0%} of its "
+            f"surface in one piece and {MIN_SHOWN:.0%} of it seen in photos.",
             judge=_surface,
         ),
         VALID_FILES,

@@ -8,8 +8,8 @@ from ds3d_pipeline.stages.stage import Stage
 
 CARD = Stage(
     name="metrics",
-    label="Metrics",
-    about="Status, reasons and numbers of a capture; publishes its files in one step.",
+    label="Report",
+    about="Status, reasons and numbers of a capture; publishes its files.",
     options=MetricsOptions,
     report=MetricsReport,
     code_version="1",

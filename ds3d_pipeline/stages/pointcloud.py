@@ -20,7 +20,7 @@ def _check_files(folder: Path) -> Iterator[str]:
     if not len(cloud.points_in_world):
         yield "pointcloud.ply is empty."
     if not np.isfinite(cloud.points_in_world).all():
-        yield "pointcloud.ply holds points that are not finite."
+        yield "pointcloud.ply contains points that are not finite."
 
 
 CARD = Stage(
@@ -31,7 +31,9 @@ CARD = Stage(
     report=PointcloudReport,
     code_version="4",
     reads=("poses", "depth_maps"),
-    rungs=(Rung(name="fusion", module="ds3d_pipeline.pointcloud", summary="fused depth maps"),),
+    rungs=(
+        Rung(name="fusion", module="ds3d_pipeline.pointcloud", label="fusion", summary="fused depth maps"),
+    ),
     gates=(VALID_FILES,),
     check_files=_check_files,
     kinds=("numpy",),

@@ -96,7 +96,7 @@ def _gap(report: StageReport) -> Verdict:
 
 CARD = Stage(
     name="poses",
-    label="Poses",
+    label="Camera positions",
     about="Camera poses, intrinsics and sparse points in COLMAP's format, with undistorted images.",
     options=PosesOptions,
     report=PosesReport,
@@ -106,6 +106,7 @@ CARD = Stage(
         Rung(
             name="pycolmap",
             module="ds3d_pipeline.poses",
+            label="COLMAP",
             summary="COLMAP's incremental mapping",
             memory_mb=_memory_mb,
         ),
@@ -113,7 +114,8 @@ CARD = Stage(
             name="colmap-container",
             module="ds3d_pipeline.poses",
             probe=boxed("colmap"),
-            summary="COLMAP in a container, on the GPU where there is one",
+            label="COLMAP in a container",
+            summary="COLMAP in a container, on the GPU if there is one",
             programs=(
                 Program(backend="colmap-script"),
                 Program(
@@ -127,12 +129,14 @@ CARD = Stage(
         Rung(
             name="opencv",
             module="ds3d_pipeline.poses",
+            label="OpenCV",
             summary="OpenCV's geometry, our bundle adjustment",
             memory_mb=_opencv_memory_mb,
         ),
         Rung(
             name="single",
             module="ds3d_pipeline.poses",
+            label="a single photo",
             summary="one photo, without points",
             shortfall=_one_sided,
         ),

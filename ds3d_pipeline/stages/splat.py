@@ -17,16 +17,16 @@ MIN_GAIN_DB = 0.5
 
 
 def gpu_pool() -> str:
-    """The pool of a stage that may run on a GPU; with a driver it goes on beside other captures' CPU work."""
+    """The pool of a stage that may run on a GPU; with a driver it runs beside other captures' CPU work."""
     return "gpu" if shutil.which("nvidia-smi") else "heavy"
 
 
 def _trains(options: SplatOptions) -> str | None:
-    return None if options.train else "The chosen mode or options train no splat."
+    return None if options.train else "Training is switched off (as in mode fastest)."
 
 
 def _trains_on_gpu(options: SplatOptions) -> str | None:
-    """Asks for gsplat only where a splat is trained at all."""
+    """Looks for gsplat only if a splat is to be trained."""
     if not options.train:
         return _trains(options)
     from ds3d_pipeline.splats.gsplat_engine import why_no_gsplat
@@ -39,8 +39,8 @@ def _trains_boxed(image: str, *, needs_gpu: bool = False) -> Probe:
 
 
 def _untrained(options: SplatOptions) -> str | None:
-    """A shortfall only where a trained one was asked for."""
-    return "The splat is untrained: one Gaussian per point." if options.train else None
+    """A shortfall only if a trained one was requested."""
+    return "The splat is untrained (one Gaussian per point)." if options.train else None
 
 
 def _memory_mb(load: Load, options: SplatOptions) -> float:
@@ -59,27 +59,27 @@ def _check_files(folder: Path) -> Iterator[str]:
         yield "splat.ply has no Gaussians."
     for name, values in vars(splat).items():
         if not np.isfinite(values).all():
-            yield f"splat.ply holds {name} that are not finite."
+            yield f"splat.ply contains {name} that are not finite."
 
 
 def _heldout(report: StageReport) -> Verdict:
     splat = report.read(SplatReport)
     held, light = splat.heldout, splat.initial_heldout
     if held is None or light is None:
-        return Verdict(passed=True, text="Nothing to compare: no photo was held out of a training.")
+        return Verdict(passed=True, text="Nothing to compare: no photo was held out.")
     gain = held.psnr_db - light.psnr_db
-    text = f"{held.psnr_db:.1f} dB on photos it never saw, {light.psnr_db:.1f} dB untrained."
+    text = f"{held.psnr_db:.1f} dB on held-out photos, {light.psnr_db:.1f} dB before training."
     passed = gain >= MIN_GAIN_DB
     return Verdict(
         passed=passed,
-        text=text if passed else f"Training brought the splat hardly anything: {text}",
+        text=text if passed else f"Training barely improved the splat: {text}",
         numbers={"psnr_db": held.psnr_db, "untrained_psnr_db": light.psnr_db, "gain_db": gain},
     )
 
 
 CARD = Stage(
     name="splat",
-    label="Splat",
+    label="Gaussian splat",
     about="A 3D Gaussian splat in the 3DGS PLY convention.",
     options=SplatOptions,
     report=SplatReport,
@@ -90,19 +90,22 @@ CARD = Stage(
             name="gsplat",
             module="ds3d_pipeline.splats",
             probe=_trains_on_gpu,
+            label="training on the GPU",
             summary="trained on an NVIDIA GPU",
         ),
         Rung(
             name="gsplat-container",
             module="ds3d_pipeline.splats",
             probe=_trains_boxed("gpu trainer", needs_gpu=True),
-            summary="the same in a container",
+            label="training on the GPU in a container",
+            summary="trained on an NVIDIA GPU, in a container",
             programs=(Program(backend="gsplat", box=Box(image="gpu trainer", gpu="must")),),
         ),
         Rung(
             name="cpu",
             module="ds3d_pipeline.splats",
             probe=_trains,
+            label="training on the CPU",
             summary="trained on the CPU",
             memory_mb=_memory_mb,
         ),
@@ -110,12 +113,14 @@ CARD = Stage(
             name="cpu-container",
             module="ds3d_pipeline.splats",
             probe=_trains_boxed("trainer"),
-            summary="the same in a container",
+            label="training in a container",
+            summary="trained on the CPU, in a container",
             programs=(Program(backend="cpu", box=Box(image="trainer")),),
         ),
         Rung(
             name="light",
             module="ds3d_pipeline.splats",
+            label="an untrained splat",
             summary="one Gaussian per point, untrained",
             shortfall=_untrained,
         ),
@@ -123,7 +128,7 @@ CARD = Stage(
     gates=(
         Gate(
             name="heldout_psnr",
-            about=f"On photos it never saw, training gains {MIN_GAIN_DB} dB over the untrained splat.",
+            about=f"Training must raise PSNR on held-out photos by at least {MIN_GAIN_DB} dB.",
             judge=_heldout,
         ),
         VALID_FILES,

@@ -12,12 +12,12 @@ from ds3d_pipeline.programs.rungs import Probe, Rung
 from ds3d_pipeline.storage.bundles import StageReport
 
 FileCheck = Callable[[Path], Iterator[str]]
-"""Takes a stage's folder and says what is wrong with its files, a sentence each."""
+"""Takes a stage's folder and yields one sentence for each fault in its files."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What a gate says, in one sentence with its numbers."""
+    """The result of a gate: one sentence with its numbers."""
 
     passed: bool
     text: str
@@ -26,9 +26,9 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """One question asked of a stage's report. One that is `blocking` stops what would be worthless.
+    """A limit on a stage's report.
 
-    One that is missed makes the capture `degraded`.
+    Missing it makes the capture `degraded`; missing a `blocking` one stops the run.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Gate:
     judge: Callable[[StageReport], Verdict]
     blocking: bool = False
     covered_by: str = ""
-    """The gate whose miss already says this one's."""
+    """Skipped in the reasons if this other gate failed too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Knob:
 
     option: str
     least: int
-    """The smallest value that is still worth having."""
+    """The smallest useful value."""
 
 
 def heavy_pool() -> str:
@@ -59,7 +59,7 @@ class Stage:
 
     name: str
     label: str
-    """As a heading."""
+    """Its plain name, in every sentence that a user reads."""
     about: str
     """What it makes, in one sentence."""
     options: type
@@ -69,7 +69,7 @@ class Stage:
     """Raised when it makes other files of the same input.
 
     It goes into the stage's fingerprint, so its stored files and those made of them count as stale, and into
-    the asset's `code_version`, so the UI says so.
+    the asset's `code_version`, so the UI shows it.
     """
     reads: tuple[str, ...] = ()
     """The stages whose bundles it reads."""
@@ -78,7 +78,7 @@ class Stage:
     gates: tuple[Gate, ...] = ()
     check_files: FileCheck | None = None
     knobs: tuple[Knob, ...] = ()
-    """In the order in which they are turned."""
+    """In the order in which they are applied."""
     kinds: tuple[str, ...] = ()
     """Dagster's tags of what it is made with."""
     pool: Callable[[], str] = heavy_pool
@@ -91,12 +91,12 @@ class Stage:
 
     @property
     def prefer_help(self) -> str:
-        """What the config says of the option `prefer`."""
-        return f"Backend to try first: {', '.join(self.backends)}. Empty follows the ladder in this order."
+        """The help of the option `prefer`."""
+        return f"Backend to try first: {', '.join(self.backends)}. Empty: tried in this order."
 
 
 def has_gpu() -> bool:
-    """What moves a rung to the front that is the fastest with a GPU."""
+    """Whether a rung that is fastest with a GPU is tried first."""
     return look_at_engine().gpus
 
 
@@ -111,13 +111,13 @@ def worker_threads() -> int:
 
 
 def _valid(report: StageReport) -> Verdict:
-    text = " ".join(report.faults) or "Every file was read back and is sound."
+    text = " ".join(report.faults) or "All files can be read back and are valid."
     return Verdict(passed=not report.faults, text=text, numbers={"faults": len(report.faults)})
 
 
 VALID_FILES = Gate(
     name="valid_files",
-    about="The files can be read back and hold finite numbers; others would be made of nothing.",
+    about="All files can be read back and contain only finite numbers.",
     judge=_valid,
     blocking=True,
 )

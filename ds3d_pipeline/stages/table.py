@@ -14,7 +14,7 @@ STAGE_CARDS: dict[str, Stage] = {
 
 
 def depending_on(stage: str) -> frozenset[str]:
-    """The stage itself and all that reads what it makes, directly or not."""
+    """The stage itself and all that depend on it, directly or not."""
     found = {stage}
     for card in STAGE_CARDS.values():
         if found & set(card.reads):
@@ -23,13 +23,24 @@ def depending_on(stage: str) -> frozenset[str]:
 
 
 def ladders() -> dict[str, Stage]:
-    """The cards of the stages that are made by programs, which a backend can be preferred for."""
+    """The cards of the stages with backends, for which one can be preferred."""
     return {name: card for name, card in STAGE_CARDS.items() if card.rungs}
 
 
 def find_rung(stage: str, name: str) -> Rung:
-    """The rung of this name; raises KeyError where there is none."""
+    """The rung of this name; raises KeyError if there is none."""
     return {rung.name: rung for rung in STAGE_CARDS[stage].rungs}[name]
+
+
+def stage_label(stage: str) -> str:
+    """The plain name of a stage, as a sentence begins."""
+    return STAGE_CARDS[stage].label
+
+
+def backend_label(stage: str, backend: str) -> str:
+    """The plain name of a backend within a sentence; a stored result may name one that is gone."""
+    labels = {rung.name: rung.label for rung in STAGE_CARDS[stage].rungs}
+    return labels.get(backend) or backend
 
 
 def judge(report: StageReport) -> list[tuple[Gate, Verdict]]:
@@ -38,9 +49,9 @@ def judge(report: StageReport) -> list[tuple[Gate, Verdict]]:
 
 
 def missed_gates(report: StageReport) -> list[str]:
-    """What the gates add to the reasons of a capture: nothing twice.
+    """What the gates add to the reasons of a capture, without repetitions.
 
-    A backend with a shortfall says what its artifact lacks in better words than its numbers could.
+    A shortfall already describes better than any number what the artifact lacks.
     """
     if report.shortfall:
         return []

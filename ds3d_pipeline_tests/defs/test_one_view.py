@@ -21,7 +21,7 @@ from ds3d_pipeline_tests.depth.onnx_models import flattened, weighted_colors
 
 pytestmark = pytest.mark.slow
 
-FLAT = "There is no depth: the geometry is a flat card with the photo on it."
+FLAT = "No 3D shape could be recovered: model.glb is just the photo on a flat rectangle."
 ONE_SIDED = "No camera positions were found, so the result is built from a single photo."
 
 
@@ -81,7 +81,7 @@ def test_few_or_useless_photos_finish_as_a_card_that_says_so(tmp_path, small_pho
     backends = {stage: entry["backend"] for stage, entry in told["stages"].items()}
     assert (backends["poses"], backends["depth_maps"], backends["mesh"]) == ("single", "card", "relief")
     reasons = told["reasons"]
-    assert any(reason.startswith("poses fell back from pycolmap to single: ") for reason in reasons)
+    assert any("a single photo is used because COLMAP failed. " in reason for reason in reasons)
     assert {FLAT, ONE_SIDED} <= set(reasons)
     assert any("ds3d models fetch" in reason for reason in reasons)
     assert told["poses"]["registered"] == 1
@@ -109,11 +109,13 @@ def missing_model(path):
     return path
 
 
+NOT_AVAILABLE = "Depth maps: the learned depth model is not available."
+FELL_BACK = "Depth maps: a flat rectangle is used because the learned depth model failed."
 UNUSABLE = {
-    flattened: "depth_maps fell back from monocular to card: {} gives an output of shape",
-    nan_model: "depth_maps fell back from monocular to card: {} gives depth that is not finite.",
-    cut_model: "depth_maps fell back from monocular to card: {} cannot be opened as an ONNX model",
-    missing_model: "depth_maps could not use monocular: There is no depth model at {}.",
+    flattened: f"{FELL_BACK} {{}} gives an output of shape",
+    nan_model: f"{FELL_BACK} {{}} gives depth that is not finite.",
+    cut_model: f"{FELL_BACK} {{}} cannot be opened as an ONNX model",
+    missing_model: f"{NOT_AVAILABLE} There is no depth model at {{}}.",
 }
 
 
@@ -138,13 +140,13 @@ def test_a_damaged_model_is_told_and_once_it_is_whole_there_is_depth(tmp_path, s
     model.write_bytes(model.read_bytes()[:-40])
     _, told = reconstruct(tmp_path, [photo], "--config", config)
     assert told["stages"]["depth_maps"]["backend"] == "card"
-    (reason,) = [r for r in told["reasons"] if r.startswith("depth_maps could not use monocular")]
+    (reason,) = [r for r in told["reasons"] if r.startswith(NOT_AVAILABLE)]
     assert "damaged" in reason
 
     weighted_colors(model)
     folder, told = reconstruct(tmp_path, [photo], "--config", config)
     assert told["stages"]["depth_maps"]["backend"] == "monocular"
-    assert "Depth is a learned model's estimate from single photos, not measured." in told["reasons"]
+    assert "Depth is estimated by a learned model from single photos, not measured." in told["reasons"]
     assert FLAT not in told["reasons"]
     assert (told["depth"]["model"], told["depth"]["provider"]) == ("model.onnx", "CPU")
     mesh, _ = read_glb(folder / "model.glb")

@@ -25,8 +25,8 @@ KEYS = {
     "estimated not_filled model provider aligned aligned_inliers colmap flat",
     "PointcloudReport": "points source fused",
     "MeshReport": "vertices faces texture_size faces_before largest_piece texture view world_from_gltf",
-    "SplatReport": "gaussians sh_degree iterations initialised_from initial_gaussians heldout "
-    "initial_heldout last_phase train_psnr_db stopped training_seconds compile_seconds "
+    "SplatReport": "gaussians sh_degree iterations planned_iterations initialised_from initial_gaussians "
+    "heldout initial_heldout last_phase train_psnr_db stopped training_seconds compile_seconds "
     "seconds_per_iteration threads resumed_at curve removed",
     "MetricScale": "unit from photos error_m",
     "StageFacts": "backend attempts seconds peak_memory_mb",

@@ -7,7 +7,7 @@ from ds3d_pipeline.publishing.build import Story, find_reasons
 from ds3d_pipeline.storage.bundles import Attempt, StageReport
 
 STORY = Story(capture="a", mode="balanced")
-PLACED = {
+REGISTERED = {
     "registered": 12,
     "total": 12,
     "points": 900,
@@ -25,7 +25,7 @@ def reasons(**result):
         seconds=1.0,
         peak_memory_mb=1.0,
         fingerprint="",
-        result=PLACED | result,
+        result=REGISTERED | result,
     )
     return find_reasons(STORY, {"poses": report})
 
@@ -39,6 +39,28 @@ def test_many_lost_frames_are_a_reason_that_names_them(registered, count):
     text = "Not aligned: b.jpg (between a.jpg and c.jpg)."
     found = reasons(registered=registered, unregistered_text=text)
     assert found == [f"Only {registered} of 12 keyframes could be aligned. {text}"] * count
+
+
+def test_a_fallback_uses_plain_names():
+    report = StageReport(
+        stage="poses",
+        backend="single",
+        attempts=(
+            Attempt(backend="pycolmap", outcome="failed", reason="Nothing matches."),
+            Attempt(backend="colmap-container", outcome="passed over", reason="Docker is not running."),
+            Attempt(backend="single", outcome="ok"),
+        ),
+        seconds=1.0,
+        peak_memory_mb=1.0,
+        fingerprint="",
+        result=REGISTERED,
+        shortfall="Only one photo is used.",
+    )
+    assert find_reasons(STORY, {"poses": report}) == [
+        "Camera positions: a single photo is used because COLMAP failed. Nothing matches.",
+        "Camera positions: COLMAP in a container is not available. Docker is not running.",
+        "Only one photo is used.",
+    ]
 
 
 def test_a_diagnosis_is_one_reason_with_its_remedy():

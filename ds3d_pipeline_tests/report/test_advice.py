@@ -103,8 +103,8 @@ def test_looking_outwards_is_no_fault():
         ({"depth": {"coverage": 0.31}}, "31%"),
         ({"splat": splat(21.0, 30.0)}, "30.0 dB"),
         ({"input": upload(640, 480)}, "640 px"),
-        ({"frames": 9}, "Only 9 pictures"),
-        ({"stages": killed("mesh")}, "mesh"),
+        ({"frames": 9}, "only 9 keyframes"),
+        ({"stages": killed("mesh")}, "Mesh"),
     ],
 )
 def test_each_number_gives_its_own_advice(changed, number):
@@ -127,4 +127,4 @@ def test_dropped_frames_are_counted_by_reason():
         size=(1920, 1080),
         cameras=1,
     )
-    assert the_only(facts(keyframes=keyframes)).finding == "12 frames of 100 are black."
+    assert the_only(facts(keyframes=keyframes)).finding == "12 of 100 frames are black."

@@ -14,13 +14,32 @@ from ds3d_pipeline_tests.report.metrics import make_metrics
             {"coverage": 0.65, "estimated": 0.125},
             "52%",
             "fair",
-            "Another 12.5% are a learned model's estimate.",
+            "Another 12.5% are estimated by a learned model.",
         ),
         ({"coverage": 0.65, "estimated": 0.0, "not_filled": "There is no model."}, "65%", "good", ""),
     ],
 )
-def test_what_a_model_filled_in_is_told_apart_from_what_was_seen(depth, value, grade, rest):
+def test_what_a_model_filled_in_is_not_counted_as_measured(depth, value, grade, rest):
     (tile,) = list_numbers(make_metrics(depth=depth))
     assert (tile.value, tile.grade) == (value, grade)
     assert tile.meaning.endswith(rest)
     assert ("estimate" in tile.meaning) == bool(rest)
+
+
+@pytest.mark.parametrize(
+    ("splat", "meaning"),
+    [
+        ({"iterations": 0}, "Untrained: one Gaussian per point."),
+        (
+            {"iterations": 3000, "planned_iterations": 3000, "stopped": "iterations"},
+            "Trained for 3,000 steps.",
+        ),
+        (
+            {"iterations": 403, "planned_iterations": 3000, "stopped": "seconds"},
+            "Trained for 403 of 3,000 steps (stopped by the time limit).",
+        ),
+    ],
+)
+def test_a_training_that_was_cut_short_says_so(splat, meaning):
+    (tile,) = list_numbers(make_metrics(splat={"gaussians": 9} | splat))
+    assert tile.meaning == meaning

@@ -74,11 +74,11 @@ def read(folder):
 def test_an_ok_capture_tells_what_came_out_and_how_good_it_is(ok):
     text, words = read(ok)
     assert "came out well" in words
-    for number in ("5 of 5", "0.40 px", "80%", "722", "24.5 dB", "model.glb", "14 s in all"):
+    for number in ("5 of 5", "0.40 px", "80%", "722", "24.5 dB", "model.glb", "14 s in total"):
         assert number in words
     assert text.count('<img class="plot"') == 1
     assert "IMG_2.jpg" in words
-    assert "nothing fell back" in words
+    assert "No backend failed." in words
     assert text.count('class="wedge"') == 5
 
 
@@ -90,12 +90,23 @@ def test_metrics_list_the_report_as_it_is(ok):
 
 def test_a_degraded_capture_tells_why_and_what_was_used_instead(degraded):
     text, words = read(degraded)
-    assert "with reservations" in words
+    assert "Usable, with limitations." in words
     assert "Stereo found <nothing>." in words
-    assert "patchmatch failed → interpolation" in words
-    assert "1 of 6 keyframes could not be aligned" in words
+    assert "Multi-view stereo failed → interpolation between sparse points" in words
+    assert "1 of 6 keyframes not aligned" in words
     assert "(gaps in the line)" in words
     assert text.count('class="wedge"') == 5
+
+
+def test_a_backend_that_was_never_tried_is_not_among_the_tried_ones(tmp_path):
+    missing = Attempt(backend="monocular", outcome="passed over", reason="There is no model.")
+    attempts = {"depth_maps": (missing, Attempt(backend="patchmatch", outcome="ok", seconds=1.0))}
+    bundles = make_bundles(tmp_path / "b", attempts=attempts)
+    publish_capture(Story(capture="wall", mode="balanced"), bundles, tmp_path / "out")
+    _, words = read(tmp_path / "out" / "wall")
+    tried, unused = words.split("What was tried")[1].split("Not used")
+    assert "No backend failed." in tried
+    assert "Depth maps The learned depth model There is no model." in unused
 
 
 def test_odd_names_are_text_and_nothing_else(degraded):
@@ -106,9 +117,9 @@ def test_odd_names_are_text_and_nothing_else(degraded):
 
 def test_a_failed_capture_has_a_page_with_its_reason_and_the_stages_never_reached(failed):
     text, words = read(failed)
-    assert "could not be finished" in words
-    assert "It stopped at the stage poses" in words
-    assert "poses failed: Only 2 of 5 registered." in words
+    assert "The reconstruction failed." in words
+    assert "The stage Camera positions failed" in words
+    assert "Camera positions: Only 2 of 5 registered." in words
     assert words.count("not reached") == 4
     assert 'class="wedge"' not in text
     assert json.loads((failed / "metrics.json").read_text())["status"] == "failed"

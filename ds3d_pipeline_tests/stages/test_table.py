@@ -43,6 +43,13 @@ def test_the_modes_hold_the_cards_own_options_and_its_knobs_are_among_them(stage
         assert getattr(options, knob.option) > knob.least
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_backend_has_a_plain_name_of_its_own(stage):
+    names = [rung.label for rung in STAGE_CARDS[stage].rungs]
+    assert all(names)
+    assert len(set(names)) == len(names)
+
+
 def test_what_depends_on_the_points_are_surface_splat_and_metrics():
     assert depending_on("pointcloud") == {"pointcloud", "mesh", "splat", "metrics"}
     assert depending_on("capture") == set(STAGES)

@@ -14,7 +14,7 @@ from ds3d_pipeline_tests.captures import run_ds3d
 from ds3d_pipeline_tests.homes import FELL_BACK, make_home, put_bundle
 
 UNUSABLE = 2
-TOLD = json.dumps({"status": "degraded", "mode": "balanced", "reasons": ["mesh fell back from poisson."]})
+TOLD = json.dumps({"status": "degraded", "mode": "balanced", "reasons": ["The mesh is a relief."]})
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -91,7 +91,7 @@ def test_on_the_command_line(tmp_path):
 
     shown = run_ds3d(home.root, "status", "done").stdout
     assert "poisson failed: No [surface]." in shown
-    assert "mesh fell back from poisson." in shown
+    assert "The mesh is a relief." in shown
     told = json.loads(run_ds3d(home.root, "status", "done", "--json").stdout)
     assert told["reports"]["mesh"]["backend"] == "relief"
 

@@ -72,7 +72,7 @@ def test_a_run_that_failed_at_mesh_is_told_and_goes_on_from_there(instance, tmp_
     assert tell(instance, failed.run_id) is None
     told = read_json(tmp_path / "out" / CAPTURE / "metrics.json", dict)
     assert (told["status"], told["mode"]) == ("failed", "fastest")
-    assert told["reasons"][0] == "mesh failed: Only 2 of 9 pixels match. Film more slowly."
+    assert told["reasons"][0] == "Mesh: Only 2 of 9 pixels match. Film more slowly."
     assert "Film more slowly" in (tmp_path / "out" / CAPTURE / "report.html").read_text()
 
     again = dg.execute_job(
