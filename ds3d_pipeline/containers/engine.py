@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.programs.settings import read_number, read_switch, read_text
+
 if TYPE_CHECKING:
     from docker import DockerClient
 
@@ -46,31 +49,20 @@ class ContainerSettings:
 def read_settings(environment: Mapping[str, str] = os.environ) -> ContainerSettings:
     """From `DS3D_CONTAINER_MEMORY_GB`, `_CPUS`, `_PULL` and `DS3D_HOME_VOLUME`.
 
-    Raises ValueError where one that should be a number is none.
+    Raises InputError for a value that cannot be used.
     """
     return ContainerSettings(
-        memory_gb=_number(environment, "DS3D_CONTAINER_MEMORY_GB"),
-        cpus=_number(environment, "DS3D_CONTAINER_CPUS"),
-        pull=environment.get("DS3D_CONTAINER_PULL", "").lower() in ("1", "true", "yes"),
-        home_volume=environment.get("DS3D_HOME_VOLUME") or None,
+        memory_gb=read_number("DS3D_CONTAINER_MEMORY_GB", environment),
+        cpus=read_number("DS3D_CONTAINER_CPUS", environment),
+        pull=read_switch("DS3D_CONTAINER_PULL", environment),
+        home_volume=read_text("DS3D_HOME_VOLUME", environment),
     )
-
-
-def _number(environment: Mapping[str, str], name: str) -> float | None:
-    text = environment.get(name)
-    try:
-        value = float(text) if text else None
-    except ValueError:
-        value = -1.0
-    if value is not None and not value > 0:
-        raise ValueError(f"{name} is {text!r}: give a number above 0, or leave it out.")
-    return value
 
 
 def image_name(image: str) -> str:
     """What a key of `IMAGES` stands for on this machine; any other name stands for itself."""
     variable, default = IMAGES.get(image, ("", image))
-    return os.environ.get(variable) or default
+    return (read_text(variable) if variable else None) or default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +106,13 @@ def look_now() -> Engine:
         read_settings()
         with contextlib.closing(connect(PROBE_TIMEOUT_S)) as client:
             return _describe(client.info(), client.version())
-    except (docker.errors.DockerException, requests.RequestException, ValueError, OSError) as error:
+    except (
+        docker.errors.DockerException,
+        requests.RequestException,
+        InputError,
+        ValueError,
+        OSError,
+    ) as error:
         return Engine(why_not=_why_unreachable(error))
 
 
@@ -136,14 +134,14 @@ def _why_unreachable(error: BaseException) -> str:
     causes: list[BaseException] = [error]
     while (below := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(below)
-    if isinstance(error, ValueError):
+    if isinstance(error, (InputError, ValueError)):
         return str(error)
     if any(isinstance(cause, PermissionError) for cause in causes):
         return f"Docker refuses this user{where}: add the user to the group `docker` and log in again."
     if any(isinstance(cause, TimeoutError) for cause in causes):
         return f"The Docker engine{where} does not answer: restart Docker."
     if any(isinstance(cause, (FileNotFoundError, ConnectionRefusedError)) for cause in causes):
-        return f"No Docker engine runs{where or ' here'}: start Docker, or leave containers out."
+        return f"Docker is not running{where} (optional)."
     return f"The Docker engine cannot be used ({error}): check DOCKER_HOST and `docker info`."
 
 

@@ -8,7 +8,6 @@ were not measured are not judged.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.programs.limits import free_memory_bytes
 from ds3d_pipeline.programs.rungs import Load
+from ds3d_pipeline.programs.settings import read_number
 from ds3d_pipeline.stages.stage import Knob
 from ds3d_pipeline.stages.table import STAGE_CARDS, find_rung
 
@@ -123,6 +123,4 @@ def _gb(megabytes: float) -> str:
 
 def available_mb() -> float:
     """What a stage may take now: `DS3D_MEMORY_MB`, else most of what machine and container have free."""
-    if told := os.environ.get("DS3D_MEMORY_MB"):
-        return float(told)
-    return USABLE_SHARE * free_memory_bytes() / 1e6
+    return read_number("DS3D_MEMORY_MB") or USABLE_SHARE * free_memory_bytes() / 1e6

@@ -7,6 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.programs.settings import read_folder, read_text
+
 
 @dataclass(frozen=True, kw_only=True)
 class Home:
@@ -33,15 +36,13 @@ class Home:
 
 def find_home() -> Home:
     """`DAGSTER_HOME`, else the user's data folder; `DS3D_STORAGE` moves the bundles elsewhere."""
-    named = os.environ.get("DAGSTER_HOME")
-    root = Path(named).expanduser() if named else _user_data_folder()
-    return Home(root=root, storage=os.environ.get("DS3D_STORAGE") or str(root / "storage"))
+    root = read_folder("DAGSTER_HOME") or _user_data_folder()
+    return Home(root=root, storage=read_text("DS3D_STORAGE") or str(root / "storage"))
 
 
 def outputs_folder(home: Home) -> Path:
     """Where captures of the watched folder go: `DS3D_OUTPUTS`, else `outputs/` of the home."""
-    named = os.environ.get("DS3D_OUTPUTS")
-    return Path(named).expanduser().absolute() if named else home.root / "outputs"
+    return read_folder("DS3D_OUTPUTS") or home.root / "outputs"
 
 
 def prepare_home() -> Home:
@@ -51,11 +52,37 @@ def prepare_home() -> Home:
         folder.mkdir(parents=True, exist_ok=True)
     if not home.registered.exists():
         _adopt_registrations(home)
-    config = home.root / "dagster.yaml"
-    if not config.exists():
-        shutil.copyfile(Path(__file__).with_name("dagster.yaml"), config)
+    _check_storage(home.storage)
+    _write_config(home.root / "dagster.yaml")
     os.environ["DAGSTER_HOME"] = str(home.root)
     return home
+
+
+def _check_storage(storage: str) -> None:
+    """Raises InputError for the URL of a storage that cannot be opened from here."""
+    if "://" not in storage:
+        return
+    from upath import UPath
+
+    try:
+        _ = UPath(storage).fs
+    except (ValueError, ImportError) as error:
+        kinds = "Use a folder, or install the package for that kind of URL, such as s3fs for s3://"
+        raise InputError(
+            f"DS3D_STORAGE is {storage!r}, which cannot be used: {error}.", f"{kinds}."
+        ) from error
+
+
+def _write_config(config: Path) -> None:
+    """Puts our `dagster.yaml` where there is none, or an empty one; a full disk leaves no part of it."""
+    if config.exists() and config.stat().st_size:
+        return
+    part = config.with_name(f".{config.name}.{os.getpid()}")
+    try:
+        shutil.copyfile(Path(__file__).with_name("dagster.yaml"), part)
+        part.replace(config)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _adopt_registrations(home: Home) -> None:

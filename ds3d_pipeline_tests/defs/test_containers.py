@@ -146,7 +146,7 @@ def test_a_failure_is_told_and_the_next_rung_runs(own_home, rung, said):
 def test_an_engine_that_is_gone_when_the_container_is_to_start(own_home, monkeypatch, tmp_path):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/gone.sock")
     reason = reason_of(climb("box.works", "works"), own_home, "box.works")
-    assert "No Docker engine runs at" in reason
+    assert "Docker is not running at" in reason
 
 
 def test_a_gpu_where_there_is_none(own_home, engine):

@@ -1,7 +1,5 @@
 """The watched folder."""
 
-import os
-
 import dagster as dg
 
 from ds3d_pipeline.defs.jobs import captures, reconstruct_jobs
@@ -12,9 +10,10 @@ from ds3d_pipeline.intake.watched.ledger import QueuedRequest
 from ds3d_pipeline.intake.watched.reading import Reader
 from ds3d_pipeline.intake.watched.scan import Look, Patience, look
 from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.settings import read_seconds
 from ds3d_pipeline.storage.home import Home, prepare_home
 
-EVERY_S = int(os.environ.get("DS3D_UPLOADS_EVERY_S", "15"))
+EVERY_S = read_seconds("DS3D_UPLOADS_EVERY_S", 15)
 LINES_TOLD = 40
 READER = Reader()
 """Of this process: what one tick began to read the next one gets."""

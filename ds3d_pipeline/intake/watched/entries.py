@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ds3d_pipeline.capture.names import PHOTO_SUFFIXES, natural_key
+from ds3d_pipeline.programs.settings import read_folder
 from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline.storage.home import Home
 
@@ -41,8 +42,7 @@ class Entry:
 
 def uploads_folder(home: Home) -> Path:
     """The watched folder: `DS3D_UPLOADS`, else `uploads/` of the home."""
-    named = os.environ.get("DS3D_UPLOADS")
-    return Path(named).expanduser().absolute() if named else home.root / "uploads"
+    return read_folder("DS3D_UPLOADS") or home.root / "uploads"
 
 
 def find_entries(folder: Path) -> list[Entry]:
