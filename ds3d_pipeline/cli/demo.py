@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
+from ds3d_pipeline.cli.output import console
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.scene import Mesh
 from ds3d_pipeline.storage.home import prepare_home
@@ -29,7 +29,7 @@ def make_demo(frames: int) -> Path:
     folder = prepare_home().root / CAPTURE_FOLDER
     start = time.monotonic()
     truth = make_capture(folder, SyntheticOptions(frames=frames))
-    Console(stderr=True).print(f"made {frames} synthetic photos in {time.monotonic() - start:.1f} s")
+    console(stderr=True).print(f"made {frames} synthetic photos in {time.monotonic() - start:.1f} s")
     return folder / truth.input
 
 
@@ -63,9 +63,9 @@ def _in_world(mesh: Mesh, world_from_gltf: list[list[float]]) -> Mesh:
 def tell_errors(finished: Path, *, as_json: bool) -> None:
     """Prints the errors."""
     errors = measure_errors(finished)
-    console = Console(soft_wrap=True)
+    screen = console()
     if as_json:
-        console.file.write(json.dumps({"event": "errors", **errors}) + "\n")
+        screen.file.write(json.dumps({"event": "errors", **errors}) + "\n")
         return
     poses, mesh = errors["poses"], errors["mesh"]
     table = Table(box=None, pad_edge=False, title="against the truth", title_justify="left")
@@ -76,4 +76,4 @@ def tell_errors(finished: Path, *, as_json: bool) -> None:
     table.add_row("camera centre error, largest", f"{1000 * poses['centre_error_max']:.2f} mm")
     table.add_row("rotation error, mean", f"{poses['rotation_error_mean_deg']:.3f} deg")
     table.add_row("mesh Chamfer distance", f"{1000 * mesh['chamfer']:.1f} mm")
-    console.print(table)
+    screen.print(table)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from ds3d_pipeline.cli.output import console
 from ds3d_pipeline.execution.progress import Display, Reader, StageState
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 TICK_S = 0.5
 LINE_EVERY_TICKS = 20
@@ -24,8 +26,8 @@ def make_display(capture: str, *, as_json: bool) -> Display:
     """The display that fits where the output goes."""
     if as_json:
         return LineDisplay(capture, as_json=True)
-    console = Console()
-    return LiveDisplay(capture, console) if console.is_terminal else LineDisplay(capture, as_json=False)
+    screen = console()
+    return LiveDisplay(capture, screen) if screen.is_terminal else LineDisplay(capture, as_json=False)
 
 
 @contextlib.contextmanager
@@ -81,7 +83,7 @@ class LineDisplay:
 
     def __init__(self, capture: str, *, as_json: bool) -> None:
         self._as_json = as_json
-        self._console = Console(file=sys.stdout, soft_wrap=True)
+        self._console = console()
         self._told: dict[str, tuple[str, str]] = {}
         self._ticks = 0
         self._say({"event": "capture", "capture": capture}, f"capture {capture}")
@@ -125,7 +127,7 @@ def _line(state: StageState) -> str:
     return " ".join(part for part in [*parts, state.message] if part)
 
 
-def tell_result(console: Console, metrics: dict[str, Any], folder: str) -> None:
+def tell_result(screen: Console, metrics: dict[str, Any], folder: str) -> None:
     """Files with sizes, numbers and the honest word."""
     table = Table(box=None, pad_edge=False, title=folder, title_justify="left")
     table.add_column("file")
@@ -133,14 +135,14 @@ def tell_result(console: Console, metrics: dict[str, Any], folder: str) -> None:
     for name, entry in metrics["files"].items():
         if "/" not in name:
             table.add_row(name, f"{entry['bytes'] / 1e6:.1f} MB")
-    console.print(table)
+    screen.print(table)
     poses = metrics["poses"]
     if poses:
         error = poses["mean_reprojection_error_px"]
         exactness = "" if error is None else f", {error:.2f} px"
-        console.print(f"aligned: {poses['registered']} of {poses['total']} keyframes{exactness}")
+        screen.print(f"aligned: {poses['registered']} of {poses['total']} keyframes{exactness}")
         if missing := poses.get("unregistered_text"):
-            console.print(f"  {missing}", markup=False, highlight=False)
-    console.print(f"status: {metrics['status']}", highlight=False)
+            screen.print(f"  {missing}")
+    screen.print(f"status: {metrics['status']}")
     for reason in metrics["reasons"]:
-        console.print(f"  {reason}", markup=False, highlight=False)
+        screen.print(f"  {reason}")
