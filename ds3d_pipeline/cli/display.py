@@ -73,6 +73,9 @@ class LiveDisplay:
             table.add_row(s.stage, state, s.backend, spent, left, s.message[:60])
         return table
 
+    def look(self) -> None:
+        """Nothing: `following` has a thread of its own."""
+
     def finish(self, metrics: dict[str, Any], folder: str) -> None:
         """A table of files and the status."""
         tell_result(self._console, metrics, folder)
@@ -107,6 +110,9 @@ class LineDisplay:
             if is_due or (state.state != "waiting" and self._told.get(state.stage) != now):
                 self._told[state.stage] = now
                 self._say({"event": "stage", **dataclasses.asdict(state)}, _line(state))
+
+    def look(self) -> None:
+        """Nothing: `following` has a thread of its own."""
 
     def finish(self, metrics: dict[str, Any], folder: str) -> None:
         """The files and the status."""

@@ -150,12 +150,10 @@ def _run(words: list[str]) -> int:
 
 
 def _reconstruct(args: argparse.Namespace) -> int:
-    from dataclasses import replace
-
     from ds3d_pipeline.cli.display import make_display
     from ds3d_pipeline.definitions import defs
     from ds3d_pipeline.defs.local_run import reconstruct
-    from ds3d_pipeline.intake.accept import accept
+    from ds3d_pipeline.intake.accept import accept_request
     from ds3d_pipeline.intake.request import RunRequest, read_prefer
     from ds3d_pipeline.intake.settings import read_config
     from ds3d_pipeline.programs.settings import check_settings
@@ -173,12 +171,9 @@ def _reconstruct(args: argparse.Namespace) -> int:
         start=args.start,
         source="command_line",
     )
-    accepted = accept([Path(text) for text in request.inputs], request.options("capture"), args.name)
-    request = replace(request, capture=accepted.capture, inputs=())
+    request = accept_request(request, args.name)
     display = make_display(request.capture, as_json=args.json)
     outcome = reconstruct(request, display, defs.resolve_job_def)
-    if outcome.cancelled:
-        raise KeyboardInterrupt
     return FAILED if outcome.metrics["status"] == "failed" else OK
 
 

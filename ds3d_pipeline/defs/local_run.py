@@ -1,4 +1,4 @@
-"""A run from the command line: in this process, on the persistent instance, heavy work in child processes."""
+"""A run asked for at the command line or in Python: on the persistent instance, heavy work in children."""
 
 import contextlib
 import dataclasses
@@ -8,6 +8,7 @@ import threading
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -36,16 +37,20 @@ STOP_GRACE_S = 4.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunOutcome:
-    """How a run ended."""
+    """How a run ended that nobody cancelled."""
 
-    cancelled: bool
     metrics: dict[str, Any]
+    folder: Path
+    """Where its files are."""
 
 
 def reconstruct(
     request: RunRequest, display: Display, find_job: Callable[[str], dg.JobDefinition]
 ) -> RunOutcome:
-    """Makes what is stale of an accepted capture and publishes its files; `find_job` knows jobs by name."""
+    """Makes what is stale of an accepted capture and publishes its files; `find_job` knows jobs by name.
+
+    Raises InputError where that cannot begin, and KeyboardInterrupt where it is cancelled.
+    """
     home, capture = prepare_home(), request.capture
     options, registered = request.all_options(), registered_request(home, capture)
     check_output(request.output, capture, registered.paths if registered else ())
@@ -60,11 +65,11 @@ def reconstruct(
             journal = run_journal(home, run_id)
             with display.following(lambda: _read_states(journal, fresh)):
                 stale = [stage for stage in STAGES if stage not in fresh]
-                _beside(lambda: _execute(instance, run_id, request, stale, find_job), journal)
+                _beside(lambda: _execute(instance, run_id, request, stale, find_job), journal, display.look)
             return _conclude(home, run_id, request, display)
-        except KeyboardInterrupt:
+        except BaseException:
             _report_cancelled(instance, run_id)
-            return RunOutcome(cancelled=True, metrics={})
+            raise
         finally:
             shutil.rmtree(home.work / run_id, ignore_errors=True)
 
@@ -74,11 +79,12 @@ def _reusable(fresh: Mapping[str, StageReport], start: str | None) -> dict[str, 
     return {stage: report for stage, report in fresh.items() if stage not in again}
 
 
-def _beside(body: Callable[[], None], journal: Journal) -> None:
-    """Runs `body` beside the main thread, which alone receives signals.
+def _beside(body: Callable[[], None], journal: Journal, look: Callable[[], None]) -> None:
+    """Runs `body` beside the thread that asked for it; signals reach the main thread alone.
 
     So no library on the way can take Ctrl-C for a failure that wants a retry: it becomes a mark in the
-    journal that every stage looks at while its program runs. Raises what `body` raised.
+    journal that every stage looks at while its program runs. What `look` raises cancels the run, too. Raises
+    what either raised.
     """
     raised: list[BaseException] = []
     # Not Thread.join: an interrupt inside it leaves the thread marked as ended while it still runs.
@@ -95,8 +101,8 @@ def _beside(body: Callable[[], None], journal: Journal) -> None:
     threading.Thread(target=guarded, name="run", daemon=True).start()
     try:
         while not done.wait(0.1):
-            continue
-    except KeyboardInterrupt:
+            look()
+    except BaseException:
         journal.cancel()
         done.wait(STOP_GRACE_S)
         raise
@@ -106,7 +112,10 @@ def _beside(body: Callable[[], None], journal: Journal) -> None:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does."""
+    """SIGTERM ends a run as Ctrl-C does; only the main thread of a process can see to that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -160,7 +169,7 @@ def _conclude(home: Home, run_id: str, request: RunRequest, display: Display) ->
     else:
         told, folder = publish_failed_run(home, run_id, request)
     display.finish(told, str(folder))
-    return RunOutcome(cancelled=False, metrics=told)
+    return RunOutcome(metrics=told, folder=folder)
 
 
 def _report_cancelled(instance: dg.DagsterInstance, run_id: str) -> None:

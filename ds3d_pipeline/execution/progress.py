@@ -93,6 +93,10 @@ class Display(Protocol):
         """Follows a run until the context ends."""
         ...
 
+    def look(self) -> None:
+        """Called ten times a second by the thread that waits for the run; what it raises cancels the run."""
+        ...
+
     def finish(self, metrics: dict[str, Any], folder: str) -> None:
         """The artifacts and the quality statement."""
         ...

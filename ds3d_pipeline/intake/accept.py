@@ -12,6 +12,7 @@ from ds3d_pipeline.capture.inputs import Inputs, capture_id, find_inputs
 from ds3d_pipeline.capture.names import printable
 from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.storage.home import Home, prepare_home
 from ds3d_pipeline.storage.registrations import (
     Content,
@@ -53,6 +54,12 @@ def accept(paths: Sequence[Path], options: CaptureOptions, name: str | None = No
     capture = check_capture_key(name) if name else checked.own_key
     register_upload(prepare_home(), capture, checked.paths, checked.content)
     return Accepted(capture=capture, content=checked.content)
+
+
+def accept_request(request: RunRequest, name: str | None = None) -> RunRequest:
+    """The same request about the capture that its `inputs` are now registered as; raises as `accept`."""
+    accepted = accept([Path(text) for text in request.inputs], request.options("capture"), name)
+    return dataclasses.replace(request, capture=accepted.capture, inputs=())
 
 
 def check(paths: Sequence[Path], options: CaptureOptions) -> Checked:

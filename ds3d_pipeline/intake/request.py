@@ -29,7 +29,7 @@ def read_prefer(words: Sequence[str]) -> dict[str, str]:
     return found
 
 
-Source = Literal["command_line", "watched_folder", "dagster"]
+Source = Literal["command_line", "python", "watched_folder", "dagster"]
 """Where a request came from; `dagster` is a launch in its UI."""
 
 

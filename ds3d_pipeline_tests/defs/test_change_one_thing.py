@@ -30,6 +30,9 @@ class Silent:
     def following(self, read):
         return contextlib.nullcontext()
 
+    def look(self):
+        pass
+
     def finish(self, metrics, folder):
         pass
 
