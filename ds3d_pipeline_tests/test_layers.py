@@ -11,7 +11,7 @@ import ds3d_pipeline
 
 PACKAGE = Path(ds3d_pipeline.__file__).parent
 PAGE = PACKAGE.parent / "docs" / "architecture.md"
-ROOT_FILES = {"__init__", "__main__", "definitions", "errors", "names", "scene"}
+ROOT_FILES = {"__init__", "__main__", "api", "definitions", "errors", "names", "scene"}
 KNOW_DAGSTER = {"defs", "definitions", "cli"}
 
 

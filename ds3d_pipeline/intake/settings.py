@@ -32,9 +32,16 @@ def read_sidecar(path: Path) -> tuple[str | None, Tables]:
     """The `mode` that stands above the tables of such a file, None without one, and the tables."""
     tables = read_tables(path)
     mode = tables.pop("mode", None)
-    if mode is not None and (not isinstance(mode, str) or mode not in MODES):
-        raise InputError(f"{path}: {mode!r} is not a mode.", f"Use one of {', '.join(MODES)}.")
+    if mode is not None:
+        mode = checked_mode(mode, f"{path}: ")
     return mode, checked_tables(tables, f"{path}: ")
+
+
+def checked_mode(mode: Any, where: str) -> str:
+    """The mode, as it is; raises InputError, beginning with `where`, where there is none of that name."""
+    if not isinstance(mode, str) or mode not in MODES:
+        raise InputError(f"{where}{mode!r} is not a mode.", f"Use one of {', '.join(MODES)}.")
+    return mode
 
 
 def checked_tables(tables: Mapping[Any, Any], where: str) -> Tables:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, RootModel
@@ -11,6 +13,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from ds3d_pipeline.depth.report import DepthReport
+from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.mesh.report import MeshReport
 from ds3d_pipeline.names import MODES
 from ds3d_pipeline.pointcloud.report import PointcloudReport
@@ -160,3 +163,21 @@ def metrics_json(metrics: Metrics) -> dict[str, Any]:
 def read_metrics(content: Mapping[str, Any]) -> Metrics:
     """The record of such a content; raises ValueError where it does not fit."""
     return RootModel[Metrics].model_validate(dict(content)).root
+
+
+def load_metrics(path: Path) -> Metrics:
+    """The record in a `metrics.json`; raises InputError where there is none, or one that does not fit."""
+    try:
+        return read_metrics(json.loads(path.read_bytes()))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path.parent} is not a finished capture: it has no {path.name}.",
+            "Give the folder that a run has finished.",
+        ) from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{path} is damaged, or was written by another version of ds3d.",
+            "Reconstruct the capture again: finished stages are reused.",
+        ) from error

@@ -101,6 +101,13 @@ def options_with(base: T, table: Mapping[str, Any], name: str = "options") -> T:
         raise InputError(f"The values of {name} cannot be read.", "Nest them less deeply.") from error
 
 
+def table_of(options: Any) -> Any:
+    """The table that says the same as an options record, all its values; what is no record, as it is."""
+    if not is_pydantic_dataclass(type(options)):
+        return options
+    return _adapter(type(options)).dump_python(options, mode="json")
+
+
 def read_options(path: Path, base: T, name: str = "options") -> T:
     """`base` with the values of a JSON file; raises InputError where that is no table or one that misfits."""
     try:
