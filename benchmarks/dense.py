@@ -8,7 +8,7 @@ and `painted` (a room in nearly even paint). Poses and sparse points are the tru
 on corners only. Then every CAPTURE, a COLMAP folder with `images/` and `sparse/` (undistorted) such as a
 finished capture: a fifth of its sparse points are kept out of matching, and the maps are measured at them.
 
-Maps hold doubtful depths too, which were matched while other views do not agree: `cover` counts them, as do
+Maps hold uncertain depths too, which were matched while other views do not agree: `cover` counts them, as do
 the errors at held-out points and the shares `within`; `agreed` and `right` are of the depths that stages
 build on.
 
@@ -108,7 +108,7 @@ def synthetic_depth(args, scratch: Path) -> None:
         seen = [views_of_pixels(truth, depths, index) >= 3 for index in range(len(maps))]
         scores, agreed = (
             [score_depth(*three, THRESHOLDS) for three in zip(found, depths, seen, strict=True)]
-            for found in ([one.depth for one in maps], [one.believed().depth for one in maps])
+            for found in ([one.depth for one in maps], [one.certain().depth for one in maps])
         )
         within = np.mean([score.within for score in scores], axis=0)
         correct = np.mean([score.correct for score in agreed], axis=0)
@@ -192,7 +192,7 @@ def captures(args, scratch: Path) -> None:
         maps = read_depth_maps(folder, kept)
         found = [heldout_errors(one, view, model, out) for one, view in zip(maps, model.views, strict=True)]
         errors, total = np.concatenate([e for e, _ in found]), sum(count for _, count in found)
-        print(f"{source.name[:15]:16}{len(maps):5d}{result['coverage'] + result['doubtful']:8.1%}"
+        print(f"{source.name[:15]:16}{len(maps):5d}{result['coverage'] + result['uncertain']:8.1%}"
               f"{result['coverage']:8.1%}{total:8d}"
               f"{1 - len(errors) / total:9.1%}{np.median(errors):9.3%}{np.percentile(errors, 90):8.3%}"
               f"{(errors > 0.01).mean():9.1%}{seconds / len(maps):8.2f}{cpu / len(maps):7.2f}{peak:9.0f}",

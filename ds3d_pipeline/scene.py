@@ -136,11 +136,11 @@ class Reconstruction:
     """(N,) number of images that observe the point."""
 
 
-DOUBTFUL_CONFIDENCE = 0.01
-"""Depth of no more confidence was matched, but too few other views agree: it is shown, and only fusion builds
-on what one view seconds."""
-LONE_CONFIDENCE = 0.005
-"""Of no more confidence is what no other view agrees with, or what is of an empty area."""
+UNCERTAIN_CONFIDENCE = 0.01
+"""Depth of at most this confidence was matched, but too few other views agree: it is uncertain. Fusion uses
+that with one supporting view."""
+UNSUPPORTED_CONFIDENCE = 0.005
+"""Depth of at most this confidence is supported by no other view, or belongs to an empty area."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,13 +157,13 @@ class DepthMap:
     K: Float64
     """(3, 3), pixels of this map."""
 
-    def believed(self) -> DepthMap:
-        """The map without its doubtful depths."""
-        return self._above(DOUBTFUL_CONFIDENCE)
+    def certain(self) -> DepthMap:
+        """The map without its uncertain depths."""
+        return self._above(UNCERTAIN_CONFIDENCE)
 
-    def seconded(self) -> DepthMap:
-        """The map without the depths that not one other view agrees with."""
-        return self._above(LONE_CONFIDENCE)
+    def supported(self) -> DepthMap:
+        """The map without the depths that no other view supports."""
+        return self._above(UNSUPPORTED_CONFIDENCE)
 
     def _above(self, confidence: float) -> DepthMap:
         sure = self.confidence > confidence

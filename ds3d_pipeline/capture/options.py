@@ -11,11 +11,11 @@ from ds3d_pipeline.programs.options import options_record
 
 @options_record
 class CaptureOptions:
-    """Bounds on what is accepted."""
+    """Limits on the upload."""
 
     max_files: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
-    """Most photos of one capture."""
+    """Maximum number of photos per capture."""
     max_bytes: Annotated[int, Field(ge=1, le=10**15)] = 20_000_000_000
-    """Most bytes of one capture, unpacked."""
+    """Maximum size of a capture in bytes, unpacked."""
     min_side_px: Annotated[int, Field(ge=1, le=20_000)] = 64
-    """Pictures with a shorter side are refused."""
+    """Smaller photos and videos (shorter side) are rejected."""

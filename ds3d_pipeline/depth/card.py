@@ -1,4 +1,4 @@
-"""Where nothing tells depth: the photo on a flat card, parallel to its image plane."""
+"""Without any depth: the photo on a flat rectangle, parallel to its image plane."""
 
 from __future__ import annotations
 

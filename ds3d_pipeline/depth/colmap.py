@@ -16,13 +16,14 @@ from ds3d_pipeline.geometry.cameras import K_scaled
 from ds3d_pipeline.programs.colmap_cli import PREAMBLE, SCRIPT, Options, command_line, tell
 from ds3d_pipeline.programs.contract import Work
 from ds3d_pipeline.programs.folders import clear_folder
+from ds3d_pipeline.programs.words import plural
 from ds3d_pipeline.scene import DepthMap, Reconstruction, View
 
 WORKSPACE, SOURCES = "dense", "patch-match.cfg"
 AGREEING = 2
 """Other views that must agree with a depth."""
 CONFIDENCE = 1 - 0.5**AGREEING
-"""As `consistency.filtered_map` rates a perfect match that so many views agree with; COLMAP tells no more."""
+"""As `consistency.filtered_map` rates a perfect match with so many agreeing views; COLMAP reports no more."""
 LINKS = """dense="$scratch/dense"
 ln -s "$input/images" "$dense/images"
 ln -s "$input/sparse" "$dense/sparse"
@@ -33,14 +34,14 @@ mkdir -p "$dense/stereo/depth_maps" "$dense/stereo/normal_maps" "$dense/stereo/c
 def write_script(work: Work[DepthOptions]) -> DepthScript:
     """Writes `scratch/` with the script and the source views of each view.
 
-    Raises StageError where fewer than two views share enough points with another.
+    Raises StageError if fewer than two views have enough points in common with another.
     """
     model = read_reconstruction(work.input / "sparse")
     chosen = source_views(model, work.options.source_views)
     paired = sum(len(sources) > 0 for sources in chosen)
     if paired < 2:
         raise StageError(
-            f"Only {paired} of {len(chosen)} views share enough sparse points with another.",
+            f"No two views have enough sparse points in common ({plural(len(chosen), 'view')}).",
             "Film again with more overlap between views.",
         )
     scratch = clear_folder(work.output / "scratch")

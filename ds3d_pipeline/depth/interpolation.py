@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial import Delaunay, QhullError
 
 from ds3d_pipeline.geometry.cameras import K_scaled, project
-from ds3d_pipeline.scene import DOUBTFUL_CONFIDENCE, DepthMap, Float32, Float64, Reconstruction, View
+from ds3d_pipeline.scene import UNCERTAIN_CONFIDENCE, DepthMap, Float32, Float64, Reconstruction, View
 
 MAX_ERROR_PX = 2.0
 MAX_EDGE = 0.25
@@ -17,7 +17,7 @@ MAX_DEPTH_RATIO = 1.4
 MAX_CONFIDENCE = 0.5
 TRUST_RADIUS = 0.03
 """Distance from a point, as a fraction of the diagonal, at which confidence falls to 1/e."""
-LEAST_CONFIDENCE = 2 * DOUBTFUL_CONFIDENCE
+LEAST_CONFIDENCE = 2 * UNCERTAIN_CONFIDENCE
 
 
 def interpolate_view(view: View, model: Reconstruction, max_side_px: int) -> DepthMap:

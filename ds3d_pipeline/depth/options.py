@@ -11,48 +11,48 @@ from ds3d_pipeline.programs.options import Allowed, Fraction, Seed, SidePx, opti
 
 @options_record
 class SkyOptions:
-    """What is taken for sky: an area without texture that holds no surface."""
+    """Detection of sky: areas without texture that contain no surface."""
 
     min_known: Fraction = 0.5
-    """An area without texture is a surface where this fraction of it has depth, matched or guessed."""
+    """An area without texture is a surface if this fraction of it has depth, matched or guessed."""
     min_matched: Fraction = 0.25
-    """Or where this fraction is matched: guesses span a sky between roofs, but only seams of it match."""
+    """Or if this fraction is matched: guesses span a sky between roofs, but only its edges match."""
     same_grey: Fraction = 0.04
-    """Grey values in [0, 1] this near to an empty area's, beside it, belong to it."""
+    """Adjacent pixels whose grey value differs from an empty area's by at most this (0 to 1) belong to it."""
 
 
 @options_record
 class PlanarPriorOptions:
-    """Which planes are believed where there is nothing to match."""
+    """When planes are used for areas without texture."""
 
     max_depth_ratio: Annotated[float, Field(ge=1, le=100)] = 1.1
-    """Largest ratio of the depths of a triangle's corners; more is a step, not a slope."""
+    """Maximum ratio between the depths of a triangle's corners; more is a step, not a slope."""
     max_edge: Fraction = 0.2
-    """Longest edge of a triangle, as a fraction of the map's diagonal."""
+    """Maximum edge of a triangle, as a fraction of the map's diagonal."""
     max_extra_cost: Annotated[float, Field(ge=0, le=2)] = 0.2
-    """How much worse than the best match found a plane may fit the photos."""
+    """How much worse than the best match a plane may fit the photos."""
 
 
 @options_record
 class ConsistencyOptions:
-    """What counts as agreement between views, and what is kept."""
+    """When views agree, and which depths are kept."""
 
     max_round_trip_px: Annotated[float, Field(ge=0, le=100)] = 2.0
-    """How far a pixel may land from itself when it is projected into another view and back."""
+    """Maximum distance of a pixel from itself after projection into another view and back."""
     max_depth_change: Fraction = 0.01
-    """Relative difference in depth that still agrees."""
+    """Maximum relative difference in depth."""
     min_agreeing: Annotated[int, Field(ge=1, le=100)] = 2
-    """Other views that must agree; one is enough where a view has only one source."""
+    """Other views that must agree; one is enough for a view with only one neighbour."""
     max_cost: Annotated[float, Field(ge=0, le=2)] = 0.9
-    """Pixels of a higher matching cost are not kept."""
+    """Pixels with a higher matching cost are removed."""
     sure_cost: Annotated[float, Field(ge=0, le=2)] = 0.2
-    """Pixels of at most this cost need one agreeing view only."""
+    """Pixels with at most this cost need only one agreeing view."""
     uncertain_cost: Annotated[float, Field(ge=0, le=2)] = 0.7
-    """Pixels of at most this cost stay in the map even where too few views agree, as uncertain."""
+    """Pixels with at most this cost are kept as uncertain if too few views agree."""
     planar_prior_confidence: Fraction = 0.2
-    """Confidence of depths that stand in for areas without texture."""
+    """Confidence of depths that were filled into areas without texture."""
     max_speckle: Fraction = 2e-4
-    """Islands smaller than this fraction of the map's pixels go."""
+    """Islands smaller than this fraction of the map's pixels are removed."""
     island_step: Annotated[float, Field(gt=0, le=1)] = 0.02
     """Relative depth step between neighbouring pixels that separates islands."""
     sky: SkyOptions = SkyOptions()
@@ -61,7 +61,7 @@ class ConsistencyOptions:
 
 @options_record
 class RefinementOptions:
-    """How the relative disparity of a learned model is cleaned."""
+    """Cleaning of the relative disparity from a learned model."""
 
     low_quantile: Annotated[float, Field(ge=0, lt=0.5)] = 0.02
     """Disparity below this quantile is clipped."""
@@ -70,41 +70,41 @@ class RefinementOptions:
     filter_radius: Annotated[float, Field(ge=0, le=0.1)] = 0.006
     """Radius of the bilateral filter, as a fraction of the image diagonal."""
     filter_step: Annotated[float, Field(gt=0, le=1)] = 0.04
-    """Deviation in disparity within which pixels are one surface to the filter."""
+    """Difference in disparity up to which the filter treats pixels as one surface."""
     photo_step: Annotated[float, Field(gt=0, le=1)] = 0.2
-    """The same of the photo's brightness in [0, 1]: wide, so that texture is not copied into depth."""
+    """The same for the photo's brightness in [0, 1]; wide, so that texture is not copied into depth."""
     flying_step: Fraction = 0.05
-    """Relative change of depth over three pixels that no surface makes."""
+    """Relative change of depth over three pixels above which a pixel is removed."""
     half_ramp: Fraction = 0.015
-    """Half of the widest ramp of a depth edge, as a fraction of the image diagonal."""
+    """Half of the maximum width of a depth edge, as a fraction of the image diagonal."""
 
 
 @options_record
 class CorrectionOptions:
-    """How fine the correction is that bends an estimate to what is measured around it."""
+    """Resolution of the correction that adapts an estimate to the measured depth around it."""
 
     cells: Annotated[int, Field(ge=1, le=1000)] = 24
-    """Cells of the correction along the longer side of the picture."""
+    """Cells of the correction along the longer side of the image."""
     levels: Annotated[int, Field(ge=2, le=100)] = 8
-    """Levels of depth of the correction."""
+    """Depth levels of the correction."""
     max_deviations: Annotated[float, Field(ge=0, le=1000)] = 3.0
-    """Measurements further than this from the estimate, in deviations of their core, do not count."""
+    """Measurements further than this from the estimate, in robust standard deviations, are ignored."""
     always: Fraction = 0.005
-    """Measurements within this relative distance always count."""
+    """Measurements within this relative distance are always used."""
     min_agreeing: Fraction = 0.5
-    """Fraction of the measurements nearby that must count, or else the error is unknown."""
+    """Fraction of the nearby measurements that must be used; with fewer the error is unknown."""
 
 
 @options_record
 class EstimateOptions:
-    """What is a hole, what the estimate is fitted to, and where it is believed."""
+    """What counts as a hole, and where an estimate is accepted."""
 
     sure_confidence: Fraction = 0.5
-    """Stereo at least this sure is what the estimate is fitted to."""
+    """The estimate is fitted to stereo depth with at least this confidence."""
     hole_confidence: Fraction = 0.1
-    """Less than this is a hole, as is unknown depth."""
+    """Depth with less confidence counts as a hole, like unknown depth."""
     max_error: Fraction = 0.007
-    """Mean relative error that the fitted estimate may have at the measured depths around."""
+    """Maximum mean relative error of the fitted estimate at the measured depths around it."""
     refinement: RefinementOptions = RefinementOptions(low_quantile=0.0, high_quantile=1.0)
     # The fit bounds what is far out; quantiles would flatten what is nearest and furthest.
     correction: CorrectionOptions = CorrectionOptions()
@@ -112,18 +112,18 @@ class EstimateOptions:
 
 @options_record
 class HoleOptions:
-    """Which estimates stay in the holes of stereo."""
+    """Which estimates are kept in the holes of stereo."""
 
     rounds: Annotated[int, Field(ge=0, le=100)] = 2
-    """How often every estimate becomes the median of what all views say of its place."""
+    """Rounds in which every estimate is replaced by the median over all views."""
     same_surface: Fraction = 0.05
-    """Relative difference in depth up to which another view speaks of the same surface."""
+    """Relative difference in depth up to which another view sees the same surface."""
     agree: Fraction = 0.01
-    """Relative difference in depth within which two views agree."""
+    """Relative difference in depth up to which two views agree."""
     behind: Fraction = 0.02
-    """Sure stereo of another view this much (relative) behind an estimate looked through it."""
+    """An estimate is contradicted by another view's confident stereo depth this much (relative) behind it."""
     min_agreeing: Annotated[int, Field(ge=1, le=100)] = 2
-    """Other views that must agree; one is enough where a view has only one source."""
+    """Other views that must agree; one is enough for a view with only one neighbour."""
     estimate: EstimateOptions = EstimateOptions()
 
 
@@ -137,29 +137,29 @@ class DepthOptions:
     """Dense depth maps."""
 
     max_side_px: SidePx = 768
-    """Longer side of a depth map."""
+    """Longer side of the depth maps."""
     source_views: Annotated[int, Field(ge=1, le=100)] = 6
-    """Neighbouring views that each map is matched with."""
+    """Number of neighbouring views that each view is matched with."""
     seed: Seed = 0
-    """Seed of all random choices."""
+    """Random seed."""
     model: str = ""
-    """ONNX depth model: a file, or `owner/repository@revision:file` on Hugging Face; empty takes Depth
-    Anything V2 Small."""
+    """ONNX depth model: a file, or `owner/repository@revision:file` on Hugging Face; empty: Depth Anything V2
+    Small."""
     model_sha256: Sha256 = ""
-    """What the model's file must hash to; empty checks only the default model."""
+    """SHA-256 of the model's file; empty: only the default model is checked."""
     model_gives_depth: bool = False
-    """Whether larger numbers of the model's output are further away; in disparity they are nearer."""
+    """True if the model outputs depth (larger is further away), false if it outputs disparity."""
     model_side_px: SidePx = 518
-    """Shorter side of the model's picture where the model takes any size."""
+    """Shorter side of the model's input, if the model accepts any size."""
     model_multiple_px: Annotated[int, Field(ge=1, le=1024)] = 14
-    """Sides of the model's picture are multiples of this."""
+    """The sides of the model's input are multiples of this."""
     model_colors: Literal["imagenet", "symmetric", "unit"] = "imagenet"
-    """How the model wants colours: `imagenet`, `symmetric` (-1 to 1) or `unit` (0 to 1)."""
+    """Colour normalisation of the model: `imagenet`, `symmetric` (-1 to 1) or `unit` (0 to 1)."""
     fetch_model: bool = False
-    """Whether a run may fetch a missing model from the network."""
+    """Whether a run may download a missing model."""
     fill_holes: bool = False
-    """Whether holes of stereo get the model's estimate where it fits what is measured around. Off: it takes
-    the model's time for every view, and a model that errs by a few percent fills next to nothing."""
+    """Whether to fill holes of stereo with the model's estimate where it fits the depth around them. Off by
+    default: it is slow, and a model with a few percent of error fills next to nothing."""
     consistency: ConsistencyOptions = ConsistencyOptions()
     refinement: RefinementOptions = RefinementOptions()
     holes: HoleOptions = HoleOptions()

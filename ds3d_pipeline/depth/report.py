@@ -10,16 +10,16 @@ class DepthReport:
     """The depth maps. Coverages are fractions of the pixels of all maps."""
 
     coverage: float
-    """Pixels with a depth that is believed."""
+    """Pixels with certain depth."""
     maps: int | None = None
     """Maps that were written."""
-    doubtful: float | None = None
-    """Pixels with a depth that too few views agree with."""
+    uncertain: float | None = None
+    """Pixels whose depth too few other views support."""
     seconds_per_map: float | None = None
     seed: int | None = None
     """Of all random choices."""
     matched: float | None = None
-    """Pixels that stereo itself matched, without what was filled in."""
+    """Pixels that stereo itself matched, without filled-in ones."""
     agreeing_views: float | None = None
     """Views that agree with a depth, on average."""
     source_views: float | None = None
@@ -27,24 +27,24 @@ class DepthReport:
     colmap: str | None = None
     """Version of the COLMAP in the container."""
     estimated: float | None = None
-    """Pixels whose depth a learned model filled in; None where that was not asked for."""
+    """Pixels whose depth a learned model filled in; None if that was not requested."""
     not_filled: str | None = None
-    """Why holes were not filled though that was asked for."""
+    """Why holes were not filled although that was requested."""
     model: str | None = None
     """File of the learned model."""
     provider: str | None = None
     """What ONNX Runtime ran the model on."""
     aligned: int | None = None
-    """Estimates that could be fitted to the points."""
+    """Estimates that could be fitted to the sparse points."""
     aligned_inliers: float | None = None
-    """Fraction of the points that the fits hold for, on average."""
+    """Fraction of the points that the fits explain, on average."""
     flat: bool | None = None
-    """True where there is no depth, but a flat card."""
+    """True if there is no depth, only the photo on a flat rectangle."""
 
 
 @report_record
 class DepthScript:
-    """What was written for COLMAP in a container."""
+    """The files written for COLMAP in a container."""
 
     views: int
-    """Views that share enough points with another."""
+    """Views with enough points in common with another."""

@@ -28,9 +28,10 @@ from ds3d_pipeline.formats.colmap import read_depth_map, read_reconstruction, wr
 from ds3d_pipeline.programs.colmap_cli import VERSION
 from ds3d_pipeline.programs.contract import Work
 from ds3d_pipeline.programs.folders import clear_folder
+from ds3d_pipeline.programs.words import plural
 from ds3d_pipeline.scene import DepthMap, Reconstruction
 
-STEREO_SHARE = 0.8
+STEREO_FRACTION = 0.8
 """Of the whole time, for the progress, where holes are filled after it."""
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 def fill_holes(work: Work[DepthOptions], model: Reconstruction, report: DepthReport) -> DepthReport:
     """Fills the maps in OUTPUT; returns their report with what is now known, and what estimated.
 
-    Filling is an extra: where no model can do it, the maps stay as stereo left them, and `not_filled` says
+    Filling is an extra: without a usable model the maps stay as stereo left them, and `not_filled` says
     why.
     """
     reason = can_estimate(work.options)
@@ -62,7 +63,7 @@ def _filled(work: Work[DepthOptions], model: Reconstruction, report: DepthReport
         options=work.options.holes,
     )
     try:
-        shares = filling.fill(work.progress.part(STEREO_SHARE, 1.0))
+        fractions = filling.fill(work.progress.part(STEREO_FRACTION, 1.0))
     finally:
         shutil.rmtree(filling.scratch)
     shown = model.views[:: max(1, len(model.views) // PREVIEWS)][:PREVIEWS]
@@ -73,7 +74,7 @@ def _filled(work: Work[DepthOptions], model: Reconstruction, report: DepthReport
     )
     return replace(
         report,
-        **vars(shares),
+        **vars(fractions),
         model=file.name,
         provider=network.provider,
         aligned=len(filling.monocular.alignments),
@@ -88,7 +89,7 @@ def _monocular(
 
 
 MIN_COVERAGE = 0.05
-"""Stereo that finds depth in a smaller share of all pixels has failed."""
+"""Stereo that finds depth for a smaller fraction of all pixels has failed."""
 
 
 def patchmatch_depth(work: Work[DepthOptions]) -> DepthReport:
@@ -100,13 +101,13 @@ def patchmatch_depth(work: Work[DepthOptions]) -> DepthReport:
     paired = sum(count > 0 for count in partners)
     if paired < 2:
         raise StageError(
-            f"Only {paired} of {len(partners)} views share enough sparse points with another.",
+            f"No two views have enough sparse points in common ({plural(len(partners), 'view')}).",
             "Film again with more overlap between views.",
         )
-    told: list[tuple[float, float]] = []
-    progress = work.progress.part(0.0, STEREO_SHARE) if work.options.fill_holes else work.progress
-    report = _write_maps(work, model, _noted(stereo.maps(progress), told))
-    agreeing, filled = np.mean(told, axis=0).tolist()
+    measured: list[tuple[float, float]] = []
+    progress = work.progress.part(0.0, STEREO_FRACTION) if work.options.fill_holes else work.progress
+    report = _write_maps(work, model, _noted(stereo.maps(progress), measured))
+    agreeing, filled = np.mean(measured, axis=0).tolist()
     matched = report.coverage - filled
     if matched < MIN_COVERAGE:
         raise StageError(
@@ -118,10 +119,10 @@ def patchmatch_depth(work: Work[DepthOptions]) -> DepthReport:
     return fill_holes(work, model, report) if work.options.fill_holes else report
 
 
-def _noted(found: Iterable[Filtered], told: list[tuple[float, float]]) -> Iterable[DepthMap]:
-    """Hands on the maps and notes of each how many views agree and which share was filled."""
+def _noted(found: Iterable[Filtered], measured: list[tuple[float, float]]) -> Iterable[DepthMap]:
+    """Passes the maps on, and records how many views agree and which fraction was filled."""
     for one in found:
-        told.append((one.agreeing, one.filled))
+        measured.append((one.agreeing, one.filled))
         yield one.map
 
 
@@ -149,7 +150,7 @@ def interpolate_depth(work: Work[DepthOptions]) -> DepthReport:
     def maps() -> Iterable[DepthMap]:
         for index, view in enumerate(model.views):
             yield interpolate_view(view, model, work.options.max_side_px)
-            work.progress((index + 1) / len(model.views), view.image)
+            work.progress((index + 1) / len(model.views), f"depth map {index + 1} of {len(model.views)}")
 
     report = _write_maps(work, model, maps())
     if report.coverage == 0:
@@ -189,11 +190,11 @@ def monocular_depth(work: Work[DepthOptions]) -> DepthReport:
 
 
 def card_depth(work: Work[DepthOptions]) -> DepthReport:
-    """The last rung: no depth at all, one photo on a flat card."""
+    """The last rung: no depth at all, one photo on a flat rectangle."""
     model = read_reconstruction(work.input / "sparse")
     view = best_view(model)
     report = _write_maps(work, model, [card_map(view, model, work.options.max_side_px)])
-    work.progress(1.0, view.image)
+    work.progress(1.0, "no depth: using a flat rectangle")
     return replace(report, flat=True)
 
 
@@ -201,12 +202,12 @@ def _write_maps(work: Work[DepthOptions], model: Reconstruction, maps: Iterable[
     """Writes every map and the preview; returns what all backends measure."""
     shown: list[DepthMap] = []
     coverage: list[float] = []
-    doubtful: list[float] = []
+    uncertain: list[float] = []
     every = max(1, len(model.views) // PREVIEWS)
     start = time.monotonic()
     for index, depth in enumerate(maps):
-        coverage.append(float(np.mean(depth.believed().depth > 0)))
-        doubtful.append(float(np.mean(depth.depth > 0)) - coverage[-1])
+        coverage.append(float(np.mean(depth.certain().depth > 0)))
+        uncertain.append(float(np.mean(depth.depth > 0)) - coverage[-1])
         write_depth_map(work.output, depth)
         if index % every == 0 and len(shown) < PREVIEWS:
             shown.append(depth)
@@ -215,7 +216,7 @@ def _write_maps(work: Work[DepthOptions], model: Reconstruction, maps: Iterable[
     return DepthReport(
         maps=len(coverage),
         coverage=float(np.mean(coverage)),
-        doubtful=float(np.mean(doubtful)),
+        uncertain=float(np.mean(uncertain)),
         seconds_per_map=round(seconds / len(coverage), 3),
         seed=work.options.seed,
     )

@@ -11,15 +11,15 @@ from ds3d_pipeline.programs.options import Fraction, Seconds, SidePx, options_re
 
 @options_record
 class KeyframesOptions:
-    """How many frames to keep and at what size."""
+    """Selection of keyframes."""
 
     max_frames: Annotated[int, Field(ge=1, le=10_000)] = 90
-    """Most keyframes of a video; photos are all kept up to `max_photos`."""
+    """Maximum number of keyframes from a video (for photos see `max_photos`)."""
     max_photos: Annotated[int, Field(ge=1, le=10_000)] = 400
-    """Most photos that are kept."""
+    """Maximum number of photos used."""
     max_side_px: SidePx = 1600
-    """Longer side of a keyframe; smaller sources are never enlarged."""
+    """Longer side of a keyframe; smaller images are not enlarged."""
     max_gap_s: Seconds = 2.0
-    """Coverage floor: no two neighbouring keyframes of a video are further apart in time."""
+    """Maximum time between neighbouring keyframes of a video."""
     motion_fraction: Fraction = 0.04
     """Image motion between neighbouring keyframes, as a fraction of the image diagonal."""

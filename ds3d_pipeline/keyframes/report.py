@@ -10,17 +10,17 @@ class KeyframesReport:
     """The chosen frames."""
 
     kept: int
-    """Frames that were chosen."""
+    """Frames that were selected."""
     considered: int
-    """Frames, or photos, that were looked at."""
+    """Frames or photos that were checked."""
     dropped: dict[str, int]
     """Frames that were left out as unusable, counted by reason: black, frozen, duplicate, unreadable."""
     median_sharpness: float
-    """Over the chosen frames; sharp pictures have 0.1."""
+    """Over the selected frames; sharp images have 0.1 or more."""
     size: tuple[int, int]
     """Width and height of the first chosen frame in pixels."""
     cameras: int
-    """Cameras, focal lengths and sizes that are told apart."""
+    """Number of different cameras, focal lengths and sizes."""
     fps: float | None = None
     """Frames a second of the video; None of photos."""
     duration_s: float | None = None

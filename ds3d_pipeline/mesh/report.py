@@ -13,11 +13,11 @@ class TextureReport:
     scale: float
     """Texels per photo pixel."""
     filled: float
-    """Share of the texture that belongs to the mesh."""
+    """Fraction of the texture that belongs to the mesh."""
     shown: float
-    """Share of that which at least one photo shows; the rest is filled from its neighbours."""
+    """Fraction of that which at least one photo shows; the rest is filled from its neighbours."""
     gains: tuple[float, float]
-    """Least and largest factor that levelled the photos' exposure."""
+    """Smallest and largest factor of the exposure compensation."""
 
 
 @report_record

@@ -79,7 +79,7 @@ def best_map(folder: Path, reconstruction: Reconstruction) -> tuple[View, DepthM
         found = read_depth_map(folder, view)
         if (sure := float(found.confidence[found.depth > 0].sum())) > known:
             best, known = view, sure
-    return best, read_depth_map(folder, best).believed()
+    return best, read_depth_map(folder, best).certain()
 
 
 MIN_POINTS = 50

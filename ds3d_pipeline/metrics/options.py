@@ -11,7 +11,7 @@ from ds3d_pipeline.programs.options import Allowed, options_record
 
 @options_record
 class MetricsOptions:
-    """Where the finished capture goes."""
+    """Where the finished capture is written."""
 
     output: Annotated[str, Field(min_length=1), Allowed("a folder")] = "outputs"
-    """Folder that receives `<capture>/`."""
+    """Folder in which `<capture>/` is written."""

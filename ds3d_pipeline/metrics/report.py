@@ -1,4 +1,4 @@
-"""What the metrics stage reports."""
+"""The report of the metrics stage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ds3d_pipeline.programs.reports import report_record
 
 @report_record
 class MetricsReport:
-    """The word on the capture; the numbers are in `metrics.json`."""
+    """The result of the capture; the numbers are in `metrics.json`."""
 
     status: str
     """ok, degraded or failed."""

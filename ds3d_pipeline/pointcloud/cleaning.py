@@ -19,7 +19,7 @@ def select(cloud: PointCloud, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> P
 
 
 def neighbour_distances(cloud: PointCloud, neighbours: int = 8) -> Float64:
-    """(N,) mean distance of each point to its nearest neighbours; infinite for a lone point."""
+    """(N,) mean distance of each point to its nearest neighbours; infinite for a single point."""
     if len(cloud.points_in_world) < 2:
         return np.full(len(cloud.points_in_world), np.inf)
     most = min(neighbours + 1, len(cloud.points_in_world))

@@ -36,7 +36,7 @@ def shared_points(reconstruction: Reconstruction) -> Int32:
 
 
 def neighbours_of(counts: Int32, view: int, most: int) -> list[int]:
-    """Up to `most` views that share points with this one, those with the most shared points first."""
+    """Up to `most` views with points in common with this one, those with the most first."""
     order = np.argsort(-counts[view], kind="stable")[:most]
     return [int(other) for other in order if counts[view, other] > 0]
 
@@ -110,7 +110,7 @@ def _fuse_one(
     view = load(index)
     free = (view.depth > 0) & ~used.setdefault(index, np.zeros(view.depth.shape, bool))
     sums = np.concatenate([view.points, view.normals, view.colors.astype(np.float32)], axis=2)
-    counts, lookers = np.ones(view.depth.shape, np.int32), np.ones(view.depth.shape, np.int32)
+    counts, visible_in = np.ones(view.depth.shape, np.int32), np.ones(view.depth.shape, np.int32)
     matches = np.full((len(others), *view.depth.shape), -1, np.int32)
     cosine = float(np.cos(np.radians(options.normal_tolerance_deg)))
     limits = Limits(options.depth_tolerance, options.reprojection_tolerance_px, cosine)
@@ -120,9 +120,9 @@ def _fuse_one(
         _match(
             view.points, view.normals, view.K, view.cam_from_world, free,
             there.K, there.cam_from_world, there.depth, there.points, there.normals, there.colors,
-            limits, sums, counts, lookers, matches[slot],
+            limits, sums, counts, visible_in, matches[slot],
         )  # fmt: skip
-    enough = np.minimum(np.maximum(np.ceil(options.min_fraction * lookers), 2), options.min_views)
+    enough = np.minimum(np.maximum(np.ceil(options.min_fraction * visible_in), 2), options.min_views)
     accepted = free & (counts >= enough)
     for slot, other in enumerate(others):
         mine = matches[slot][accepted]
@@ -165,7 +165,7 @@ def _match(
     limits: Limits,
     sums: Float32,
     counts: NDArray[np.int32],
-    lookers: NDArray[np.int32],
+    visible_in: NDArray[np.int32],
     matches: NDArray[np.int32],
 ) -> None:
     """Adds what one neighbour sees of each free pixel's point.
@@ -175,7 +175,7 @@ def _match(
     other_...: the same of the neighbour, at its size; other_depth: (h, w) float32, 0 where nothing is known;
     other_colors: (h, w, 3) uint8, RGB. limits: what counts as agreement.
     sums: (H, W, 9) float32, added to: position, normal, RGB. counts: (H, W) int32, views that agree.
-    lookers: (H, W) int32, views in whose picture the point lies with nothing before it.
+    visible_in: (H, W) int32, views that see the point unoccluded.
     matches: (H, W) int32, filled with the neighbour's pixel (row-major) that agrees.
     """
     height, width = free.shape
@@ -191,7 +191,7 @@ def _match(
             there_z = other_depth[there_row, there_column]
             if there_z > 0 and there_z < z * (1 - limits.depth_tolerance):
                 continue
-            lookers[row, column] += 1
+            visible_in[row, column] += 1
             if there_z <= 0 or there_z > z * (1 + limits.depth_tolerance):
                 continue
             back_u, back_v, back_z = _project(K, cam_from_world, other_points[there_row, there_column])

@@ -11,20 +11,20 @@ from ds3d_pipeline.programs.options import Fraction, options_record
 
 @options_record
 class FusionOptions:
-    """What counts as agreement between depth maps."""
+    """When depth maps agree."""
 
     min_views: Annotated[int, Field(ge=1, le=100)] = 3
-    """A point is seen by at least this many views, or by two where few can see it; see `min_fraction`."""
+    """Views that must agree on a point; two are enough where few can see it (see `min_fraction`)."""
     min_fraction: Fraction = 0.6
-    """Two views are enough where they are this fraction of all that could see the point."""
+    """Two views are enough if they are this fraction of all that could see the point."""
     max_neighbours: Annotated[int, Field(ge=1, le=1000)] = 12
-    """Most other views that one view's map is compared with."""
+    """Maximum number of other views that each depth map is compared with."""
     depth_tolerance: Fraction = 0.01
-    """Largest difference in depth, relative."""
+    """Maximum relative difference in depth."""
     reprojection_tolerance_px: Annotated[float, Field(ge=0, le=100)] = 2.0
-    """Largest distance, in pixels of the map, between a pixel and its match projected back."""
+    """Maximum distance between a pixel and its match projected back, in pixels of the map."""
     normal_tolerance_deg: Annotated[float, Field(ge=0, le=180)] = 60.0
-    """Largest angle between normals; wide, since without texture they err by more than depths do."""
+    """Maximum angle between normals; wide, because normals are less accurate than depth."""
 
 
 @options_record
@@ -32,7 +32,7 @@ class PointcloudOptions:
     """Fusion of depth maps."""
 
     max_points: Annotated[int, Field(ge=50, le=100_000_000)] = 2_000_000
-    """Most points kept."""
+    """Maximum number of points."""
     fusion: FusionOptions = FusionOptions()
     fusion_of_interpolated: FusionOptions = FusionOptions(
         min_views=2, depth_tolerance=0.02, reprojection_tolerance_px=4.0

@@ -10,8 +10,8 @@ class PointcloudReport:
     """The point cloud."""
 
     points: int
-    """Points that were kept."""
+    """Points kept."""
     source: str = "fused"
     """What they are made of: fused, fused and sparse, or sparse."""
     fused: int | None = None
-    """Points that came out of fusion, before any were left out."""
+    """Points after fusion, before outliers were removed."""

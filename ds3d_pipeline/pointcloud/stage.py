@@ -86,7 +86,7 @@ def _options(work: Work[PointcloudOptions], views: list[View]) -> FusionOptions:
 
 
 def _load(folder: Path, view: View) -> FusionView:
-    depth_map = read_depth_map(folder, view).seconded()
+    depth_map = read_depth_map(folder, view).supported()
     height, width = depth_map.depth.shape
     return fusion_view(view, depth_map, read_rgb(folder / "images" / view.image, size_wh=(width, height)))
 

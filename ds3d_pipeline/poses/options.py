@@ -15,7 +15,7 @@ _LONGEST_PX = 1e6
 
 
 def why_no_intrinsics(K: Intrinsics | None) -> str | None:
-    """Why a matrix is not that of a pinhole camera; None where it is."""
+    """Why a matrix is not that of a pinhole camera; None if it is."""
     if K is None:
         return None
     (fx, skew, cx), (down, fy, cy), last = K
@@ -40,21 +40,21 @@ class PosesOptions:
     """Structure from motion."""
 
     max_side_px: SidePx = 1280
-    """Longer side of the images in which features are found."""
+    """Longer side of the images used for feature extraction."""
     max_features: Annotated[int, Field(ge=16, le=200_000)] = 4096
-    """Most features of one frame; twice as many where they do not register the frames."""
+    """Maximum number of features per image; doubled if too few images can be aligned."""
     sequential_overlap: Annotated[int, Field(ge=1, le=1000)] = 5
-    """Video frames are matched with this many following frames."""
+    """Each video frame is matched with this many following frames."""
     similar_frames: Annotated[int, Field(ge=0, le=1000)] = 3
-    """Video frames are also matched with this many others that look alike, to close loops."""
+    """Each video frame is also matched with this many similar ones, to close loops."""
     exhaustive_up_to: Annotated[int, Field(ge=0, le=10_000)] = 60
-    """Photos up to this many are matched all with all."""
+    """Up to this many photos, every pair is matched."""
     similar_photos: Annotated[int, Field(ge=0, le=1000)] = 20
-    """More photos are matched with this many that look alike, and with neighbours in time and by GPS."""
+    """With more photos, each is matched with this many similar ones and with neighbours in time and GPS."""
     K: KnownIntrinsics = None
     """Known intrinsics, kept fixed: [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels of the source files,
     which must be upright, of one size and without lens distortion."""
     min_registered: Annotated[int, Field(ge=2, le=10_000)] = 3
-    """Fewer registered frames are a failure."""
+    """With fewer aligned keyframes the stage fails."""
     seed: Seed = 0
-    """Seed of all random choices."""
+    """Random seed."""

@@ -30,13 +30,13 @@ Shrinks = Annotated[
 
 @options_record
 class FewPhotosOptions:
-    """What holds instead where there are few training photos: harmonics that join early explain noise then.
+    """Overrides for few training photos, with which early spherical harmonics would fit noise.
 
     Measured on fox, thinned to 43, 21 and 11 photos, and on fountain-P11.
     """
 
     below: Annotated[int, Field(ge=0, le=10_000)] = 16
-    """Fewer training photos than this are few."""
+    """Used with fewer training photos than this."""
     sh_from: Fraction = 0.3
     """As in the recipe."""
     sh_every: Annotated[float, Field(gt=0, le=1)] = 0.1
@@ -47,14 +47,14 @@ class FewPhotosOptions:
 
 @options_record
 class Recipe:
-    """How training goes; the values were chosen by measurement, see `benchmarks/splats.py`."""
+    """The training schedule; the values were chosen by measurement, see `benchmarks/splats.py`."""
 
     dssim_weight: Fraction = 0.2
-    """Weight of D-SSIM in the loss; the rest is the absolute difference."""
+    """Weight of D-SSIM in the loss; the rest is the L1 loss."""
     mean_rate_px: Annotated[float, Field(ge=0, le=100)] = 0.6
-    """First step of a mean, in pixels of the training size at the typical depth."""
+    """Initial learning rate of the means, in pixels of the training size at the typical depth."""
     mean_rate_last: Annotated[float, Field(gt=0, le=1)] = 0.02
-    """Last step of a mean as a fraction of the first; the decay between is exponential."""
+    """Final learning rate of the means as a fraction of the initial one; the decay is exponential."""
     quat_rate: Rate = 3e-3
     """Learning rate of the rotations."""
     scale_rate: Rate = 4e-2
@@ -66,50 +66,50 @@ class Recipe:
     rest_rate: Rate = 1e-3
     """Learning rate of the view-dependent colour."""
     late_decay: Annotated[float, Field(gt=0, le=1)] = 0.2
-    """Fraction to which the rates other than the means' fall over the last part of training."""
+    """Factor to which the other learning rates decay over the last part of training."""
     late_from: Annotated[float, Field(ge=0, lt=1)] = 0.6
-    """Fraction of the training from which they fall."""
+    """Fraction of the training at which this decay begins."""
     shrinks: Shrinks = ((0.0, 4.0), (0.12, 2.0), (0.35, 1.0))
-    """From which fraction of the training on photos are shrunk by how much."""
+    """Downscaling of the photos, as pairs of a fraction of the training and a factor."""
     densify_from: Annotated[float, Field(ge=0, lt=0.5)] = 0.03
-    """Fraction of the training from which on Gaussians are added."""
+    """Fraction of the training at which densification begins."""
     densify_until: Annotated[float, Field(ge=0.5, le=1)] = 0.6
-    """Fraction of the training up to which Gaussians are added."""
+    """Fraction of the training at which densification ends."""
     densify_times: Annotated[int, Field(ge=0, le=1000)] = 24
-    """How often Gaussians are added; 0 adds none."""
+    """Number of densification steps; 0: none."""
     sh_from: Fraction = 0.12
-    """Fraction of the training at which harmonics of degree 1 join."""
+    """Fraction of the training at which spherical harmonics of degree 1 are enabled."""
     sh_every: Annotated[float, Field(gt=0, le=1)] = 0.06
-    """Each further degree joins so much later."""
+    """Fraction of the training between two further degrees."""
     dead_opacity: Annotated[float, Field(gt=0, lt=1)] = 0.01
-    """Gaussians of less opacity are replaced."""
+    """Gaussians with less opacity are replaced."""
     opacity_reg: Annotated[float, Field(ge=0, le=100)] = 3e-3
     """Weight of the mean opacity in the loss."""
     scale_reg: Annotated[float, Field(ge=0, le=100)] = 1e-2
-    """Weight of the mean scale, in typical depths' pixels over 100, in the loss."""
+    """Weight of the mean scale (in units of 100 pixels at the typical depth) in the loss."""
     max_scale: Annotated[float, Field(gt=0, le=100)] = 0.3
-    """Largest standard deviation of a Gaussian, as a fraction of its distance to the nearest camera."""
+    """Maximum standard deviation of a Gaussian, as a fraction of its distance to the nearest camera."""
     start_opacity: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Opacity with which Gaussians begin."""
+    """Initial opacity of the Gaussians."""
     random_background: bool = True
-    """Draws every step on another colour, so that what all photos show must become opaque."""
+    """Renders each step on a random background colour, so that surfaces become opaque."""
     exposure_rate: Rate = 2e-3
-    """First step of a photo's log gain."""
+    """Initial learning rate of the photos' log gain."""
     few_photos: FewPhotosOptions = FewPhotosOptions()
 
 
 @options_record
 class EarlyStoppingOptions:
-    """When the score on held-out photos counts as rising no more."""
+    """When training ends because the score on held-out photos no longer rises."""
 
     begin: Fraction = 0.7
     """Fraction of the training before which it never ends early."""
     every: Annotated[float, Field(ge=0.001, le=1)] = 0.05
-    """Fraction of the training between two scores."""
+    """Fraction of the training between two evaluations."""
     patience: Annotated[int, Field(ge=1, le=1000)] = 3
-    """Scores in a row that must bring no gain."""
+    """Consecutive evaluations without gain before training ends."""
     min_gain_db: Annotated[float, Field(ge=0, le=100)] = 0.01
-    """Gain over the best score before that counts as one."""
+    """Minimum gain over the best score so far."""
 
 
 @options_record
@@ -117,30 +117,30 @@ class SplatOptions:
     """The Gaussian splat."""
 
     train: bool = True
-    """Whether to train; without it only the light splat is made."""
+    """Whether to train; if not, the splat has one Gaussian per point."""
     max_gaussians: Annotated[int, Field(ge=1, le=50_000_000)] = 200_000
-    """Most Gaussians."""
+    """Maximum number of Gaussians."""
     max_side_px: SidePx = 960
     """Longer side of the training images."""
     iterations: Annotated[int, Field(ge=1, le=10_000_000)] = 3000
-    """Training steps."""
+    """Maximum number of training steps."""
     max_seconds: Seconds = 180.0
-    """Training stops after this long; the schedule adapts to it."""
+    """Maximum training time in seconds; the schedule adapts to it."""
     sh_degree: Annotated[int, Field(ge=0, le=3)] = 3
-    """Degree of the view-dependent colour at most; few photos get less."""
+    """Maximum spherical-harmonics degree of the view-dependent colour; lower with few photos."""
     holdout_every: Annotated[int, Field(ge=2, le=10_000)] = 8
-    """Every n-th registered keyframe is held out for the score."""
+    """Every n-th aligned keyframe is held out of training, for the score."""
     exposure: bool = True
-    """Gives every training photo a gain per channel, for phones that change exposure while they film."""
+    """Estimates a gain per channel for every training photo, because phones change exposure while filming."""
     mip_filter: bool = False
-    """Keeps Gaussians from being finer than any photo shows, for views from far away."""
+    """Limits how fine Gaussians get, for views from further away (mip filter)."""
     early_stop: bool = True
-    """Ends training when the score on held-out photos rises no more."""
+    """Ends training when the score on held-out photos no longer rises."""
     join_heldout: bool = False
-    """Trains a little more on all photos after scoring; the published splat is then not the scored one."""
+    """Trains a little more on all photos after the evaluation; the published splat then has no own score."""
     checkpoint_s: Annotated[float, Field(ge=0, le=1e6)] = 30.0
-    """Seconds between checkpoints, from which the same program goes on after a break."""
+    """Seconds between checkpoints, from which an interrupted training resumes."""
     seed: Seed = 0
-    """Seed of all random choices."""
+    """Random seed."""
     recipe: Recipe = Recipe()
     early_stopping: EarlyStoppingOptions = EarlyStoppingOptions()

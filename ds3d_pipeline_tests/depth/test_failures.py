@@ -34,8 +34,8 @@ def nothing_matches(folder):
 
 
 CAPTURES = {
-    one_pose: r"Only 0 of 1 views share enough",
-    no_overlap: r"Only 0 of 5 views share enough",
+    one_pose: r"No two views have enough sparse points in common .1 view.",
+    no_overlap: r"No two views have enough sparse points in common .5 views.",
     nothing_matches: r"consistent depth in only \d\.\d% of all pixels",
 }
 

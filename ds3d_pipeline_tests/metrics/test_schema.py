@@ -21,7 +21,7 @@ KEYS = {
     "unregistered_frames largest_gap unregistered_text intrinsics cameras attempts matches diagnosis "
     "evidence scale pairs "
     "retries seed phase_seconds colmap focal_px focal_from",
-    "DepthReport": "maps coverage doubtful seconds_per_map seed matched agreeing_views source_views "
+    "DepthReport": "maps coverage uncertain seconds_per_map seed matched agreeing_views source_views "
     "estimated not_filled model provider aligned aligned_inliers colmap flat",
     "PointcloudReport": "points source fused",
     "MeshReport": "vertices faces texture_size faces_before largest_piece texture view world_from_gltf",

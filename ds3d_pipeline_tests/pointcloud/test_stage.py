@@ -8,7 +8,7 @@ from ds3d_pipeline.pointcloud.options import PointcloudOptions
 from ds3d_pipeline.pointcloud.stage import fuse
 from ds3d_pipeline.programs.contract import STAGE_ERROR_EXIT, program_main
 from ds3d_pipeline.programs.records import write_json
-from ds3d_pipeline.scene import DOUBTFUL_CONFIDENCE
+from ds3d_pipeline.scene import UNCERTAIN_CONFIDENCE
 from ds3d_pipeline_tests.pointcloud.captures import WALL_Z, wall_color, wall_depth, wall_points, write_capture
 
 
@@ -80,11 +80,11 @@ def test_two_of_five_views_do_not_make_a_point_that_all_could_see(tmp_path, capt
     np.testing.assert_allclose(cloud.points_in_world[:, 2], WALL_Z, atol=1e-4)
 
 
-@pytest.mark.parametrize(("confidence", "built"), [(1.0, True), (DOUBTFUL_CONFIDENCE, True), (0.005, False)])
+@pytest.mark.parametrize(("confidence", "built"), [(1.0, True), (UNCERTAIN_CONFIDENCE, True), (0.005, False)])
 def test_two_views_make_a_point_where_no_other_looks(tmp_path, capture, confidence, built):
     """The wall's left end is in the first picture alone up to x = -1.9, and in two up to x = -1.6.
 
-    That may be doubtful depth, but not such that no other map agrees with.
+    That may be uncertain depth, but not such that no other map agrees with.
     """
     capture(confidence=np.where(np.arange(160) < 32, confidence, 1.0))
     run(tmp_path)

@@ -1,7 +1,7 @@
 """An estimate of depth bent to what is measured around: a smooth correction in place and depth.
 
 The correction is held in a bilateral grid (Chen et al. 2007, "Real-time edge-aware image processing with the
-bilateral grid"): what lies at another depth does not count, however near it is in the picture.
+bilateral grid"): what is at another depth does not count, however near it is in the picture.
 """
 
 from __future__ import annotations

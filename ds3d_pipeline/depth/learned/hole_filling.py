@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ds3d_pipeline.depth.learned.alignment import align
-from ds3d_pipeline.depth.learned.consensus import DepthStore, Said, median_depth
+from ds3d_pipeline.depth.learned.consensus import DepthStore, ViewDepth, median_depth
 from ds3d_pipeline.depth.learned.correction import corrected
 from ds3d_pipeline.depth.learned.monocular import Monocular, points_in_map
 from ds3d_pipeline.depth.learned.refinement import normals_from_depth, without_ramps
@@ -39,7 +39,7 @@ def hole_pixels(stereo: DepthMap, options: EstimateOptions) -> NDArray[np.bool_]
 
 
 def estimate_holes(monocular: Monocular, view: View, stereo: DepthMap, options: EstimateOptions) -> Float32:
-    """(H, W) estimated depth in the holes of a view, 0 elsewhere and where it cannot be believed."""
+    """(H, W) estimated depth in the holes of a view, 0 elsewhere and where it is not reliable."""
     nothing = np.zeros_like(stereo.depth)
     disparity = monocular.disparity(view)
     fitted = None if disparity is None else _fitted(monocular, view, stereo, disparity, options)
@@ -74,18 +74,18 @@ def _inverse(values: Float32) -> Float32:
 
 
 ESTIMATED_CONFIDENCE = 0.1
-"""Of depths that a model estimates: as little as of the worst that is measured and kept."""
-ESTIMATING_SHARE = 0.8
-"""Of the whole time, for the progress."""
+"""Confidence of estimated depth: as low as that of the worst measured depth that is kept."""
+ESTIMATING_FRACTION = 0.8
+"""Fraction of the whole time, for the progress."""
 Report = Callable[[float, str], object]
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilledShares:
-    """Fractions of the pixels of all maps: with a depth that is believed, with one that is not, filled in."""
+class FilledFractions:
+    """Fractions of the pixels of all maps with certain, uncertain and filled-in depth."""
 
     coverage: float
-    doubtful: float
+    uncertain: float
     estimated: float
 
 
@@ -102,8 +102,8 @@ class HoleFilling:
     source_views: int
     options: HoleOptions = HoleOptions()
 
-    def fill(self, report: Report = lambda fraction, message: None) -> FilledShares:
-        """Rewrites every map that gets an estimate; returns shares of the pixels of all maps.
+    def fill(self, report: Report = lambda fraction, message: None) -> FilledFractions:
+        """Rewrites every map that gets an estimate; returns fractions of the pixels of all maps.
 
         All estimates are made before the first map changes, so a model that fails leaves stereo as it was.
         """
@@ -111,17 +111,24 @@ class HoleFilling:
         for done, view in enumerate(views, 1):
             stereo = read_depth_map(self.maps, view)
             self._store.put(0, view, estimate_holes(self.monocular, view, stereo, self.options.estimate))
-            report(ESTIMATING_SHARE * done / len(views), f"estimating {view.image}")
-        for turn in range(self.options.rounds + 1):
+            report(ESTIMATING_FRACTION * done / len(views), f"estimating depth {done} of {len(views)}")
+        for round_number in range(self.options.rounds + 1):
             for index, view in enumerate(views):
-                last = turn == self.options.rounds
-                self._store.put(turn + 1, view, self._agreed(index) if last else self._settled(index, turn))
-        shares = []
+                last = round_number == self.options.rounds
+                self._store.put(
+                    round_number + 1,
+                    view,
+                    self._agreed(index) if last else self._settled(index, round_number),
+                )
+        fractions = []
         for done, view in enumerate(views, 1):
-            shares.append(self._rewrite(view))
-            report(ESTIMATING_SHARE + (1 - ESTIMATING_SHARE) * done / len(views), f"filling {view.image}")
-        coverage, doubtful, estimated = np.mean(shares, axis=0).tolist()
-        return FilledShares(coverage=coverage, doubtful=doubtful, estimated=estimated)
+            fractions.append(self._rewrite(view))
+            report(
+                ESTIMATING_FRACTION + (1 - ESTIMATING_FRACTION) * done / len(views),
+                f"filling holes {done} of {len(views)}",
+            )
+        coverage, uncertain, estimated = np.mean(fractions, axis=0).tolist()
+        return FilledFractions(coverage=coverage, uncertain=uncertain, estimated=estimated)
 
     @cached_property
     def _store(self) -> DepthStore:
@@ -133,24 +140,26 @@ class HoleFilling:
         chosen = source_views(self.monocular.model, self.source_views)
         return [[views[index] for index in sources] for sources in chosen]
 
-    def _completed(self, view: View, turn: int) -> Said:
+    def _completed(self, view: View, round_number: int) -> ViewDepth:
         """A view's stereo depth, with the estimates of one round in its holes."""
-        stereo, estimate = read_depth_map(self.maps, view).believed(), self._store.get(turn, view)
-        return Said(view=view, K=stereo.K, depth=np.where(estimate > 0, estimate, stereo.depth))
+        stereo, estimate = read_depth_map(self.maps, view).certain(), self._store.get(round_number, view)
+        return ViewDepth(view=view, K=stereo.K, depth=np.where(estimate > 0, estimate, stereo.depth))
 
-    def _estimate(self, view: View, turn: int) -> Said:
-        return Said(view=view, K=read_depth_map(self.maps, view).K, depth=self._store.get(turn, view))
+    def _estimate(self, view: View, round_number: int) -> ViewDepth:
+        return ViewDepth(
+            view=view, K=read_depth_map(self.maps, view).K, depth=self._store.get(round_number, view)
+        )
 
-    def _settled(self, index: int, turn: int) -> Float32:
-        others = (self._completed(other, turn) for other in self._sources[index])
+    def _settled(self, index: int, round_number: int) -> Float32:
+        others = (self._completed(other, round_number) for other in self._sources[index])
         return median_depth(
-            self._estimate(self.monocular.model.views[index], turn), others, self.options.same_surface
+            self._estimate(self.monocular.model.views[index], round_number), others, self.options.same_surface
         )
 
     def _agreed(self, index: int) -> Float32:
-        """(H, W) the estimates of the last round that enough other views show and fewer look through."""
-        said = self._estimate(self.monocular.model.views[index], self.options.rounds)
-        row, column, points = said.places()
+        """(H, W) the estimates of the last round that enough other views support and fewer see through."""
+        here = self._estimate(self.monocular.model.views[index], self.options.rounds)
+        row, column, points = here.points()
         agreeing, denying = np.zeros((2, len(points)), np.int32)
         for other in self._sources[index]:
             there, z = self._completed(other, self.options.rounds).at(points)
@@ -158,22 +167,24 @@ class HoleFilling:
             denying += self._measured(other).at(points)[0] > z * (1 + self.options.behind)
         enough = max(1, min(self.options.min_agreeing, len(self._sources[index])))
         wrong = (agreeing < enough) | (agreeing <= denying)
-        said.depth[row[wrong], column[wrong]] = 0
-        return said.depth
+        here.depth[row[wrong], column[wrong]] = 0
+        return here.depth
 
-    def _measured(self, view: View) -> Said:
+    def _measured(self, view: View) -> ViewDepth:
         stereo = read_depth_map(self.maps, view)
-        return Said(view=view, K=stereo.K, depth=stereo.depth * sure_pixels(stereo, self.options.estimate))
+        return ViewDepth(
+            view=view, K=stereo.K, depth=stereo.depth * sure_pixels(stereo, self.options.estimate)
+        )
 
     def _rewrite(self, view: View) -> tuple[float, float, float]:
-        """Writes a map; returns the shares of its pixels with believed, doubtful and estimated depth."""
+        """Writes a map; returns the fractions of its pixels with certain, uncertain and estimated depth."""
         stereo, estimate = read_depth_map(self.maps, view), self._store.get(self.options.rounds + 1, view)
         good = estimate > 0
         filled = _with(stereo, good, np.where(good, estimate, stereo.depth))
         if good.any():
             write_depth_map(self.maps, filled)
-        known, believed = float(np.mean(filled.depth > 0)), float(np.mean(filled.believed().depth > 0))
-        return believed, known - believed, float(np.mean(good))
+        known, certain = float(np.mean(filled.depth > 0)), float(np.mean(filled.certain().depth > 0))
+        return certain, known - certain, float(np.mean(good))
 
 
 def _with(stereo: DepthMap, good: NDArray[np.bool_], depth: Float32) -> DepthMap:

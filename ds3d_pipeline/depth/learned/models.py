@@ -1,4 +1,4 @@
-"""Which monocular depth model is used, where its file lies, and how it gets there."""
+"""Which monocular depth model is used, where its file is, and how it gets there."""
 
 from __future__ import annotations
 

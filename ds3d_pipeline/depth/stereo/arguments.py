@@ -35,7 +35,7 @@ class Images(NamedTuple):
 
 
 W_PER_PX, AMPLITUDE_PX, AMPLITUDE_TILT, LEAST_W, GREATEST_W, FOCAL_PX, EVERYWHERE = range(7)
-"""Places in `search` (7,) float32, how far a sweep looks: the inverse depth that a pixel of disparity is
+"""Places in `search` (7,) float32, how far a sweep searches: the inverse depth that a pixel of disparity is
 worth; the amplitude of random changes of depth, in pixels of disparity, and of tilt, as the tangent of the
 angle to the image plane; the range of inverse depths; the mean focal length in pixels; 1 to search all views
 and the whole range, 0 for the pixel's chosen views alone. An array: as a named tuple its numbers stayed in

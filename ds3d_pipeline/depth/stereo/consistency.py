@@ -13,46 +13,47 @@ from ds3d_pipeline.depth.options import ConsistencyOptions
 from ds3d_pipeline.depth.stereo.levels import Level
 from ds3d_pipeline.depth.stereo.matching_cost import round_trip_px
 from ds3d_pipeline.depth.stereo.patchmatch import Planes
-from ds3d_pipeline.depth.stereo.planar_prior import fill_plain
-from ds3d_pipeline.depth.stereo.sky import hollow_areas
+from ds3d_pipeline.depth.stereo.planar_prior import planar_prior
+from ds3d_pipeline.depth.stereo.sky import sky_areas
 from ds3d_pipeline.programs.jit import EXACT, parallel
-from ds3d_pipeline.scene import DOUBTFUL_CONFIDENCE, LONE_CONFIDENCE, DepthMap, Float32
+from ds3d_pipeline.scene import UNCERTAIN_CONFIDENCE, UNSUPPORTED_CONFIDENCE, DepthMap, Float32
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filtered:
-    """A map, and what stands behind it."""
+    """A map and how well it is supported."""
 
     map: DepthMap
-    """Depth that was matched but found too little agreement is in it, as doubtful."""
+    """Includes depth that was matched but found too little agreement, as uncertain."""
     agreeing: float
     """Mean number of other views that agree, over the pixels that were matched."""
     filled: float
-    """Share of the map's pixels that `fill_plain` gave."""
+    """Fraction of the map's pixels that come from the planar prior."""
 
 
 def filtered_map(
     image: str, found: Planes, level: Level, grey: Float32, options: ConsistencyOptions
 ) -> Filtered:
-    """The depths that enough source views agree with, and that are not of an empty area such as sky.
+    """The depths that enough source views agree with, without empty areas such as sky.
 
     `level` holds the planes of those views, `grey` (H, W) is the view's photo in [0, 1].
 
-    Confidence is how well the patches correlate, times 1 - 2^-n for n agreeing views. Depth that one view
-    agrees with where two are wanted is doubtful; fusion takes it where hardly another view looks.
+    Confidence is how well the patches correlate, times 1 - 2^-n for n agreeing views. Depth
+    with one supporting view instead of two is kept as uncertain; fusion uses it only where few views see the
+    surface.
     """
     agreeing = agreeing_views(found, level, options)
     kept = _consistent(found, agreeing, len(level.images.sources), options)
-    seconded = kept | ((agreeing >= 1) & (found.cost <= options.uncertain_cost))
-    seconded = _without_islands(found, seconded, options)
-    guessed, plain = fill_plain(found, kept, level, options.planar_prior)
-    solid = ~hollow_areas(kept, plain, level.textureless, grey, options.sky)
+    supported = kept | ((agreeing >= 1) & (found.cost <= options.uncertain_cost))
+    supported = _without_islands(found, supported, options)
+    guessed, plain = planar_prior(found, kept, level, options.planar_prior)
+    solid = ~sky_areas(kept, plain, level.textureless, grey, options.sky)
     kept, plain = kept & solid, plain & solid
-    doubtful = ~kept & ~plain & (found.cost <= options.uncertain_cost)
-    planes = np.where(plain[..., None], guessed, np.where((kept | doubtful)[..., None], found.planes, 0))
+    uncertain = ~kept & ~plain & (found.cost <= options.uncertain_cost)
+    planes = np.where(plain[..., None], guessed, np.where((kept | uncertain)[..., None], found.planes, 0))
     confidence = np.clip(1 - found.cost, 0, 1) * (1 - np.exp2(-agreeing.astype(np.float32)))
-    confidence = np.maximum(confidence, 2 * DOUBTFUL_CONFIDENCE) * kept
-    confidence += np.where(seconded & solid, DOUBTFUL_CONFIDENCE, LONE_CONFIDENCE) * doubtful
+    confidence = np.maximum(confidence, 2 * UNCERTAIN_CONFIDENCE) * kept
+    confidence += np.where(supported & solid, UNCERTAIN_CONFIDENCE, UNSUPPORTED_CONFIDENCE) * uncertain
     confidence = np.where(plain, options.planar_prior_confidence, confidence)
     result = Planes(planes=planes.astype(np.float32), cost=found.cost, K=found.K)
     return Filtered(

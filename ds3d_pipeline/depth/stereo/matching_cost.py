@@ -27,7 +27,7 @@ COLUMN = np.tile(np.arange(-RADIUS, RADIUS + 1, dtype=np.float32), SIDE)
 ROW = np.repeat(np.arange(-RADIUS, RADIUS + 1, dtype=np.float32), SIDE)
 """(25,) place of every sample in the patch, in strides."""
 PAD_PX = 12
-"""Border that sources are padded with, so that patches may reach a little beyond the photo."""
+"""Border that sources are padded with, so that patches may extend a little beyond the photo."""
 BAD = np.float32(2.0)
 """The worst cost: 1 - NCC of opposite patches, or no match possible."""
 SPATIAL_VARIANCE = np.float32(50.0)
@@ -62,14 +62,14 @@ def patch_weights(
 def _weigh(image: Float32, x: int, y: int, stride: int, weights: Float32, centred: Float32) -> np.float32:
     """Fills weights (25,) and centred (25,) of one patch and returns its variance."""
     height, width = image.shape
-    reach = SPATIAL_VARIANCE * np.float32(stride * stride) / np.float32(STRIDE * STRIDE)
+    spread_px2 = SPATIAL_VARIANCE * np.float32(stride * stride) / np.float32(STRIDE * STRIDE)
     total = np.float32(0)
     mean = np.float32(0)
     for k in range(SAMPLES):
         j, i = stride * (k // SIDE - RADIUS), stride * (k % SIDE - RADIUS)
         value = image[min(max(y + j, 0), height - 1), min(max(x + i, 0), width - 1)]
         change = value - image[y, x]
-        weight = np.exp(-np.float32(i * i + j * j) / reach - change * change / COLOR_VARIANCE)
+        weight = np.exp(-np.float32(i * i + j * j) / spread_px2 - change * change / COLOR_VARIANCE)
         weights[k] = weight
         centred[k] = value
         total += weight

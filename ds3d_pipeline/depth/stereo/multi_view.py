@@ -44,8 +44,8 @@ class PlaneStore:
 
 COARSEST_PX = 190
 """The pyramid ends before the longer side falls below this."""
-MATCHING_SHARE = 0.5
-AGREEMENT_SHARE = 0.4
+MATCHING_FRACTION = 0.5
+AGREEMENT_FRACTION = 0.4
 """Of the whole time, for the progress."""
 Report = Callable[[float, str], object]
 
@@ -68,20 +68,23 @@ class Stereo:
         self._photos = GreyPhotos(images, options.max_side_px, pyramid_levels(options.max_side_px))
 
     def maps(self, report: Report = lambda fraction, message: None) -> Iterator[Filtered]:
-        """The map of every view, in order; all zero for a view that shares too little with any other."""
+        """The map of every view, in order; all zero for a view with too little in common with others."""
         matched, agreed = PlaneStore(self._scratch / "matched"), PlaneStore(self._scratch / "agreed")
         usable = [index for index, sources in enumerate(self.sources) if len(sources)]
         views = self._model.views
         for done, index in enumerate(usable, 1):
             matched.put(index, self._match(index))
-            report(MATCHING_SHARE * done / len(usable), f"matching {views[index].image}")
+            report(MATCHING_FRACTION * done / len(usable), f"matching {done} of {len(usable)} views")
         for done, index in enumerate(usable, 1):
             agreed.put(index, self._agree(index, matched))
-            report(MATCHING_SHARE + AGREEMENT_SHARE * done / len(usable), f"agreeing {views[index].image}")
-        start = MATCHING_SHARE + AGREEMENT_SHARE
+            fraction = MATCHING_FRACTION + AGREEMENT_FRACTION * done / len(usable)
+            report(fraction, f"comparing neighbours {done} of {len(usable)}")
+        start = MATCHING_FRACTION + AGREEMENT_FRACTION
         for index, view in enumerate(views):
             yield self._filter(index, agreed) if index in agreed else self._nothing(view)
-            report(start + (1 - start) * (index + 1) / len(views), f"filtering {view.image}")
+            report(
+                start + (1 - start) * (index + 1) / len(views), f"filtering {index + 1} of {len(views)} views"
+            )
         shutil.rmtree(self._scratch)
 
     def _group(self, index: int) -> list[int]:

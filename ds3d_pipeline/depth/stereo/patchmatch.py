@@ -29,13 +29,13 @@ from ds3d_pipeline.scene import DepthMap, Float32, Float64, Reconstruction, View
 
 MAX_CHOSEN = 4
 VIEW_SLACK = 0.1
-"""A fourth view counts where it costs at most this much more than the best."""
+"""A fourth view counts if it costs at most this much more than the best."""
 POLISH_PX = (0.25, 0.15)
 """Steps of the polish that ends the work on a view."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Turn:
+class Sweeps:
     """The sweeps of one level: how often, and the amplitude of the refinement at first."""
 
     times: int
@@ -47,11 +47,11 @@ class Turn:
 
 
 SCHEDULE = (
-    Turn(times=3, amplitude_px=1.0, amplitude_tilt=0.4, everywhere=False, polish_px=POLISH_PX[:1]),
-    Turn(times=6, amplitude_px=4.0, amplitude_tilt=1.0, everywhere=True),
+    Sweeps(times=3, amplitude_px=1.0, amplitude_tilt=0.4, everywhere=False, polish_px=POLISH_PX[:1]),
+    Sweeps(times=6, amplitude_px=4.0, amplitude_tilt=1.0, everywhere=True),
 )
 """Finest level first."""
-AGREEMENT = Turn(times=1, amplitude_px=0.4, amplitude_tilt=0.2, everywhere=False)
+AGREEMENT = Sweeps(times=1, amplitude_px=0.4, amplitude_tilt=0.2, everywhere=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +133,7 @@ def _enlarged(planes: Float32, size_wh: tuple[int, int]) -> Float32:
 def view_range(view: View, model: Reconstruction) -> tuple[float, float]:
     """Least and greatest inverse depth worth a try, from the depths of the view's sparse points.
 
-    A far background may hold no sparse point, and in inverse depth it costs little to look there.
+    A far background may hold no sparse point, and in inverse depth it costs little to search there.
     """
     depth = project(view.K, view.cam_from_world, model.points_in_world[view.point_ids])[1]
     inverse = 1 / depth[depth > 0]
@@ -164,20 +164,20 @@ def initial_planes(
     return planes.astype(np.float32)
 
 
-def _refine(level: Level, planes: Float32, turn: Turn, seed: int) -> Float32:
+def _refine(level: Level, planes: Float32, sweeps: Sweeps, seed: int) -> Float32:
     """Sweeps over one level; changes the planes in place and returns their cost."""
     cost = np.empty(planes.shape[:2], np.float32)
     chosen = np.full((*cost.shape, MAX_CHOSEN), -1, np.int8)
     images = level.images
-    if turn.everywhere:
+    if sweeps.everywhere:
         propagation.rate(planes, cost, images)
     else:
         propagation.choose_views(planes, cost, chosen, images, VIEW_SLACK)
-    for time in range(turn.times):
-        search = _search(level, turn, 0.5**time)
+    for time in range(sweeps.times):
+        search = _search(level, sweeps, 0.5**time)
         for color in (0, 1):
             propagation.sweep(planes, cost, chosen, images, search, color, seed + 2 * time + color)
-    return _polish(level, planes, turn.polish_px) if turn.polish_px else cost
+    return _polish(level, planes, sweeps.polish_px) if sweeps.polish_px else cost
 
 
 def _polish(level: Level, planes: Float32, steps_px: Sequence[float]) -> Float32:
@@ -190,12 +190,12 @@ def _polish(level: Level, planes: Float32, steps_px: Sequence[float]) -> Float32
     return cost
 
 
-def _search(level: Level, turn: Turn, fade: float) -> Float32:
-    """(7,) how far a sweep of this turn looks; `fade` shrinks its random changes."""
+def _search(level: Level, sweeps: Sweeps, fade: float) -> Float32:
+    """(7,) how far each of the sweeps searches; `fade` shrinks its random changes."""
     search = np.empty(7, np.float32)
     search[W_PER_PX] = level.w_per_px
-    search[AMPLITUDE_PX], search[AMPLITUDE_TILT] = turn.amplitude_px * fade, turn.amplitude_tilt * fade
+    search[AMPLITUDE_PX], search[AMPLITUDE_TILT] = sweeps.amplitude_px * fade, sweeps.amplitude_tilt * fade
     search[LEAST_W], search[GREATEST_W] = level.w_range
     search[FOCAL_PX] = (level.K[0, 0] + level.K[1, 1]) / 2
-    search[EVERYWHERE] = turn.everywhere
+    search[EVERYWHERE] = sweeps.everywhere
     return search

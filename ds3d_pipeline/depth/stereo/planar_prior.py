@@ -21,10 +21,13 @@ CELL_PX = 8
 """One consistent pixel of each cell, that of least cost, is a corner of the planes."""
 
 
-def fill_plain(
+def planar_prior(
     found: Planes, kept: NDArray[np.bool_], level: Level, options: PlanarPriorOptions
 ) -> tuple[Float32, NDArray[np.bool_]]:
-    """Planes (H, W, 3) for pixels without texture that are not `kept`, and which pixels (H, W) got one."""
+    """Fills areas without texture with planes between consistent points.
+
+    Returns planes (H, W, 3) for pixels without texture that are not `kept`, and which pixels (H, W) got one.
+    """
     pixels, inverse = _corners(found, kept)
     height, width = kept.shape
     small = max(1, width * 2 // CELL_PX), max(1, height * 2 // CELL_PX)
@@ -41,7 +44,7 @@ def fill_plain(
 
 
 def _areas(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Without what is no area: single pixels unlike all beside them, as are in texture too."""
+    """Without single pixels unlike all their neighbours, which occur in texture too."""
     return cv2.morphologyEx(pixels.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
 
 

@@ -2,7 +2,7 @@
 
 Pixels of one colour of the checkerboard change while they read only pixels of the other colour, so the
 result does not depend on the number of threads (Galliani et al. 2015). In each of eight directions the
-neighbour of least cost proposes its plane (Xu and Tao 2019). Random numbers are hashes of pixel and turn.
+neighbour of least cost proposes its plane (Xu and Tao 2019). Random numbers hash pixel and iteration.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ SAME_PX = np.float32(0.12)
 
 
 @inline
-def _uniform(x: int, y: int, turn: int, salt: int) -> np.float32:
+def _uniform(x: int, y: int, iteration: int, salt: int) -> np.float32:
     """A number in [-1, 1) from a hash of its arguments (the finaliser of MurmurHash3, Appleby 2008)."""
     h = np.uint32(x) * np.uint32(0x9E3779B1) ^ np.uint32(y) * np.uint32(0x85EBCA77)
-    h = h ^ np.uint32(turn) * np.uint32(0xC2B2AE3D) ^ np.uint32(salt) * np.uint32(0x27D4EB2F)
+    h = h ^ np.uint32(iteration) * np.uint32(0xC2B2AE3D) ^ np.uint32(salt) * np.uint32(0x27D4EB2F)
     h = (h ^ (h >> np.uint32(16))) * np.uint32(0x85EBCA6B)
     h = (h ^ (h >> np.uint32(13))) * np.uint32(0xC2B2AE35)
     h = h ^ (h >> np.uint32(16))
@@ -171,33 +171,33 @@ def _proposal(planes: Float32, cost: Float32, x: int, y: int, trial: int) -> Pla
 
 @inline
 def _random_plane(
-    w: np.float32, wx: np.float32, wy: np.float32, search: Float32, x: int, y: int, turn: int, kind: int
+    w: np.float32, wx: np.float32, wy: np.float32, search: Float32, x: int, y: int, iteration: int, kind: int
 ) -> Plane:
     """Kind 0 changes the depth, 1 the tilt, 2 both, within the amplitudes; 3 tries any depth."""
     if kind == 3:
-        share = np.float32(0.5) + np.float32(0.5) * _uniform(x, y, turn, 9)
-        any_w = search[LEAST_W] + (search[GREATEST_W] - search[LEAST_W]) * share
+        fraction = np.float32(0.5) + np.float32(0.5) * _uniform(x, y, iteration, 9)
+        any_w = search[LEAST_W] + (search[GREATEST_W] - search[LEAST_W]) * fraction
         return Plane(any_w, wx * any_w / w, wy * any_w / w)
     if kind == 0 or kind == 2:
-        w += search[AMPLITUDE_PX] * search[W_PER_PX] * _uniform(x, y, turn, 3 * kind)
+        w += search[AMPLITUDE_PX] * search[W_PER_PX] * _uniform(x, y, iteration, 3 * kind)
     if kind > 0:
         tilt = search[AMPLITUDE_TILT] * w / search[FOCAL_PX]
-        wx += tilt * _uniform(x, y, turn, 3 * kind + 1)
-        wy += tilt * _uniform(x, y, turn, 3 * kind + 2)
+        wx += tilt * _uniform(x, y, iteration, 3 * kind + 1)
+        wy += tilt * _uniform(x, y, iteration, 3 * kind + 2)
     return Plane(w, wx, wy)
 
 
 @parallel(floats=ALL, counted=False)
 def sweep(
-    planes: Float32, cost: Float32, chosen: Int8, images: Images, search: Float32, color: int, turn: int
+    planes: Float32, cost: Float32, chosen: Int8, images: Images, search: Float32, color: int, iteration: int
 ) -> None:
-    """One colour's turn: proposals of the neighbours, then random ones around the best.
+    """One iteration of one colour: proposals of the neighbours, then random ones around the best.
 
     planes: (H, W, 3) float32, each pixel's (w, wx, wy), changed in place.
     cost: (H, W) float32 in [0, 2], that of the planes, changed in place.
     chosen: (H, W, K) int8, the pixel's source views, best first, -1 for none.
-    images: what the costs need. search: (7,) float32, how far to look, see `arguments`.
-    color: 0 or 1, the pixels of the checkerboard that change. turn: seed of their random numbers.
+    images: what the costs need. search: (7,) float32, how far to search, see `arguments`.
+    color: 0 or 1, the pixels of the checkerboard that change. iteration: seed of their random numbers.
     """
     height, width = cost.shape
     everywhere = search[EVERYWHERE] > 0
@@ -212,7 +212,7 @@ def sweep(
                     if change < SAME_PX * search[W_PER_PX]:
                         continue
                 else:
-                    t, tx, ty = _random_plane(w, wx, wy, search, x, y, turn, trial - proposals)
+                    t, tx, ty = _random_plane(w, wx, wy, search, x, y, iteration, trial - proposals)
                 steepest = MAX_TILT * t / search[FOCAL_PX]
                 if t < search[LEAST_W] or t > search[GREATEST_W] or abs(tx) > steepest or abs(ty) > steepest:
                     continue

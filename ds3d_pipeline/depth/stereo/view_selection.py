@@ -17,7 +17,7 @@ def source_views(model: Reconstruction, count: int) -> list[Int32]:
     """For each view the indices of up to `count` source views, best first.
 
     The score sums, over the points that both views observe, how good their triangulation angle is (Yao et
-    al. 2018, section 4.1). Views that share fewer than 8 points are never chosen.
+    al. 2018, section 4.1). Views with fewer than 8 points in common are never chosen.
     """
     seen = np.zeros((len(model.views), len(model.points_in_world)), bool)
     for index, view in enumerate(model.views):

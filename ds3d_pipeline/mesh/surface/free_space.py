@@ -56,7 +56,7 @@ def depth_votes(
     for view in reconstruction.views:
         if not (folder / "depth" / f"{view.image}.bin").is_file():
             continue
-        depth_map = read_depth_map(folder, view).believed()
+        depth_map = read_depth_map(folder, view).certain()
         if depth_map.confidence.max(initial=0) > MEASURED_CONFIDENCE:
             limits = (options.agree, options.behind)
             pose, centre = view.cam_from_world.astype(np.float64), view.centre_in_world.astype(np.float64)

@@ -77,7 +77,7 @@ def test_filling_makes_the_mesh_more_complete_and_no_less_accurate(painted):
 def test_the_numbers_are_those_of_the_maps(painted):
     filmed, plain, filled, told = painted
     before, after = (read_depth_maps(folder, filmed.model) for folder in (plain, filled))
-    known, new = (np.mean([np.mean(one.believed().depth > 0) for one in maps]) for maps in (before, after))
+    known, new = (np.mean([np.mean(one.certain().depth > 0) for one in maps]) for maps in (before, after))
     assert told.coverage == pytest.approx(new)
     assert told.estimated >= new - known > 0.02
     assert (told.model, told.aligned) == ("model.onnx", 8)
@@ -115,7 +115,7 @@ def test_the_program_fills_when_asked(tmp_path):
     assert program_main(DepthOptions, {"patchmatch": patchmatch_depth}, argv) == 0
     told = json.loads((tmp_path / "output" / "result.json").read_text())
     maps = read_depth_maps(tmp_path / "output", filmed.model)
-    assert told["coverage"] == pytest.approx(np.mean([np.mean(one.believed().depth > 0) for one in maps]))
+    assert told["coverage"] == pytest.approx(np.mean([np.mean(one.certain().depth > 0) for one in maps]))
     assert told["estimated"] > 0
     progress = (tmp_path / "output" / "progress.jsonl").read_text().splitlines()
     fractions = [json.loads(line)["fraction"] for line in progress]

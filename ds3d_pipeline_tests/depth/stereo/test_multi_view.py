@@ -33,7 +33,7 @@ def maps(filmed, tmp_path_factory):
 
 def test_most_pixels_have_a_depth_within_one_percent(filmed, maps):
     for found, truth in zip(maps[0], filmed.depths, strict=True):
-        known = found.believed().depth > 0
+        known = found.certain().depth > 0
         error = np.abs(found.depth / np.where(truth > 0, truth, 1) - 1)
         assert known.mean() > 0.6
         assert (error[known] < 0.01).mean() > 0.95
@@ -42,7 +42,7 @@ def test_most_pixels_have_a_depth_within_one_percent(filmed, maps):
 
 def test_normals_look_at_the_camera_and_lie_across_the_surface(filmed, maps):
     found, truth = maps[0][2], filmed.depths[2]
-    known = found.believed().depth > 0
+    known = found.certain().depth > 0
     assert (found.normals[known][:, 2] < 0.2).all()
     np.testing.assert_allclose(np.linalg.norm(found.normals[known], axis=-1), 1, atol=1e-4)
     v, u = np.indices(truth.shape) + 0.5
@@ -94,14 +94,14 @@ def test_planted_wrong_depths_do_not_pass_the_filter(filmed, change):
     wrong[100:140, 140:180, 0] *= change
     planted = dataclasses.replace(planes, planes=wrong)
     told = filtered_map("x", planted, level, grey, OPTIONS.consistency).map
-    kept = told.believed().depth > 0
+    kept = told.certain().depth > 0
     assert kept[100:140, 140:180].mean() < 0.05
-    # It stays in the map as doubtful, since it was matched well; not so where the match is poor.
+    # It stays in the map as uncertain, since it was matched well; not so where the match is poor.
     assert (told.depth[100:140, 140:180] > 0).mean() > 0.95
     poor = dataclasses.replace(planted, cost=np.full_like(planted.cost, 0.8))
     told = filtered_map("x", poor, level, grey, OPTIONS.consistency).map
     assert (told.depth[100:140, 140:180] > 0).mean() < 0.05
-    assert (told.believed().normals[100:140, 140:180] == 0).all(axis=-1).mean() > 0.95
+    assert (told.certain().normals[100:140, 140:180] == 0).all(axis=-1).mean() > 0.95
     outside = np.ones_like(kept)
     outside[95:145, 135:185] = False
     assert kept[outside].mean() > 0.8
@@ -111,18 +111,18 @@ def with_planes(level, planes):
     return dataclasses.replace(level, images=level.images._replace(planes=planes))
 
 
-def test_depth_that_one_view_seconds_is_doubtful(filmed):
+def test_depth_that_one_view_supports_is_uncertain(filmed):
     """All other sources but one are wrong, and the match is not sure enough for one."""
     planes, level, grey = true_planes(filmed)
     others = level.images.planes.copy()
     others[1:, ..., 0] *= 1.3
     unsure = dataclasses.replace(planes, cost=np.full_like(planes.cost, 0.4))
     told = filtered_map("x", unsure, with_planes(level, others), grey, OPTIONS.consistency)
-    assert (told.map.believed().depth > 0).mean() < 0.1
-    assert (told.map.seconded().depth > 0).mean() > 0.6
+    assert (told.map.certain().depth > 0).mean() < 0.1
+    assert (told.map.supported().depth > 0).mean() > 0.6
     others[0, ..., 0] *= 1.3
     told = filtered_map("x", unsure, with_planes(level, others), grey, OPTIONS.consistency)
-    assert (told.map.seconded().depth > 0).mean() < 0.1
+    assert (told.map.supported().depth > 0).mean() < 0.1
 
 
 def test_one_view_alone_is_refused(filmed):

@@ -8,7 +8,7 @@ import pytest
 from ds3d_pipeline.depth.options import PlanarPriorOptions
 from ds3d_pipeline.depth.stereo.levels import make_level
 from ds3d_pipeline.depth.stereo.patchmatch import Planes
-from ds3d_pipeline.depth.stereo.planar_prior import fill_plain
+from ds3d_pipeline.depth.stereo.planar_prior import planar_prior
 from ds3d_pipeline.depth.stereo.pyramid import GreyLevel
 from ds3d_pipeline.scene import View
 
@@ -48,25 +48,29 @@ def kept():
 def test_a_flat_wall_is_filled_with_itself(kept):
     v, u = np.indices(SIZE_WH[::-1]) + 0.5
     wall = 0.5 + 2e-4 * u - 1e-4 * v
-    planes, filled = fill_plain(found_of(wall), kept, level_of(plain=True), PlanarPriorOptions(max_edge=0.4))
+    planes, filled = planar_prior(
+        found_of(wall), kept, level_of(plain=True), PlanarPriorOptions(max_edge=0.4)
+    )
     assert filled[HOLE].mean() > 0.95
     assert not (filled & kept).any()
     np.testing.assert_allclose(planes[..., 0][filled], wall[filled], rtol=2e-3)
 
 
 def test_texture_is_left_to_matching(kept):
-    _, filled = fill_plain(found_of(0.5), kept, level_of(plain=False), PlanarPriorOptions(max_edge=0.4))
+    _, filled = planar_prior(found_of(0.5), kept, level_of(plain=False), PlanarPriorOptions(max_edge=0.4))
     assert not filled.any()
 
 
 def test_no_plane_spans_a_step(kept):
     u = np.indices(SIZE_WH[::-1])[1]
     step = np.where(u < 80, 0.5, 0.8)
-    planes, filled = fill_plain(found_of(step), kept, level_of(plain=True), PlanarPriorOptions(max_edge=0.4))
+    planes, filled = planar_prior(
+        found_of(step), kept, level_of(plain=True), PlanarPriorOptions(max_edge=0.4)
+    )
     near = np.minimum(np.abs(planes[..., 0] - 0.5), np.abs(planes[..., 0] - 0.8))
     assert (near[filled] < 0.01).all()
 
 
 def test_without_a_kept_pixel_nothing_is_filled(kept):
-    _, filled = fill_plain(found_of(0.5), np.zeros_like(kept), level_of(plain=True), PlanarPriorOptions())
+    _, filled = planar_prior(found_of(0.5), np.zeros_like(kept), level_of(plain=True), PlanarPriorOptions())
     assert not filled.any()

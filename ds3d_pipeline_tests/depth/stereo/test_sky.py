@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ds3d_pipeline.depth.options import SkyOptions
-from ds3d_pipeline.depth.stereo.sky import hollow_areas
+from ds3d_pipeline.depth.stereo.sky import sky_areas
 
 SKY, ROOF, WALL = np.float32(0.9), np.float32(0.3), np.float32(0.6)
 HEIGHT, WIDTH, SKYLINE = 80, 120, 40
@@ -28,15 +28,15 @@ def house():
 
 def test_the_seam_of_depth_along_a_skyline_goes_and_the_roof_stays(house):
     grey, textureless, matched = house
-    hollow = hollow_areas(matched, np.zeros_like(matched), textureless, grey, SkyOptions())
-    np.testing.assert_array_equal(hollow, grey == SKY)
+    sky = sky_areas(matched, np.zeros_like(matched), textureless, grey, SkyOptions())
+    np.testing.assert_array_equal(sky, grey == SKY)
 
 
 def test_guesses_between_roofs_do_not_make_the_sky_solid(house):
     grey, textureless, matched = house
     guessed = np.zeros_like(matched)
     guessed[SKYLINE - 20 : SKYLINE - RIM_PX - 3] = True
-    assert hollow_areas(matched, guessed, textureless, grey, SkyOptions())[:SKYLINE].all()
+    assert sky_areas(matched, guessed, textureless, grey, SkyOptions())[:SKYLINE].all()
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3])
@@ -48,11 +48,11 @@ def test_a_wall_that_is_guessed_or_partly_matched_stays(house, share):
     else:
         matched[54:71, 24:56] = False
         guessed[54:71, 24:56] = True
-    hollow = hollow_areas(matched, guessed, textureless, grey, SkyOptions())
-    assert not hollow[SKYLINE:].any()
+    sky = sky_areas(matched, guessed, textureless, grey, SkyOptions())
+    assert not sky[SKYLINE:].any()
 
 
 def test_without_areas_of_no_texture_nothing_is_hollow(house):
     grey, _, matched = house
     nothing = np.zeros_like(matched)
-    assert not hollow_areas(nothing, nothing, nothing, grey, SkyOptions()).any()
+    assert not sky_areas(nothing, nothing, nothing, grey, SkyOptions()).any()
