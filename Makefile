@@ -4,7 +4,7 @@ BIN := $(dir $(PYTHON))
 COVERAGE := --cov=ds3d_pipeline --cov-report=term:skip-covered
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
-.PHONY: help install fast test slow data browser docker all lint types demo lock
+.PHONY: help install fast test slow data browser docker all lint types demo tables lock
 
 help:  ## show this list
 	@grep -hE '^[a-z%*-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,11 @@ demo:  ## reconstruct a synthetic capture and compare it with its exact truth
 
 bench-%:  ## measure one part: bench-dense, bench-mesh, bench-poses, bench-splats, ... (ARGS="...")
 	$(PYTHON) benchmarks/$*.py $(ARGS)
+
+tables:  ## make the tables in README.md and docs/ anew, from options and cards
+	$(PYTHON) -m ds3d_pipeline.stages.options_table > docs/options.md
+	$(PYTHON) -m ds3d_pipeline.stages.documentation > docs/backends.md
+	$(PYTHON) -m ds3d_pipeline.stages.documentation README.md docs/using.md
 
 lock:  ## write the lock files anew, with the newest versions that fit
 	$(LOCK) --upgrade pyproject.toml --extra cpu --extra server -o requirements.lock

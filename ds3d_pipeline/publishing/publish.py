@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ds3d_pipeline.programs.folders import sync_folder
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.publishing.build import Story, build_metrics, describe_file
 from ds3d_pipeline.report.page import write_report
+from ds3d_pipeline.stages.table import products
 from ds3d_pipeline.storage.bundles import Bundle
 from ds3d_pipeline.storage.manifest import read_manifest, set_aside
 from ds3d_pipeline.storage.ownership import (
@@ -26,18 +28,6 @@ from ds3d_pipeline.storage.ownership import (
     read_marker,
     replace_folder,
 )
-
-FILES: tuple[tuple[str, str, str], ...] = (
-    ("mesh", "model.glb", "model.glb"),
-    ("splat", "splat.ply", "model.splat.ply"),
-    ("splat", "splat.ply.gz", "model.splat.ply.gz"),
-    ("splat", "splat.spz", "model.spz"),
-    ("splat", "splat.glb", "model.splat.glb"),
-    ("pointcloud", "pointcloud.ply", "pointcloud.ply"),
-    ("poses", "sparse", "sparse"),
-    ("poses", "images", "images"),
-)
-"""Stage, name in its bundle, name in the finished folder."""
 
 
 def publish_capture(story: Story, bundles: dict[str, Bundle], output: Path) -> dict[str, Any]:
@@ -102,9 +92,7 @@ def _publish(story: Story, bundles: dict[str, Bundle], folder: Path) -> dict[str
 
 def _refuse_damage(bundles: dict[str, Bundle], digests: dict[str, str]) -> None:
     """Raises BundleDamaged where what was copied is not what was sealed."""
-    for stage, source, target in FILES:
-        if stage not in bundles:
-            continue
+    for stage, source, target in _copied(bundles):
         folder = bundles[stage].folder
         for name, entry in read_manifest(folder).items():
             if name == source or name.startswith(f"{source}/"):
@@ -128,11 +116,16 @@ def _tidy_after_kill(folder: Path) -> None:
 
 
 def _copy_files(bundles: dict[str, Bundle], folder: Path) -> None:
-    for stage, source, target in FILES:
-        if stage not in bundles:
-            continue
+    for stage, source, target in _copied(bundles):
         path = bundles[stage].folder / source
         if path.is_dir():
             shutil.copytree(path, folder / target)
         elif path.exists():
             shutil.copyfile(path, folder / target)
+
+
+def _copied(bundles: Collection[str]) -> Iterator[tuple[str, str, str]]:
+    """Stage, name in its bundle and name in the finished folder of all that is copied."""
+    for stage, product in products():
+        if product.source and stage in bundles:
+            yield stage, product.source.removesuffix("/"), product.name.removesuffix("/")

@@ -19,21 +19,9 @@ from ds3d_pipeline.report.camera_path import CameraPath, draw_path, measure_path
 from ds3d_pipeline.report.curve import draw_curve
 from ds3d_pipeline.report.numbers import Number, list_numbers
 from ds3d_pipeline.report.pictures import PLACES, Picture, collect_pictures
-from ds3d_pipeline.stages.table import backend_label, stage_label
+from ds3d_pipeline.stages.table import backend_label, products, stage_label
 from ds3d_pipeline.storage.bundles import Bundle
 
-_FILE_NOTES = {
-    "model.glb": "Mesh. Opens in Blender, Windows 3D Viewer and any glTF viewer.",
-    "model.splat.ply": "Gaussian splat. Opens in SuperSplat, Brush and nerfstudio.",
-    "model.splat.ply.gz": "The same splat, compressed without loss.",
-    "model.spz": "The same splat, compressed for the web.",
-    "model.splat.glb": "The same splat as glTF, with KHR_gaussian_splatting.",
-    "pointcloud.ply": "Coloured points with normals. Opens in CloudCompare and MeshLab.",
-    "sparse/": "Cameras and sparse points in COLMAP's binary format.",
-    "images/": "The undistorted photos that sparse/ refers to.",
-    "failed/": "The report of a later run that failed.",
-    "metrics.json": "All numbers of this page, for other programs.",
-}
 _HEADLINES = {
     "ok": "Your capture came out well.",
     "degraded": "Usable, with limitations.",
@@ -170,12 +158,13 @@ def list_file_rows(files: Mapping[str, FileFacts]) -> list[FileRow]:
     for name, entry in files.items():
         head, slash, _ = name.partition("/")
         folders.setdefault(head + slash, []).append(entry.bytes)
-    order = list(_FILE_NOTES)
+    notes = {product.name: product.about for _, product in products()}
+    order = list(notes)
     rows = [
-        FileRow(name=name, size=_sizes(name, sizes), note=_FILE_NOTES.get(name, ""))
+        FileRow(name=name, size=_sizes(name, sizes), note=notes.get(name, ""))
         for name, sizes in sorted(folders.items(), key=lambda item: _rank(order, item[0]))
     ]
-    return [*rows, FileRow(name="metrics.json", size="", note=_FILE_NOTES["metrics.json"])]
+    return [*rows, FileRow(name="metrics.json", size="", note=notes["metrics.json"])]
 
 
 def _rank(order: list[str], name: str) -> tuple[int, str]:

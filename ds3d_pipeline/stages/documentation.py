@@ -1,15 +1,19 @@
-"""The tables of stages, backends and gates as Markdown, written from the cards.
+"""The tables of stages, backends, gates, modes and files as Markdown, written from the cards.
 
-`python -m ds3d_pipeline.stages.documentation > docs/backends.md` renews the page; a test compares the two.
+`python -m ds3d_pipeline.stages.documentation > docs/backends.md` renews that page. With pages as arguments
+(README.md docs/using.md) it renews their tables between `<!-- NAME -->` and `<!-- /NAME -->`. Tests compare.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from ds3d_pipeline.programs.rungs import Rung
-from ds3d_pipeline.stages.table import STAGE_CARDS, ladders
+from ds3d_pipeline.stages.modes import MODES, Mode
+from ds3d_pipeline.stages.table import STAGE_CARDS, ladders, products
 
 _PAGE = """# Stages, backends and gates
 
@@ -89,5 +93,55 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def modes_table() -> str:
+    """What a mode changes that users ask for."""
+    columns = ("mode", "keyframes", "image side", "depth side", "mesh faces, texture", "splat training")
+    return _table(columns, ((f"`{name}`", *_mode_cells(mode)) for name, mode in MODES.items()))
+
+
+def _mode_cells(mode: Mode) -> Sequence[str]:
+    texture = f"{mode.mesh.texture_px} px" if mode.mesh.texture_px else "vertex colours"
+    return (
+        str(mode.keyframes.max_frames),
+        f"{mode.keyframes.max_side_px} px",
+        f"{mode.depth_maps.max_side_px} px",
+        f"{mode.mesh.max_faces:,}, {texture}",
+        f"{mode.splat.max_seconds / 60:g} minutes" if mode.splat.train else "none",
+    )
+
+
+def fallbacks_table() -> str:
+    """The backends of the stages that have several, a row a stage."""
+    return _table(
+        ("stage", "backends, best first"),
+        (
+            (f"`{card.name}`", "; ".join(f"`{rung.name}`: {rung.summary}" for rung in card.rungs))
+            for card in ladders().values()
+            if len(card.rungs) > 1
+        ),
+    )
+
+
+def files_table() -> str:
+    """What the finished folder holds."""
+    return _table(("file", "content"), ((f"`{product.name}`", product.about) for _, product in products()))
+
+
+_TABLES = {"modes": modes_table, "fallbacks": fallbacks_table, "files": files_table}
+
+
+def with_tables(text: str) -> str:
+    """A page with its marked tables made anew; raises KeyError for a mark that names no table."""
+    return re.sub(
+        r"<!-- (\w+) -->\n.*?<!-- /\1 -->",
+        lambda mark: f"<!-- {mark[1]} -->\n{_TABLES[mark[1]]()}\n<!-- /{mark[1]} -->",
+        text,
+        flags=re.DOTALL,
+    )
+
+
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    if not sys.argv[1:]:
+        sys.stdout.write(page())
+    for path in map(Path, sys.argv[1:]):
+        path.write_text(with_tables(path.read_text(encoding="utf-8")), encoding="utf-8")

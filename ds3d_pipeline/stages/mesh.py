@@ -9,7 +9,7 @@ from ds3d_pipeline.mesh.options import MeshOptions
 from ds3d_pipeline.mesh.report import MeshReport
 from ds3d_pipeline.programs.rungs import Load, Rung
 from ds3d_pipeline.programs.words import plural
-from ds3d_pipeline.stages.stage import VALID_FILES, Gate, Knob, Stage, Verdict
+from ds3d_pipeline.stages.stage import VALID_FILES, Gate, Knob, Product, Stage, Verdict
 from ds3d_pipeline.storage.bundles import StageReport
 
 MIN_FACES = 100
@@ -108,5 +108,12 @@ CARD = Stage(
     ),
     check_files=_check_files,
     knobs=(Knob(option="texture_px", least=1024),),
+    products=(
+        Product(
+            name="model.glb",
+            source="model.glb",
+            about="Textured mesh (in fastest: vertex colours). Opens in Blender and any glTF viewer.",
+        ),
+    ),
     kinds=("gltf",),
 )

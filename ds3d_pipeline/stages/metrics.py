@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ds3d_pipeline.metrics.options import MetricsOptions
 from ds3d_pipeline.metrics.report import MetricsReport
-from ds3d_pipeline.stages.stage import Stage
+from ds3d_pipeline.stages.stage import Product, Stage
 
 CARD = Stage(
     name="metrics",
@@ -14,5 +14,15 @@ CARD = Stage(
     report=MetricsReport,
     code_version="1",
     reads=("capture", "keyframes", "poses", "depth_maps", "pointcloud", "mesh", "splat"),
+    products=(
+        Product(
+            name="report.html",
+            about="One page: what came out, how good it is, what to do better. Works offline.",
+        ),
+        Product(
+            name="metrics.json",
+            about="Status, reasons, backends, attempts and all numbers, for other programs.",
+        ),
+    ),
     kinds=("json",),
 )

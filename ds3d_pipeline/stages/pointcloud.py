@@ -8,7 +8,7 @@ from pathlib import Path
 from ds3d_pipeline.pointcloud.options import PointcloudOptions
 from ds3d_pipeline.pointcloud.report import PointcloudReport
 from ds3d_pipeline.programs.rungs import Rung
-from ds3d_pipeline.stages.stage import VALID_FILES, Stage
+from ds3d_pipeline.stages.stage import VALID_FILES, Product, Stage
 
 
 def _check_files(folder: Path) -> Iterator[str]:
@@ -36,5 +36,12 @@ CARD = Stage(
     ),
     gates=(VALID_FILES,),
     check_files=_check_files,
+    products=(
+        Product(
+            name="pointcloud.ply",
+            source="pointcloud.ply",
+            about="Coloured points with normals. Opens in CloudCompare and MeshLab.",
+        ),
+    ),
     kinds=("numpy",),
 )

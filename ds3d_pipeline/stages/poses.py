@@ -13,6 +13,7 @@ from ds3d_pipeline.stages.stage import (
     VALID_FILES,
     Gate,
     Knob,
+    Product,
     Stage,
     Verdict,
     boxed,
@@ -162,5 +163,17 @@ CARD = Stage(
     ),
     check_files=_check_files,
     knobs=(Knob(option="max_side_px", least=640),),
+    products=(
+        Product(
+            name="sparse/",
+            source="sparse/",
+            about="Cameras and sparse points in COLMAP's binary format.",
+        ),
+        Product(
+            name="images/",
+            source="images/",
+            about="The undistorted photos that sparse/ refers to.",
+        ),
+    ),
     kinds=("colmap",),
 )

@@ -10,7 +10,7 @@ from ds3d_pipeline.containers.engine import why_no_container
 from ds3d_pipeline.programs.rungs import Box, Load, Probe, Program, Rung
 from ds3d_pipeline.splats.options import SplatOptions
 from ds3d_pipeline.splats.report import SplatReport
-from ds3d_pipeline.stages.stage import VALID_FILES, Gate, Knob, Stage, Verdict
+from ds3d_pipeline.stages.stage import VALID_FILES, Gate, Knob, Product, Stage, Verdict
 from ds3d_pipeline.storage.bundles import StageReport
 
 MIN_GAIN_DB = 0.5
@@ -135,6 +135,28 @@ CARD = Stage(
     ),
     check_files=_check_files,
     knobs=(Knob(option="max_gaussians", least=20_000), Knob(option="max_side_px", least=480)),
+    products=(
+        Product(
+            name="model.splat.ply",
+            source="splat.ply",
+            about="Gaussian splat. Opens in SuperSplat, Brush and nerfstudio.",
+        ),
+        Product(
+            name="model.splat.ply.gz",
+            source="splat.ply.gz",
+            about="The same splat, compressed without loss.",
+        ),
+        Product(
+            name="model.spz",
+            source="splat.spz",
+            about="The same splat, compressed for the web.",
+        ),
+        Product(
+            name="model.splat.glb",
+            source="splat.glb",
+            about="The same splat as glTF, with KHR_gaussian_splatting.",
+        ),
+    ),
     kinds=("numba",),
     pool=gpu_pool,
 )

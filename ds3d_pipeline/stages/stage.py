@@ -48,6 +48,17 @@ class Knob:
     """The smallest useful value."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """A file, or a folder with a slash at the end, of the finished folder."""
+
+    name: str
+    about: str
+    """What it is, in sentences."""
+    source: str | None = None
+    """Its name in the stage's bundle; None where publishing writes it."""
+
+
 def heavy_pool() -> str:
     """The pool of a stage that works on the CPU: one such step at a time."""
     return "heavy"
@@ -79,6 +90,8 @@ class Stage:
     check_files: FileCheck | None = None
     knobs: tuple[Knob, ...] = ()
     """In the order in which they are applied."""
+    products: tuple[Product, ...] = ()
+    """What users get of it."""
     kinds: tuple[str, ...] = ()
     """Dagster's tags of what it is made with."""
     pool: Callable[[], str] = heavy_pool

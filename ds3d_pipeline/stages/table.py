@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ds3d_pipeline.programs.rungs import Rung
 from ds3d_pipeline.stages import capture, depth_maps, keyframes, mesh, metrics, pointcloud, poses, splat
-from ds3d_pipeline.stages.stage import Gate, Stage, Verdict
+from ds3d_pipeline.stages.stage import Gate, Product, Stage, Verdict
 from ds3d_pipeline.storage.bundles import StageReport
 
 STAGE_CARDS: dict[str, Stage] = {
@@ -25,6 +25,12 @@ def depending_on(stage: str) -> frozenset[str]:
 def ladders() -> dict[str, Stage]:
     """The cards of the stages with backends, for which one can be preferred."""
     return {name: card for name, card in STAGE_CARDS.items() if card.rungs}
+
+
+def products() -> list[tuple[str, Product]]:
+    """What the finished folder has, with its stages: later stages first, what publishing writes last."""
+    found = [(card.name, product) for card in reversed(STAGE_CARDS.values()) for product in card.products]
+    return sorted(found, key=lambda item: item[1].source is None)
 
 
 def find_rung(stage: str, name: str) -> Rung:

@@ -59,6 +59,21 @@ def test_the_committed_page_of_backends_is_the_one_that_the_cards_make():
     assert (ROOT / "docs" / "backends.md").read_text(encoding="utf-8") == documentation.page()
 
 
+@pytest.mark.parametrize("name", ["README.md", "docs/using.md"])
+def test_the_marked_tables_of_a_page_are_those_that_the_cards_make(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert "<!-- /" in text
+    assert documentation.with_tables(text) == text
+
+
+def test_a_marked_table_is_made_anew_and_the_text_around_it_stays():
+    old = "before\n<!-- files -->\nold\n<!-- /files -->\nafter"
+    new = documentation.with_tables(old)
+    assert new == f"before\n<!-- files -->\n{documentation.files_table()}\n<!-- /files -->\nafter"
+    with pytest.raises(KeyError):
+        documentation.with_tables("<!-- soup -->\n<!-- /soup -->")
+
+
 def test_a_backend_of_one_rung_stands_in_the_page_of_backends(toy):
     assert "| `mesh` | `toy` | a surface of toy bricks | a process |" in documentation.page()
 
@@ -71,9 +86,9 @@ def test_a_backend_of_one_rung_can_be_preferred_on_the_command_line(toy):
 
 def test_a_backend_of_one_rung_is_in_what_doctor_says(toy, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    monkeypatch.setattr(doctor, "Console", lambda: Console(width=400))
+    monkeypatch.setattr(doctor, "console", lambda: Console(width=400))
     doctor.tell_machine()
-    assert "toy then poisson then relief" in capsys.readouterr().out
+    assert "toy, then poisson, then relief" in capsys.readouterr().out
 
 
 LAUNCHPAD = """
