@@ -6,6 +6,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
+from ds3d_pipeline.programs.causes import GPU
 from ds3d_pipeline.programs.runner import out_of_memory
 
 REMOVED = "The container was removed from outside while it ran."
@@ -26,10 +27,6 @@ KNOWN: tuple[tuple[str, str], ...] = (
         "driver version is insufficient",
         "The NVIDIA driver is too old for the CUDA of the image: update the driver, or name an image for an "
         "older CUDA.",
-    ),
-    (
-        "driver/library version mismatch",
-        "The NVIDIA driver was updated while it was in use: restart this machine.",
     ),
     (
         "no kernel image is available for execution on the device",
@@ -55,7 +52,7 @@ KNOWN: tuple[tuple[str, str], ...] = (
         "The image's COLMAP was built without CUDA: name one with it, such as colmap/colmap, in "
         "DS3D_COLMAP_IMAGE.",
     ),
-    ("cuda out of memory", "The GPU's memory is full: end other programs on it, or choose a smaller mode."),
+    *GPU,
 )
 """A part of what is said, in lower case, and what it means."""
 

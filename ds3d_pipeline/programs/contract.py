@@ -3,8 +3,9 @@
     python -m ds3d_pipeline.STAGE INPUT OUTPUT [--backend NAME] [--options FILE]
 
 It writes its files and `result.json` into OUTPUT, appends to OUTPUT/`progress.jsonl` while it works and
-logs to stderr. Exit 0: done. Exit 3: a StageError, whose cause and remedy stand in OUTPUT/`error.json`.
-Anything else is a crash. The program ends by itself when the process that started it disappears.
+logs to stderr. Exit 0: done. Exit 3: a StageError, or an error of the machine such as a full disk; its cause
+and remedy are in OUTPUT/`error.json`. Anything else is a crash. The program ends by itself when the process
+that started it disappears.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ds3d_pipeline.errors import InputError, StageError
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.programs.faults import explain, stops_all
 from ds3d_pipeline.programs.options import list_options, read_options, shown
 from ds3d_pipeline.programs.records import write_json
 from ds3d_pipeline.programs.threads import keep_to_allowed_cpus
@@ -88,10 +90,13 @@ def program_main(
     try:
         work = _work(options_type, args)
         write_json(args.output / "result.json", backends[args.backend](work))
-    except StageError as error:
-        kind = "input" if isinstance(error, InputError) else "stage"
-        write_json(args.output / "error.json", {"kind": kind, "cause": error.cause, "remedy": error.remedy})
-        log.error("%s", error)
+    except Exception as error:
+        known = explain(error, (args.output,))
+        if known is None:
+            raise
+        kind = "input" if isinstance(known, InputError) or stops_all(error) else "stage"
+        write_json(args.output / "error.json", {"kind": kind, "cause": known.cause, "remedy": known.remedy})
+        log.error("%s", known, exc_info=None if error is known else error)
         return STAGE_ERROR_EXIT
     return 0
 

@@ -9,20 +9,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from ds3d_pipeline.programs.causes import cause_in
 from ds3d_pipeline.programs.contract import STAGE_ERROR_EXIT
 from ds3d_pipeline.programs.enums import Outcome
+from ds3d_pipeline.programs.faults import disk_full, find_full
 from ds3d_pipeline.programs.threads import with_thread_limits
 
 POLL_S = 0.1
 TERM_GRACE_S = 2.0
 LOG_TAIL_LINES = 15
+KERNEL_ENDS_CHILDREN = sys.platform == "linux"
+"""Whether a process can ask to be killed when its parent goes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,40 +69,52 @@ def run_program(
     """
     log_path.parent.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            _tied(argv),
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            env=with_thread_limits(os.environ if env is None else env),
-        )
-    memory = _PeakMemory(process.pid)
-    tail = LogTail(log_path, on_line)
-    try:
-        while process.poll() is None:
-            memory.sample()
-            tail.read()
-            on_tick()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(POLL_S)
-    finally:
-        kill_group(process)
-        tail.read(last=True)
+    with _started(argv, log_path, env) as process:
+        memory, tail = _PeakMemory(process.pid), LogTail(log_path, on_line)
+        try:
+            while process.poll() is None:
+                memory.sample()
+                tail.read()
+                on_tick()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(POLL_S)
+        finally:
+            kill_group(process)
+            tail.read(last=True)
     run = ProgramRun(result={}, seconds=time.monotonic() - start, peak_memory_mb=memory.peak_mb)
     return finish_program(process.returncode, output, log_path, run)
 
 
-def _tied(argv: Sequence[str]) -> list[str]:
-    """The command line of a program that does not outlive this process.
+@contextlib.contextmanager
+def _started(
+    argv: Sequence[str], log_path: Path, env: dict[str, str] | None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that does not outlive this process; see `programs.tied`."""
+    with _tied() as (words, passed), log_path.open("wb") as log:
+        yield subprocess.Popen(
+            [*words, *argv],
+            stdout=log,
+            stderr=log,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=passed,
+            env=with_thread_limits(os.environ if env is None else env),
+        )
 
-    Where the system cannot see to that, the program does (`programs.contract`), once it is loaded.
-    """
-    if sys.platform != "linux":
-        return list(argv)
-    stub = Path(__file__).with_name("tied.py")
-    return [sys.executable, "-I", "-S", str(stub), str(os.getpid()), *argv]
+
+@contextlib.contextmanager
+def _tied() -> Iterator[tuple[list[str], tuple[int, ...]]]:
+    """What stands before a command to tie it to this process, and the descriptors that it inherits for that."""
+    stub = [sys.executable, "-I", "-S", str(Path(__file__).with_name("tied.py"))]
+    if KERNEL_ENDS_CHILDREN:
+        yield [*stub, str(os.getpid())], ()
+        return
+    theirs, ours = os.pipe()
+    try:
+        yield [*stub, "--pipe", str(theirs)], (theirs,)
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def finish_program(
@@ -139,27 +155,31 @@ def _signal_group(group: int, number: int) -> bool:
 def _failure(
     exit_code: int, output: Path, log_path: Path, run: ProgramRun, crash: str | None
 ) -> ProgramFailed:
-    tail = "\n".join(log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:])
+    log = log_path.read_text(encoding="utf-8", errors="replace")
+    tail = "\n".join(log.splitlines()[-LOG_TAIL_LINES:])
     error = output / "error.json"
     if exit_code == STAGE_ERROR_EXIT and error.exists():
         told = json.loads(error.read_text(encoding="utf-8"))
         outcome = Outcome.INPUT if told["kind"] == "input" else Outcome.FAILED
         reason = f"{told['cause']} {told['remedy']}"
-    elif crash:
-        outcome, reason = Outcome.CRASHED, crash
+    elif find_full([output, log_path.parent]):
+        outcome, reason = Outcome.INPUT, str(disk_full([output, log_path.parent]))
     else:
-        outcome, reason = Outcome.CRASHED, _crash_reason(exit_code, run.peak_memory_mb)
-        if exit_code > 0 and tail:
-            reason = f"{reason} {tail.splitlines()[-1].strip()}"
+        outcome, reason = (
+            Outcome.CRASHED,
+            crash or _crash_reason(exit_code, run.peak_memory_mb, log, log_path),
+        )
     return ProgramFailed(outcome, reason, log_tail=tail, exit_code=exit_code, run=run)
 
 
-def _crash_reason(exit_code: int, peak_memory_mb: float) -> str:
+def _crash_reason(exit_code: int, peak_memory_mb: float, log: str, log_path: Path) -> str:
     if exit_code in (-signal.SIGKILL, 128 + signal.SIGKILL):
         return out_of_memory(peak_memory_mb)
     if exit_code < 0:
         return f"The program crashed with {signal.Signals(-exit_code).name}."
-    return f"The program ended with exit code {exit_code}."
+    if cause := cause_in(log):
+        return cause
+    return f"The program ended with exit code {exit_code} without saying why: see {log_path}."
 
 
 def out_of_memory(at_mb: float) -> str:

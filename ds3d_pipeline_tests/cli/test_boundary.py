@@ -1,6 +1,5 @@
 """Every command ends with an exit code and a sentence, never with a traceback."""
 
-import contextlib
 import os
 import re
 import resource
@@ -18,6 +17,7 @@ from ds3d_pipeline.cli.main import main
 from ds3d_pipeline.cli.output import READER_GONE, console
 from ds3d_pipeline.errors import InputError, StageError
 from ds3d_pipeline_tests.captures import DS3D, environment
+from ds3d_pipeline_tests.disks import fill, small_disk
 
 
 @pytest.fixture
@@ -280,31 +280,6 @@ def test_a_limit_of_file_sizes_is_named(tmp_path):
     )
     assert done.returncode == FAILED
     assert "ulimit -f" in one_sentence(done.stderr)
-
-
-@contextlib.contextmanager
-def small_disk(folder: Path, kilobytes: int):
-    """A file system of that size; skips where this user may not mount one."""
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("does not apply: this user may not mount a file system")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Takes the last byte of the disk of `folder`."""
-    with contextlib.suppress(OSError), (folder / "filler").open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
-    return folder / "filler"
 
 
 def test_a_full_disk_is_named_and_listing_goes_on(tmp_path, monkeypatch, capsys):

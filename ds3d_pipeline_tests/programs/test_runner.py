@@ -9,7 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ds3d_pipeline.programs import runner
 from ds3d_pipeline.programs.runner import ProgramFailed, run_program
+from ds3d_pipeline_tests.disks import small_disk
 
 PROGRAM = """
 import sys
@@ -71,7 +73,7 @@ def test_a_native_crash_names_the_signal(tmp_path):
 
 def test_memory_beyond_the_limit_is_a_failure_with_a_reason(tmp_path):
     body = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)); x = bytearray(2**31)"
-    with pytest.raises(ProgramFailed, match="MemoryError"):
+    with pytest.raises(ProgramFailed, match="not enough memory"):
         run(tmp_path, body)
 
 
@@ -148,17 +150,33 @@ def test_progress_lines_are_whole(tmp_path):
 STARTER = """
 import sys
 from pathlib import Path
+from ds3d_pipeline.programs import runner
 from ds3d_pipeline.programs.runner import run_program
-script, folder = sys.argv[1], Path(sys.argv[2])
+from ds3d_pipeline.programs import runner
+runner.KERNEL_ENDS_CHILDREN = sys.argv[1] == "True"
+script, folder = sys.argv[2], Path(sys.argv[3])
+print("go", flush=True)
 run_program([sys.executable, script], folder, log_path=folder / "log")
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties processes together")
-def test_a_program_that_has_not_even_loaded_us_dies_with_its_starter(tmp_path):
+TIES = [
+    pytest.param(
+        "True",
+        marks=pytest.mark.skipif(
+            sys.platform != "linux", reason="does not apply: only Linux ends children with their parent"
+        ),
+    ),
+    "False",
+]
+"""Whether the kernel ends children; a pipe does where it does not."""
+
+
+@pytest.mark.parametrize("kernel", TIES)
+def test_a_program_that_has_not_even_loaded_us_dies_with_its_starter(tmp_path, kernel):
     script = tmp_path / "sleeps.py"
     script.write_text("import os, time; print(os.getpid(), flush=True); time.sleep(300)")
-    starter = subprocess.Popen([sys.executable, "-c", STARTER, str(script), str(tmp_path)])
+    starter = subprocess.Popen([sys.executable, "-c", STARTER, kernel, str(script), str(tmp_path)])
     while not (tmp_path / "log").exists() or not (tmp_path / "log").read_text().endswith("\n"):
         time.sleep(0.05)
     program = psutil.Process(int((tmp_path / "log").read_text()))
@@ -166,3 +184,58 @@ def test_a_program_that_has_not_even_loaded_us_dies_with_its_starter(tmp_path):
     starter.wait()
     _, alive = psutil.wait_procs([program], timeout=5)
     assert not alive
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.02, 0.05, 0.1, 0.2])
+@pytest.mark.parametrize("kernel", TIES)
+def test_a_starter_killed_at_any_moment_leaves_nobody(tmp_path, kernel, delay_s):
+    script = tmp_path / "sleeps.py"
+    script.write_text("import time; time.sleep(300)")
+    command = [sys.executable, "-c", STARTER, kernel, str(script), str(tmp_path)]
+    starter = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert starter.stdout is not None
+    assert starter.stdout.readline() == b"go\n"
+    time.sleep(delay_s)
+    starter.kill()
+    starter.wait()
+    starter.stdout.close()
+    deadline = time.monotonic() + 5
+    while (left := _with_argument(str(script))) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left == []
+
+
+def _with_argument(text: str) -> list[int]:
+    found = [
+        (p.pid, p.info["cmdline"] or [], p.info["status"]) for p in psutil.process_iter(["cmdline", "status"])
+    ]
+    return [pid for pid, words, status in found if text in words and status != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [("raise SystemExit(7)", "exit code 7"), ("import os; os.kill(os.getpid(), 11)", "SIGSEGV")],
+)
+def test_a_program_beside_a_pipe_ends_as_it_would_without(tmp_path, monkeypatch, body, text):
+    monkeypatch.setattr(runner, "KERNEL_ENDS_CHILDREN", False)
+    with pytest.raises(ProgramFailed, match=text):
+        run(tmp_path, body)
+    assert run(tmp_path, "pass").result == {"answer": 42}
+
+
+def test_a_full_disk_is_the_cause_of_whatever_a_program_says(tmp_path):
+    with small_disk(tmp_path / "disk", 300) as disk:
+        script = tmp_path / "fills.py"
+        script.write_text(f"open({str(disk / 'x')!r}, 'wb').write(bytes(10**6))")
+        with pytest.raises(ProgramFailed) as caught:
+            run_program([sys.executable, str(script)], disk / "out", log_path=disk / "one.log")
+    assert caught.value.outcome == "input"
+    assert f"The disk is full: there is no space left in {disk}" in caught.value.reason
+
+
+def test_an_error_of_the_machine_stops_the_ladder_with_its_words(tmp_path):
+    with pytest.raises(ProgramFailed) as caught:
+        run(tmp_path, "import errno; raise OSError(errno.EROFS, 'Read-only', '/x')")
+    assert caught.value.outcome == "input"
+    assert caught.value.reason.startswith("/x is on a read-only file system.")
+    assert "Traceback" in caught.value.log_tail
