@@ -13,7 +13,7 @@ from ds3d_pipeline.geometry.cameras import K_scaled, project
 from ds3d_pipeline.scene import DepthMap, Float32, Int32, Reconstruction, View
 
 if TYPE_CHECKING:
-    import pycolmap
+    from ds3d_pipeline.programs.colmap_library import pycolmap
 
 MODEL_FILES = ("cameras.bin", "images.bin", "points3D.bin")
 MAX_HEADER_BYTES = 64
@@ -25,7 +25,7 @@ def read_reconstruction(sparse_dir: Path) -> Reconstruction:
     Points come in the order of their ids. Raises StageError where the files are missing or damaged and
     ValueError where a camera is distorted. Source: https://colmap.github.io/format.html
     """
-    import pycolmap
+    from ds3d_pipeline.programs.colmap_library import pycolmap
 
     missing = [name for name in MODEL_FILES if not (sparse_dir / name).is_file()]
     if missing:
@@ -79,7 +79,7 @@ def write_reconstruction(sparse_dir: Path, model: Reconstruction) -> None:
 
     Points that fewer than two views observe are left out.
     """
-    import pycolmap
+    from ds3d_pipeline.programs.colmap_library import pycolmap
 
     out = pycolmap.Reconstruction()
     places: list[dict[int, int]] = []
@@ -101,7 +101,7 @@ def write_reconstruction(sparse_dir: Path, model: Reconstruction) -> None:
 
 
 def _pinhole(view: View, number: int) -> pycolmap.Camera:
-    import pycolmap
+    from ds3d_pipeline.programs.colmap_library import pycolmap
 
     width, height = view.image_size_wh
     params = [view.K[0, 0], view.K[1, 1], view.K[0, 2], view.K[1, 2]]

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pycolmap
 
 from ds3d_pipeline.geometry.alignment import align_sim3_robust
+from ds3d_pipeline.programs.colmap_library import pycolmap
 from ds3d_pipeline.scene import Float64, Keyframe
 
 GPS_ERROR_M = 5.0

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pycolmap
 from scipy.spatial.transform import Rotation
 
 from ds3d_pipeline.poses.gps import fit_gps
 from ds3d_pipeline.poses.report import MetricScale, SceneScale
+from ds3d_pipeline.programs.colmap_library import pycolmap
 from ds3d_pipeline.scene import Float64, Keyframe
 
 DOWN = np.array([0.0, 1.0, 0.0])

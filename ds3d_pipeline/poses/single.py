@@ -7,12 +7,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import pycolmap
-
 from ds3d_pipeline.keyframes.focal import FULL_FRAME_DIAGONAL_MM
 from ds3d_pipeline.poses.diagnosis.registration import describe_unregistered
 from ds3d_pipeline.poses.options import PosesOptions
 from ds3d_pipeline.poses.report import PosesReport
+from ds3d_pipeline.programs.colmap_library import pycolmap
 from ds3d_pipeline.programs.contract import Work
 from ds3d_pipeline.programs.folders import clear_folder
 from ds3d_pipeline.programs.records import read_json

@@ -25,8 +25,9 @@ def poisson_surface(cloud: PointCloud, depth: int) -> Mesh:
 
     Raises StageError where Poisson yields no face.
     """
-    import pycolmap
     import trimesh
+
+    from ds3d_pipeline.programs.colmap_library import pycolmap
 
     options = pycolmap.PoissonMeshingOptions()
     options.depth, options.trim, options.color = usable_depth(len(cloud.points_in_world), depth), 0.0, False

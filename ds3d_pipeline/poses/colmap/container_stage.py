@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pycolmap
-
 from ds3d_pipeline.poses.colmap.intrinsics import given_K
 from ds3d_pipeline.poses.colmap.mapping import merge, pipeline_options, size_of
 from ds3d_pipeline.poses.colmap.pycolmap_stage import ENOUGH, Stopwatch, conclude, map_once
@@ -20,6 +18,7 @@ from ds3d_pipeline.poses.matching.pairs import choose_pairs
 from ds3d_pipeline.poses.options import PosesOptions
 from ds3d_pipeline.poses.report import MappingAttempt, PosesReport, PosesScript
 from ds3d_pipeline.programs.colmap_cli import SCRIPT, VERSION
+from ds3d_pipeline.programs.colmap_library import pycolmap
 from ds3d_pipeline.programs.contract import Work
 from ds3d_pipeline.programs.folders import clear_folder
 from ds3d_pipeline.programs.records import read_json

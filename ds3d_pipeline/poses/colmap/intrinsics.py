@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-import pycolmap
 
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.geometry.cameras import K_scaled
 from ds3d_pipeline.poses.options import PosesOptions
+from ds3d_pipeline.programs.colmap_library import pycolmap
 from ds3d_pipeline.programs.limits import allowed_cpus
 from ds3d_pipeline.scene import Float64, Keyframe
 

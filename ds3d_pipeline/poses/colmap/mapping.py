@@ -6,8 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import pycolmap
-
+from ds3d_pipeline.programs.colmap_library import pycolmap
 from ds3d_pipeline.programs.folders import clear_folder
 from ds3d_pipeline.programs.limits import allowed_cpus
 

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pycolmap
 
 from ds3d_pipeline.poses.colmap.intrinsics import given_K, refine
 from ds3d_pipeline.poses.colmap.mapping import map_images, match_pairs, pipeline_options, size_of
@@ -25,6 +24,7 @@ from ds3d_pipeline.poses.matching.pairs import choose_pairs
 from ds3d_pipeline.poses.normalize import normalize
 from ds3d_pipeline.poses.options import PosesOptions
 from ds3d_pipeline.poses.report import CameraModel, MappingAttempt, PosesReport, SceneScale
+from ds3d_pipeline.programs.colmap_library import pycolmap
 from ds3d_pipeline.programs.contract import Work
 from ds3d_pipeline.programs.folders import clear_folder
 from ds3d_pipeline.programs.records import read_json

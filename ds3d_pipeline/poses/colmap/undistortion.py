@@ -9,9 +9,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pycolmap
 
 from ds3d_pipeline.formats.images import read_rgb
+from ds3d_pipeline.programs.colmap_library import pycolmap
 from ds3d_pipeline.programs.limits import allowed_cpus
 from ds3d_pipeline.scene import Float32, Float64, UInt8
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pycolmap
 
 from ds3d_pipeline.formats.images import map_in_threads, read_gray
 from ds3d_pipeline.poses.diagnosis.evidence import (
@@ -19,6 +18,7 @@ from ds3d_pipeline.poses.diagnosis.evidence import (
     measure_pairs,
 )
 from ds3d_pipeline.poses.diagnosis.registration import frame_name, frame_noun
+from ds3d_pipeline.programs.colmap_library import pycolmap
 from ds3d_pipeline.scene import Float64, Keyframe, Keyframes
 
 FEWEST_MATCHES = 8

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pycolmap
 
 from ds3d_pipeline.formats.images import read_rgb
 from ds3d_pipeline.geometry.cameras import intrinsics
 from ds3d_pipeline.poses.normalize import normalize
 from ds3d_pipeline.poses.opencv.model import Cameras, Model, Tracks, normalized
 from ds3d_pipeline.poses.report import SceneScale
+from ds3d_pipeline.programs.colmap_library import pycolmap
 from ds3d_pipeline.programs.folders import clear_folder
 from ds3d_pipeline.programs.limits import allowed_cpus
 from ds3d_pipeline.scene import Float64, Keyframe, UInt8
