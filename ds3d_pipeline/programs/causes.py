@@ -45,14 +45,18 @@ def cause_in(log: str) -> str | None:
 
     That is a known message, or else the line of the last traceback that names the exception.
     """
-    lines = log.splitlines()
-    error = _exception_lines(lines)
-    end = "\n".join(error or lines[-END_LINES:]).lower()
-    known = next((meaning for part, meaning in KNOWN if part in end), None)
-    if known or not error:
+    error = _exception_lines(log.splitlines())
+    if (known := known_in(log)) or not error:
         return known
     text = error[0].strip()[:LONGEST]
     return text if text.endswith((".", "!")) else f"{text}."
+
+
+def known_in(log: str) -> str | None:
+    """What a known message at the end of the log means; None without one."""
+    lines = log.splitlines()
+    end = "\n".join(_exception_lines(lines) or lines[-END_LINES:]).lower()
+    return next((meaning for part, meaning in KNOWN if part in end), None)
 
 
 def _exception_lines(lines: list[str]) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from ds3d_pipeline.programs.causes import cause_in
+from ds3d_pipeline.programs.causes import cause_in, known_in
 from ds3d_pipeline.programs.contract import STAGE_ERROR_EXIT
 from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.faults import disk_full, find_full
@@ -104,7 +104,7 @@ def _started(
 
 @contextlib.contextmanager
 def _tied() -> Iterator[tuple[list[str], tuple[int, ...]]]:
-    """What stands before a command to tie it to this process, and the descriptors that it inherits for that."""
+    """Words before a command that tie it to this process, and the descriptors that it inherits for that."""
     stub = [sys.executable, "-I", "-S", str(Path(__file__).with_name("tied.py"))]
     if KERNEL_ENDS_CHILDREN:
         yield [*stub, str(os.getpid())], ()
@@ -165,10 +165,8 @@ def _failure(
     elif find_full([output, log_path.parent]):
         outcome, reason = Outcome.INPUT, str(disk_full([output, log_path.parent]))
     else:
-        outcome, reason = (
-            Outcome.CRASHED,
-            crash or _crash_reason(exit_code, run.peak_memory_mb, log, log_path),
-        )
+        outcome = Outcome.CRASHED
+        reason = crash or _crash_reason(exit_code, run.peak_memory_mb, log, log_path)
     return ProgramFailed(outcome, reason, log_tail=tail, exit_code=exit_code, run=run)
 
 
@@ -176,7 +174,7 @@ def _crash_reason(exit_code: int, peak_memory_mb: float, log: str, log_path: Pat
     if exit_code in (-signal.SIGKILL, 128 + signal.SIGKILL):
         return out_of_memory(peak_memory_mb)
     if exit_code < 0:
-        return f"The program crashed with {signal.Signals(-exit_code).name}."
+        return known_in(log) or f"The program crashed with {signal.Signals(-exit_code).name}."
     if cause := cause_in(log):
         return cause
     return f"The program ended with exit code {exit_code} without saying why: see {log_path}."
