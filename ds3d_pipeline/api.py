@@ -36,6 +36,8 @@ class Progress:
     capture: str
     stages: tuple[StageState, ...]
     """In the order in which they run."""
+    waits_for: str = ""
+    """The capture whose run has to end before this one begins."""
 
     @property
     def running(self) -> tuple[StageState, ...]:
@@ -177,11 +179,16 @@ class _Follower:
         self._read: Reader = list
         self._last: Progress | None = None
         self._next = 0.0
+        self._waits_for = ""
+
+    def wait_for(self, capture: str, since: float) -> None:
+        """Becomes part of the progress."""
+        self._waits_for = capture
 
     @contextlib.contextmanager
     def following(self, read: Reader) -> Iterator[None]:
         """Once more at the end, so that the last word is the whole story."""
-        self._read = read
+        self._read, self._waits_for = read, ""
         yield
         self._hand_on()
 
@@ -192,7 +199,8 @@ class _Follower:
             self._next = time.monotonic() + PROGRESS_EVERY_S
 
     def _hand_on(self) -> None:
-        progress = Progress(capture=self._capture, stages=tuple(self._read()))
+        stages = tuple(self._read())
+        progress = Progress(capture=self._capture, stages=stages, waits_for=self._waits_for)
         if progress != self._last:
             self._last = progress
             self._on_progress(progress)

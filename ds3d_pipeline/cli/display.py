@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,10 @@ class LiveDisplay:
         self._capture = capture
         self._console = console
 
+    def wait_for(self, capture: str, since: float) -> None:
+        """A line above the table."""
+        self._console.print(_waiting(capture, since), markup=False, highlight=False)
+
     @contextlib.contextmanager
     def following(self, read: Reader) -> Iterator[None]:
         """Redraws twice a second."""
@@ -96,6 +101,10 @@ class LineDisplay:
         self._console.file.write(line + "\n")
         self._console.file.flush()
 
+    def wait_for(self, capture: str, since: float) -> None:
+        """A line."""
+        self._say({"event": "waiting", "capture": capture, "since": since}, _waiting(capture, since))
+
     @contextlib.contextmanager
     def following(self, read: Reader) -> Iterator[None]:
         """Looks twice a second."""
@@ -120,6 +129,11 @@ class LineDisplay:
             self._say({"event": "result", "folder": folder, "metrics": metrics}, "")
         else:
             tell_result(self._console, metrics, folder)
+
+
+def _waiting(capture: str, since: float) -> str:
+    began = time.strftime("%H:%M", time.localtime(since))
+    return f"Waiting for {capture} (run since {began}) to finish."
 
 
 def _line(state: StageState) -> str:

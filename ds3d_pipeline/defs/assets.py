@@ -140,11 +140,14 @@ def metrics(
     bundles = {bundle.report.stage: bundle for bundle in made}
     options = checked_options(context, "metrics", config, mode)
     story = Story(capture=context.partition_key, mode=mode.resolve_name(context))
+    home = prepare_home()
+    journal = run_journal(home, context.run.run_id)
     try:
         told = publish_capture(story, bundles, Path(options.output))
     except (OSError, StageError) as error:
-        raise dg.Failure(f"The files could not be published: {error}", allow_retries=False) from error
-    home = prepare_home()
+        reason = f"The files could not be published: {error}"
+        journal.record("metrics", Attempt(backend="local", outcome=Outcome.FAILED, reason=reason))
+        raise dg.Failure(reason, allow_retries=False) from error
     folder = clear_folder(home.work / context.run.run_id / "metrics" / "output")
     write_json(folder / "metrics.json", told)
     report = StageReport(
@@ -159,7 +162,7 @@ def metrics(
         result={"status": told["status"], "reasons": " ".join(told["reasons"])},
     )
     bundle = seal(folder, report)
-    run_journal(home, context.run.run_id).finish()
+    journal.finish(told)
     metadata = describe(bundle) | {"metrics": dg.MetadataValue.json(told)}
     published = Path(options.output).absolute() / story.capture
     metadata |= {

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from ds3d_pipeline.defs.instance import open_instance
 from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, forget_work
 from ds3d_pipeline.storage.home import Home, prepare_home
 
@@ -47,7 +48,7 @@ def end_lost_runs(instance: dg.DagsterInstance, home: Home, lost: Sequence[str])
 def main(port: int) -> int:
     """Starts Dagster's gRPC server, ends lost runs once it can be used, and returns its exit code."""
     home = prepare_home()
-    with dg.DagsterInstance.get() as instance:
+    with open_instance(home) as instance:
         lost = find_lost_runs(instance)
         address = ("-h", "0.0.0.0", "-p", str(port))
         server = subprocess.Popen(

@@ -1,12 +1,79 @@
 """How the steps of a run start: each in a process of its own, forked from one that has loaded everything."""
 
+import contextlib
 import sys
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dagster as dg
+from dagster._core.execution.context.system import PlanOrchestrationContext
+from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
+from dagster._core.execution.plan.plan import ExecutionPlan
+from dagster._core.execution.retries import RetryMode
+from dagster._core.execution.step_dependency_config import StepDependencyConfig
+
+from ds3d_pipeline.execution.journal import run_journal
+from ds3d_pipeline.storage.home import prepare_home
 
 FORKSERVER = {"forkserver": {"preload_modules": ["ds3d_pipeline.definitions"]}}
 """Loading Dagster and the definitions anew takes each step seconds, more than some stages do."""
+CLAIM_EVERY_S = 0.25
+_DAGSTERS = dg.multi_or_in_process_executor
+
+
+class AttendedExecutor(dg.Executor):
+    """Another executor, whose process lets its heart beat for the run, and waits quietly for pools."""
+
+    def __init__(self, inner: dg.Executor) -> None:
+        self._inner = inner
+
+    @property
+    def retries(self) -> RetryMode:
+        """As the other has it."""
+        return self._inner.retries
+
+    @property
+    def step_dependency_config(self) -> StepDependencyConfig:
+        """As the other has it."""
+        return self._inner.step_dependency_config
+
+    def execute(
+        self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
+    ) -> Iterator[dg.DagsterEvent]:
+        """The events of the other."""
+        with run_journal(prepare_home(), plan_context.run_id).beating(), patient_claims():
+            yield from self._inner.execute(plan_context, execution_plan)
+
+
+@contextlib.contextmanager
+def patient_claims(before_sleep: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Lets a run that waits for a pool sleep between its looks.
+
+    Dagster 1.13 looks again at once, with half a core: the sleep that it computes is never above zero.
+    `before_sleep` may raise to end the waiting.
+    """
+    claim = InstanceConcurrencyContext.claim
+
+    def patient(self: InstanceConcurrencyContext, *args: Any, **kwargs: Any) -> bool:
+        is_claimed = claim(self, *args, **kwargs)
+        # A step of this run that goes on has events to be read.
+        if not is_claimed and not self._claims:
+            before_sleep()
+            time.sleep(CLAIM_EVERY_S)
+        return is_claimed
+
+    InstanceConcurrencyContext.claim = patient
+    try:
+        yield
+    finally:
+        InstanceConcurrencyContext.claim = claim
+
+
+def _attended(context: dg.InitExecutorContext) -> dg.Executor:
+    make = _DAGSTERS.executor_creation_fn
+    assert make is not None
+    return AttendedExecutor(make(context))
 
 
 def _forking(config: dict[str, Any]) -> dict[str, Any]:
@@ -18,8 +85,10 @@ def _forking(config: dict[str, Any]) -> dict[str, Any]:
 
 
 # Under the name and with the config of Dagster's own, so that launching a run is as in its documentation.
-step_executor = dg.multi_or_in_process_executor.configured(
-    _forking,
-    name=dg.multi_or_in_process_executor.name,
-    config_schema=dg.multi_or_in_process_executor.config_schema.as_field(),
-)
+step_executor = dg.ExecutorDefinition(
+    name=_DAGSTERS.name,
+    config_schema=_DAGSTERS.config_schema.as_field(),
+    requirements=_DAGSTERS.get_requirements,
+    executor_creation_fn=_attended,
+    description=_DAGSTERS.description,
+).configured(_forking, name=_DAGSTERS.name, config_schema=_DAGSTERS.config_schema.as_field())

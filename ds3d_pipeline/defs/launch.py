@@ -17,6 +17,8 @@ UPLOAD_TAG = "ds3d/upload"
 START_TAG = "ds3d/from"
 OTHER_OPTIONS_TAG = "ds3d/other_options"
 """Options of the stages that the run leaves out: Dagster refuses config for them, a report needs them."""
+REUSED_TAG = "ds3d/reused"
+"""The data versions of those stages, so that a run which waits in the queue reads what it was planned on."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,8 +30,10 @@ class Launch:
     tags: dict[str, str]
 
 
-def launch_of(request: RunRequest, stages: Collection[str]) -> Launch:
-    """The run of a request over these `stages`."""
+def launch_of(
+    request: RunRequest, stages: Collection[str], reused: Mapping[str, str] | None = None
+) -> Launch:
+    """The run of a request over these `stages`; `reused` has the data versions of the others."""
     tables = _told_tables(request)
     others = {stage: table for stage, table in tables.items() if stage not in stages}
     told = {
@@ -38,6 +42,7 @@ def launch_of(request: RunRequest, stages: Collection[str]) -> Launch:
         UPLOAD_TAG: request.upload,
         START_TAG: request.start or "",
         OTHER_OPTIONS_TAG: json.dumps(others) if others else "",
+        REUSED_TAG: json.dumps(dict(reused)) if reused else "",
     }
     return Launch(
         job_name=f"reconstruct_{request.mode}",

@@ -14,19 +14,20 @@ from typing import Any
 
 import dagster as dg
 
+from ds3d_pipeline.defs.executors import patient_claims
+from ds3d_pipeline.defs.instance import open_instance
 from ds3d_pipeline.defs.jobs import captures
 from ds3d_pipeline.defs.launch import launch_of
-from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, PID_TAG, end_dead_runs, own_mark
+from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG
+from ds3d_pipeline.defs.waiting import await_others, turn
 from ds3d_pipeline.execution.failed_run import publish_failed_run
-from ds3d_pipeline.execution.freshness import find_fresh
+from ds3d_pipeline.execution.freshness import Stored, find_fresh
 from ds3d_pipeline.execution.journal import Journal, run_journal
 from ds3d_pipeline.execution.progress import Display, StageState, stage_state
 from ds3d_pipeline.intake.disk_space import check_space
 from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.names import STAGES
-from ds3d_pipeline.programs.records import read_json
 from ds3d_pipeline.stages.table import depending_on
-from ds3d_pipeline.storage.bundles import StageReport
 from ds3d_pipeline.storage.home import Home, prepare_home
 from ds3d_pipeline.storage.ownership import check_output
 from ds3d_pipeline.storage.registrations import registered_request
@@ -54,8 +55,8 @@ def reconstruct(
     home, capture = prepare_home(), request.capture
     options, registered = request.all_options(), registered_request(home, capture)
     check_output(request.output, capture, registered.paths if registered else ())
-    with _interruptible(), dg.DagsterInstance.get() as instance:
-        end_dead_runs(instance, home)
+    with _interruptible(), turn(home, capture, display), open_instance(home) as instance:
+        await_others(instance, home, display)
         instance.add_dynamic_partitions(captures.name or "", [capture])
         fresh = _reusable(find_fresh(home, capture, options, request.prefer), request.start)
         if registered and "depth_maps" not in fresh:
@@ -63,9 +64,10 @@ def reconstruct(
         run_id = str(uuid.uuid4())
         try:
             journal = run_journal(home, run_id)
-            with display.following(lambda: _read_states(journal, fresh)):
-                stale = [stage for stage in STAGES if stage not in fresh]
-                _beside(lambda: _execute(instance, run_id, request, stale, find_job), journal, display.look)
+            for stage, stored in fresh.items():
+                journal.use(stage, stored.version)
+            with journal.beating(), display.following(lambda: _read_states(journal, fresh)):
+                _beside(lambda: _execute(instance, run_id, request, fresh, find_job), journal, display.look)
             return _conclude(home, run_id, request, display)
         except BaseException:
             _report_cancelled(instance, run_id)
@@ -74,9 +76,9 @@ def reconstruct(
             shutil.rmtree(home.work / run_id, ignore_errors=True)
 
 
-def _reusable(fresh: Mapping[str, StageReport], start: str | None) -> dict[str, StageReport]:
+def _reusable(fresh: Mapping[str, Stored], start: str | None) -> dict[str, Stored]:
     again = depending_on(start) if start else frozenset()
-    return {stage: report for stage, report in fresh.items() if stage not in again}
+    return {stage: stored for stage, stored in fresh.items() if stage not in again}
 
 
 def _beside(body: Callable[[], None], journal: Journal, look: Callable[[], None]) -> None:
@@ -131,28 +133,35 @@ def _execute(
     instance: dg.DagsterInstance,
     run_id: str,
     request: RunRequest,
-    stages: list[str],
+    fresh: Mapping[str, Stored],
     find_job: Callable[[str], dg.JobDefinition],
 ) -> None:
     warnings.simplefilter("ignore", dg.BetaWarning)
-    launch = launch_of(request, stages)
+    stages = [stage for stage in STAGES if stage not in fresh]
+    launch = launch_of(request, stages, {stage: stored.version for stage, stored in fresh.items()})
     job = find_job(launch.job_name)
-    job.execute_in_process(
-        # The display tells what happens; the whole story stands in the instance.
-        run_config=launch.run_config | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        instance=instance,
-        partition_key=request.capture,
-        # Who started it here starts it again; a daemon that happens to run must not.
-        tags=launch.tags | {PID_TAG: own_mark(run_id), COMMAND_LINE_TAG: run_id, MAX_RETRIES_TAG: "0"},
-        asset_selection=[dg.AssetKey(stage) for stage in stages],
-        raise_on_error=False,
-        run_id=run_id,
-    )
+    with patient_claims(lambda: _refuse_after_cancel(run_journal(prepare_home(), run_id))):
+        job.execute_in_process(
+            # The display tells what happens; the whole story stands in the instance.
+            run_config=launch.run_config | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            instance=instance,
+            partition_key=request.capture,
+            # Who started it here starts it again; a daemon that happens to run must not.
+            tags=launch.tags | {COMMAND_LINE_TAG: run_id, MAX_RETRIES_TAG: "0"},
+            asset_selection=[dg.AssetKey(stage) for stage in stages],
+            raise_on_error=False,
+            run_id=run_id,
+        )
 
 
-def _read_states(journal: Journal, fresh: Mapping[str, StageReport]) -> list[StageState]:
+def _refuse_after_cancel(journal: Journal) -> None:
+    if journal.is_cancelled():
+        raise KeyboardInterrupt
+
+
+def _read_states(journal: Journal, fresh: Mapping[str, Stored]) -> list[StageState]:
     return [
-        StageState(stage=stage, state="reused", backend=fresh[stage].backend)
+        StageState(stage=stage, state="reused", backend=fresh[stage].report.backend)
         if stage in fresh
         else stage_state(journal, stage)
         for stage in STAGES[:-1]
@@ -163,10 +172,8 @@ def _conclude(home: Home, run_id: str, request: RunRequest, display: Display) ->
     journal = run_journal(home, run_id)
     if journal.is_cancelled():
         raise KeyboardInterrupt
-    folder = request.output / request.capture
-    if journal.is_finished():
-        told = read_json(folder / "metrics.json", dict[str, Any])
-    else:
+    told, folder = journal.finished(), request.output / request.capture
+    if told is None:
         told, folder = publish_failed_run(home, run_id, request)
     display.finish(told, str(folder))
     return RunOutcome(metrics=told, folder=folder)

@@ -13,7 +13,7 @@ from ds3d_pipeline.defs.docker import container_runner
 from ds3d_pipeline.defs.jobs import captures
 from ds3d_pipeline.defs.metadata import attempts_table, describe
 from ds3d_pipeline.defs.mode import ModeResource
-from ds3d_pipeline.defs.runs import has_ended, mark_process
+from ds3d_pipeline.defs.runs import has_ended
 from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.execution.ladder import Inputs, make_bundle
 from ds3d_pipeline.execution.rung import Runners
@@ -63,7 +63,6 @@ def materialize(
     content `file_versions` stand where they are given. Raises
     RungFailed, which Dagster retries with the next rung, and dg.Failure where no retry can help.
     """
-    mark_process(context)
     options = checked_options(context, stage, config, mode)
     state = _state(context, stage, options, config.prefer)
     try:

@@ -4,15 +4,14 @@ Dagster's own run monitoring cannot tell of a run that it started on this machin
 instance; such a run would hold its place in the queue for ever.
 """
 
-import multiprocessing
 import shutil
-import socket
 from collections.abc import Callable
 
 import dagster as dg
-import psutil
 
 from ds3d_pipeline.containers.cleanup import sweep
+from ds3d_pipeline.defs.instance import open_instance
+from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.storage.home import Home
 
 CLEAN_JOB = "clean"
@@ -28,7 +27,7 @@ UNFINISHED = [
 
 def find_running(home: Home) -> set[str]:
     """Ids of the runs that have not ended and make something; those whose process is gone are ended first."""
-    with dg.DagsterInstance.get() as instance:
+    with open_instance(home) as instance:
         end_dead_runs(instance, home)
         runs = instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED))
     return {run.run_id for run in runs if run.job_name != CLEAN_JOB}
@@ -45,52 +44,15 @@ _WORDS = {
 
 def latest_words(home: Home) -> dict[str, str]:
     """What became of the latest run of every capture that ever had one, in one word."""
-    with dg.DagsterInstance.get() as instance:
+    with open_instance(home) as instance:
         end_dead_runs(instance, home)
         runs = instance.get_runs()
     tagged = [(run.tags.get(PARTITION_TAG), run.status) for run in reversed(runs)]
     return {capture: _WORDS.get(status, "running") for capture, status in tagged if capture}
 
 
-PID_TAG = "ds3d/process"
 COMMAND_LINE_TAG = "ds3d/command_line"
 """Its value is the run's id, as a run that is taken up again gets the tags of the earlier one."""
-LOCAL_EXECUTORS = ("multi_or_in_process_executor", "multiprocess")
-"""Their steps are children of the process that the run depends on."""
-
-
-def own_mark(run_id: str, pid: int | None = None) -> str:
-    """A process, this one or `pid`, as the one that a run depends on.
-
-    With its start, since numbers return, and with the run, since a run that is taken up again gets the tags
-    of the earlier one.
-    """
-    process = psutil.Process(pid)
-    return f"{run_id}:{socket.gethostname()}:{process.pid}:{process.create_time():.2f}"
-
-
-def mark_process(context: dg.AssetExecutionContext) -> None:
-    """Tags the run of a step with the process that it depends on, where that is known."""
-    run = context.run
-    # Not the parent by the system's reckoning, which may be the server that forks the steps.
-    parent = multiprocessing.parent_process()
-    if parent and context.job_def.executor_def.name in LOCAL_EXECUTORS and not _is_of(run):
-        context.instance.add_run_tags(run.run_id, {PID_TAG: own_mark(run.run_id, parent.pid)})
-
-
-def _is_of(run: dg.DagsterRun) -> bool:
-    return run.tags.get(PID_TAG, "").startswith(f"{run.run_id}:")
-
-
-def _is_gone(mark: str) -> bool:
-    _, host, pid, created = mark.rsplit(":", 3)
-    if host != socket.gethostname():
-        return False
-    try:
-        process = psutil.Process(int(pid))
-        return f"{process.create_time():.2f}" != created or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def end_dead_runs(instance: dg.DagsterInstance, home: Home) -> list[str]:
@@ -103,7 +65,7 @@ def end_dead_runs(instance: dg.DagsterInstance, home: Home) -> list[str]:
     ]
     ended = []
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=statuses)):
-        if _is_of(run) and _is_gone(run.tags[PID_TAG]):
+        if run_journal(home, run.run_id).is_going() is False:
             instance.report_run_failed(run, "The process that ran this disappeared.")
             forget_work(instance, home, run.run_id)
             ended.append(run.run_id)

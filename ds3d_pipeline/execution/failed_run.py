@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,18 @@ from ds3d_pipeline.publishing.build import Story
 from ds3d_pipeline.publishing.publish import publish_failure
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, fetch
 from ds3d_pipeline.storage.home import Home
+from ds3d_pipeline.storage.manifest import BundleDamaged
 
 _UNKNOWN = Attempt(backend="local", outcome=Outcome.FAILED, reason="See the run's events in `dagster dev`.")
 
 
 def publish_failed_run(home: Home, run_id: str, request: RunRequest) -> tuple[dict[str, Any], Path]:
     """Publishes what did get finished, and why the rest did not; returns its metrics and their folder."""
-    failures = _failures(run_journal(home, run_id)) or (("metrics", (_UNKNOWN,)),)
+    journal = run_journal(home, run_id)
+    failures = _failures(journal) or (("metrics", (_UNKNOWN,)),)
     story = Story(capture=request.capture, mode=request.mode, failures=failures)
-    return publish_failure(story, _finished(home, request), request.output)
+    bundles = _finished(home, journal, request, {stage for stage, _ in failures})
+    return publish_failure(story, bundles, request.output)
 
 
 def _failures(journal: Journal) -> tuple[tuple[str, tuple[Attempt, ...]], ...]:
@@ -33,7 +37,17 @@ def _failures(journal: Journal) -> tuple[tuple[str, tuple[Attempt, ...]], ...]:
     return tuple((stage, tried) for stage, tried in found if tried and tried[-1].outcome != Outcome.OK)
 
 
-def _finished(home: Home, request: RunRequest) -> dict[str, Bundle]:
-    capture = request.capture
-    fresh = find_fresh(home, capture, request.all_options(), request.prefer)
-    return {stage: fetch(UPath(home.storage) / stage / capture, home.root / "cache") for stage in fresh}
+def _finished(home: Home, journal: Journal, request: RunRequest, failed: set[str]) -> dict[str, Bundle]:
+    """What the run made or read; of stages that it never came to, what it would have reused."""
+    fresh = find_fresh(home, request.capture, request.all_options(), request.prefer)
+    used = {stage: journal.used(stage) for stage in STAGES[:-1]}
+    versions = {stage: stored.version for stage, stored in fresh.items()}
+    versions |= {stage: version for stage, version in used.items() if version}
+    bundles: dict[str, Bundle] = {}
+    for stage in STAGES:
+        if stage in versions and stage not in failed:
+            # What is damaged or gone was the end of the run, or does not matter to it.
+            with contextlib.suppress(BundleDamaged):
+                place = UPath(home.storage) / stage / request.capture
+                bundles[stage] = fetch(place, home.root / "cache", versions[stage])
+    return bundles

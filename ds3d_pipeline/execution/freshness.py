@@ -18,23 +18,30 @@ from ds3d_pipeline.storage.home import Home
 from ds3d_pipeline.storage.registrations import content_versions, upload_files
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A stored bundle, by its data version, with its report."""
+
+    version: str
+    report: StageReport
+
+
 def find_fresh(
     home: Home, capture: str, options: Mapping[str, Any], prefer: Mapping[str, str]
-) -> dict[str, StageReport]:
+) -> dict[str, Stored]:
     """The stages whose published files are what a run would make again; `metrics` is never among them."""
-    fresh: dict[str, StageReport] = {}
-    versions: dict[str, str] = {}
+    fresh: dict[str, Stored] = {}
     for stage in STAGES[:-1]:
         reads = STAGE_CARDS[stage].reads
         if not all(name in fresh for name in reads):
             continue
-        read = {name: versions[name] for name in reads}
+        read = {name: fresh[name].version for name in reads}
         if stage == "capture":
             read = content_versions(upload_files(home, capture))
         found = usable_report(UPath(home.storage) / stage / capture)
         mark = fingerprint(stage, options[stage], prefer.get(stage), read)
         if found and found[1].fingerprint == mark and _is_best(found[1], options, prefer):
-            versions[stage], fresh[stage] = found
+            fresh[stage] = Stored(version=found[0], report=found[1])
     return fresh
 
 

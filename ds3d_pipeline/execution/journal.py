@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
+from ds3d_pipeline.execution import heartbeat
 from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.stages.plan import Plan
@@ -57,6 +59,14 @@ class Journal(Protocol):
         """How far the running attempt is."""
         ...
 
+    def beating(self) -> contextlib.AbstractContextManager[None]:
+        """Says that the run depends on this process, as long as the context lasts."""
+        ...
+
+    def is_going(self) -> bool | None:
+        """Whether the process that the run depends on still goes on; None where none is known."""
+        ...
+
     def cancel(self) -> None:
         """Asks every stage of the run to stop."""
         ...
@@ -65,12 +75,24 @@ class Journal(Protocol):
         """Whether the run was asked to stop."""
         ...
 
-    def finish(self) -> None:
-        """Notes that the run has published its files."""
+    def use(self, stage: str, version: str) -> str:
+        """Notes which version of a stage the run reads; an earlier note stays. Returns what counts."""
         ...
 
-    def is_finished(self) -> bool:
-        """Whether the run has published its files."""
+    def made(self, stage: str, version: str) -> None:
+        """Notes the version that the run made itself, which counts from now on."""
+        ...
+
+    def used(self, stage: str) -> str | None:
+        """The version of a stage that this run made, or else reads; None where it did neither."""
+        ...
+
+    def finish(self, metrics: Mapping[str, Any]) -> None:
+        """Notes that the run has published its files, and what it says of them."""
+        ...
+
+    def finished(self) -> dict[str, Any] | None:
+        """The metrics that the run published; None as long as it has not."""
         ...
 
 
@@ -82,7 +104,9 @@ def run_journal(home: Home, run_id: str) -> Journal:
 class FolderJournal:
     """A journal in the scratch folder of its run.
 
-    <folder>/cancelled                        <folder>/metrics/finished
+    <folder>/cancelled                        <folder>/finished.json
+    <folder>/versions/<stage>                 a line for every note: `use` or `made`, and the version
+    <folder>/heartbeat.json                   the process that the run depends on
     <folder>/<stage>/plan.json                <folder>/<stage>/attempts.json
     <folder>/<stage>/output/progress.jsonl    written by the running program itself
     """
@@ -108,6 +132,7 @@ class FolderJournal:
     def record(self, stage: str, attempt: Attempt) -> tuple[Attempt, ...]:
         """Adds an attempt, in the place of one that only started, and returns all."""
         attempts = (*(a for a in self.attempts(stage) if a.outcome != "started"), attempt)
+        self._attempts(stage).parent.mkdir(parents=True, exist_ok=True)
         write_json(self._attempts(stage), attempts)
         return attempts
 
@@ -126,6 +151,14 @@ class FolderJournal:
         line = json.loads(lines[-1]) if lines else {}
         return Reached(fraction=float(line.get("fraction", 0.0)), message=str(line.get("message", "")))
 
+    def beating(self) -> contextlib.AbstractContextManager[None]:
+        """See `heartbeat`."""
+        return heartbeat.beating(self._folder)
+
+    def is_going(self) -> bool | None:
+        """See `heartbeat`."""
+        return heartbeat.is_going(self._folder)
+
     def cancel(self) -> None:
         """A file, so that it is seen from every process."""
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -135,14 +168,39 @@ class FolderJournal:
         """Whether `cancel` was called."""
         return self._cancelled.exists()
 
-    def finish(self) -> None:
-        """A file, so that it is seen from every process."""
-        self._finished.parent.mkdir(parents=True, exist_ok=True)
-        self._finished.touch()
+    def use(self, stage: str, version: str) -> str:
+        """The first of two steps that read a stage at the same time decides for both."""
+        self._note(stage, "use", version)
+        return self.used(stage) or version
 
-    def is_finished(self) -> bool:
-        """Whether `finish` was called."""
-        return self._finished.exists()
+    def made(self, stage: str, version: str) -> None:
+        """Counts even where the run read another version before."""
+        self._note(stage, "made", version)
+
+    def used(self, stage: str) -> str | None:
+        """The last line of those made, else the first of those read."""
+        lines: list[list[str]] = []
+        with contextlib.suppress(FileNotFoundError):
+            text = (self._folder / "versions" / stage).read_text(encoding="utf-8")
+            lines = [line.split() for line in text.splitlines()]
+        made = [version for how, version in lines if how == "made"]
+        return made[-1] if made else lines[0][1] if lines else None
+
+    def _note(self, stage: str, how: str, version: str) -> None:
+        """Short lines are appended whole, whoever else appends."""
+        path = self._folder / "versions" / stage
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{how} {version}\n")
+
+    def finish(self, metrics: Mapping[str, Any]) -> None:
+        """A file, so that it is seen from every process."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_json(self._finished, dict(metrics))
+
+    def finished(self) -> dict[str, Any] | None:
+        """What `finish` was called with."""
+        return _read(self._finished, dict[str, Any])
 
     @property
     def _cancelled(self) -> Path:
@@ -150,7 +208,7 @@ class FolderJournal:
 
     @property
     def _finished(self) -> Path:
-        return self._folder / "metrics" / "finished"
+        return self._folder / "finished.json"
 
     def _plan(self, stage: str) -> Path:
         return self._folder / stage / "plan.json"

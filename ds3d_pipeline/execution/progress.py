@@ -89,6 +89,10 @@ Reader = Callable[[], list[StageState]]
 class Display(Protocol):
     """Shows the stages while a run goes on, and its end."""
 
+    def wait_for(self, capture: str, since: float) -> None:
+        """Another run, of this capture, has to end first; it began at `since`, in seconds since 1970."""
+        ...
+
     def following(self, read: Reader) -> contextlib.AbstractContextManager[None]:
         """Follows a run until the context ends."""
         ...

@@ -195,6 +195,11 @@ def fetch(place: UPath, cache: Path, version: str | None = None) -> Bundle:
     if version is None:
         raise FileNotFoundError(f"nothing is published at {place}: materialise that asset first")
     folder = Path(str(place / version)) if _is_local(place) else _download(place / version, cache)
+    if not folder.exists():
+        raise BundleDamaged(
+            f"The stored files of the stage {folder.parent.parent.name} are gone.",
+            "Run the same command again: it makes them again.",
+        )
     if fault := find_damage(folder):
         raise set_aside(folder, fault)
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.programs.settings import read_folder, read_text
+from ds3d_pipeline.storage.locks import locked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,11 @@ class Home:
     def registered(self) -> Path:
         """What every known capture is made of, one folder a capture."""
         return self.root / "registered"
+
+    @property
+    def locks(self) -> Path:
+        """Lock files, which processes of this home hold one at a time."""
+        return self.root / "locks"
 
     @property
     def logs(self) -> Path:
@@ -48,14 +54,22 @@ def outputs_folder(home: Home) -> Path:
 def prepare_home() -> Home:
     """`find_home`, made where it does not exist, with our `dagster.yaml` where there is none."""
     home = find_home()
-    for folder in (home.root, home.work, home.logs):
+    config = home.root / "dagster.yaml"
+    is_made = all(path.exists() for path in (home.work, home.logs, home.registered, config))
+    if not is_made or not config.stat().st_size:
+        with locked(home.locks / "first_start", poll_s=0.05):
+            _make(home, config)
+    _check_storage(home.storage)
+    os.environ["DAGSTER_HOME"] = str(home.root)
+    return home
+
+
+def _make(home: Home, config: Path) -> None:
+    for folder in (home.work, home.logs):
         folder.mkdir(parents=True, exist_ok=True)
     if not home.registered.exists():
         _adopt_registrations(home)
-    _check_storage(home.storage)
-    _write_config(home.root / "dagster.yaml")
-    os.environ["DAGSTER_HOME"] = str(home.root)
-    return home
+    _write_config(config)
 
 
 def _check_storage(storage: str) -> None:

@@ -6,6 +6,7 @@ import os
 import dagster as dg
 
 from ds3d_pipeline.defs.config import StageConfig
+from ds3d_pipeline.defs.executors import step_executor
 from ds3d_pipeline.defs.io_manager import BundleIOManager
 from ds3d_pipeline.defs.materialize import materialize, stage_asset
 from ds3d_pipeline.defs.mode import ModeResource
@@ -49,6 +50,7 @@ def make_defs(*names: str) -> dg.Definitions:
     return dg.Definitions(
         assets=[depth_maps],
         jobs=[dg.define_asset_job("climb", selection=[depth_maps])],
+        executor=step_executor,
         resources={"mode": ModeResource(), "io_manager": BundleIOManager()},
     )
 

@@ -27,6 +27,9 @@ QUICK = {"splat": {"train": False}, "mesh": {"texture_px": 0, "poisson_depth": 6
 class Silent:
     """A display that shows nothing."""
 
+    def wait_for(self, capture, since):
+        pass
+
     def following(self, read):
         return contextlib.nullcontext()
 

@@ -1,6 +1,5 @@
 """Which runs the daemon takes up again: those that died, not those that failed or were cancelled."""
 
-import socket
 import subprocess
 import sys
 
@@ -9,8 +8,11 @@ import pytest
 from dagster._core.events import JobFailureData, RunFailureReason
 
 from ds3d_pipeline.defs.local_run import MAX_RETRIES_TAG
-from ds3d_pipeline.defs.runs import PID_TAG, end_dead_runs, own_mark
+from ds3d_pipeline.defs.runs import end_dead_runs
 from ds3d_pipeline.defs.sensors.cleaning import lost_runs
+from ds3d_pipeline.execution.heartbeat import Process, System, this_system
+from ds3d_pipeline.execution.journal import run_journal
+from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline_tests.captures import environment
 
@@ -49,10 +51,17 @@ def test_a_cancelled_run_stays_cancelled(home):
         assert instance.get_run_by_id("one").tags.get(WILL_RETRY) != "true"
 
 
+def leave_heart(home, system: System | None = None) -> None:
+    """What a process leaves that is gone."""
+    folder = home.work / "one"
+    folder.mkdir()
+    write_json(folder / "heartbeat.json", Process(system=system or this_system(), pid=999999999, started="7"))
+
+
 def test_a_killed_command_line_is_not_taken_up_by_the_daemon(home):
     with dg.DagsterInstance.get() as instance:
-        gone = f"one:{socket.gethostname()}:999999999:0.00"
-        add_run(instance, **{PID_TAG: gone, MAX_RETRIES_TAG: "0"})
+        add_run(instance, **{MAX_RETRIES_TAG: "0"})
+        leave_heart(home)
         end_dead_runs(instance, home)
         run = instance.get_run_by_id("one")
         assert run.status == dg.DagsterRunStatus.FAILURE
@@ -61,27 +70,28 @@ def test_a_killed_command_line_is_not_taken_up_by_the_daemon(home):
 
 def test_a_lost_run_of_the_daemon_is_ended_and_goes_on(home):
     with dg.DagsterInstance.get() as instance:
-        add_run(instance, **{PID_TAG: f"one:{socket.gethostname()}:999999999:0.00"})
+        add_run(instance)
+        leave_heart(home)
         assert "Ended one" in lost_runs(dg.build_sensor_context(instance=instance)).skip_message
         assert instance.get_run_by_id("one").tags[WILL_RETRY] == "true"
         assert "Every run" in lost_runs(dg.build_sensor_context(instance=instance)).skip_message
 
 
-@pytest.mark.parametrize("mark", ["another:{host}:999999999:0.00", "one:elsewhere:999999999:0.00"])
-def test_the_process_of_an_earlier_run_or_of_another_machine_says_nothing(home, mark):
+def test_a_run_of_another_machine_is_not_ended_at_the_first_look(home):
     with dg.DagsterInstance.get() as instance:
-        add_run(instance, **{PID_TAG: mark.format(host=socket.gethostname())})
+        add_run(instance)
+        leave_heart(home, System(host="elsewhere", boot="another", numbers=""))
         assert end_dead_runs(instance, home) == []
 
 
 def test_a_living_process_is_left_alone(home):
-    with dg.DagsterInstance.get() as instance:
-        add_run(instance, **{PID_TAG: own_mark("one")})
+    with dg.DagsterInstance.get() as instance, run_journal(home, "one").beating():
+        add_run(instance)
         assert end_dead_runs(instance, home) == []
 
 
 @pytest.mark.slow
-def test_a_run_of_several_processes_is_marked_with_the_one_it_depends_on(home):
+def test_of_a_run_of_several_processes_the_heart_is_in_the_one_it_depends_on(home):
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions("captures", ["marked"])
         command = [sys.executable, "-m", "dagster", "job", "execute", "-j", "climb"]
@@ -92,4 +102,5 @@ def test_a_run_of_several_processes_is_marked_with_the_one_it_depends_on(home):
             assert process.wait(500) == 0
         (run,) = instance.get_runs()
         assert run.status == dg.DagsterRunStatus.SUCCESS
-        assert run.tags[PID_TAG].startswith(f"{run.run_id}:{socket.gethostname()}:{process.pid}:")
+        heart = read_json(home.work / run.run_id / "heartbeat.json", Process)
+        assert (heart.pid, heart.system) == (process.pid, this_system())

@@ -29,7 +29,8 @@ def test_a_journal_that_nobody_wrote_is_empty(journal):
     assert journal.started_at("splat") == 0.0
     assert journal.reached("splat") == Reached()
     assert not journal.is_cancelled()
-    assert not journal.is_finished()
+    assert journal.finished() is None
+    assert journal.used("splat") is None
     assert stage_state(journal, "splat") == StageState(stage="splat", state="waiting")
 
 
@@ -58,10 +59,25 @@ def test_a_stage_that_begins_again_forgets_what_was(journal):
 
 def test_cancelled_and_finished_are_seen_by_every_reader(journal, tmp_path):
     journal.cancel()
-    journal.finish()
+    journal.finish({"status": "ok"})
     other = FolderJournal(tmp_path / "run")
     assert other.is_cancelled()
-    assert other.is_finished()
+    assert other.finished() == {"status": "ok"}
+
+
+def test_the_first_note_of_what_is_read_counts_until_the_run_makes_its_own(journal, tmp_path):
+    assert journal.use("poses", "a" * 32) == "a" * 32
+    assert FolderJournal(tmp_path / "run").use("poses", "b" * 32) == "a" * 32
+    assert journal.used("mesh") is None
+    journal.made("poses", "c" * 32)
+    journal.use("poses", "b" * 32)
+    assert FolderJournal(tmp_path / "run").used("poses") == "c" * 32
+
+
+def test_what_a_run_reads_outlives_a_stage_that_begins_again(journal):
+    journal.use("splat", "a" * 32)
+    journal.begin("splat", PLAN)
+    assert journal.used("splat") == "a" * 32
 
 
 def test_only_a_start_without_an_end_is_a_lost_attempt(journal):
@@ -78,9 +94,10 @@ def test_its_files_lie_where_they_always_lay(tmp_path):
     journal = run_journal(home, "one")
     journal.begin("splat", PLAN)
     journal.cancel()
-    journal.finish()
+    journal.use("poses", "a" * 32)
+    journal.finish({})
     names = {path.relative_to(home.work).as_posix() for path in home.work.rglob("*") if path.is_file()}
-    files = {"cancelled", "metrics/finished", "splat/plan.json", "splat/attempts.json"}
+    files = {"cancelled", "finished.json", "versions/poses", "splat/plan.json", "splat/attempts.json"}
     assert names == {f"one/{name}" for name in files}
 
 

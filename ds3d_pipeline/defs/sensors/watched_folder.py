@@ -55,7 +55,7 @@ def _run_request(home: Home, queued: QueuedRequest) -> dg.RunRequest:
     request = queued.request
     fresh = find_fresh(home, request.capture, request.all_options(), request.prefer)
     stale = [stage for stage in STAGES if stage not in fresh]
-    launch = launch_of(request, stale)
+    launch = launch_of(request, stale, {stage: stored.version for stage, stored in fresh.items()})
     return dg.RunRequest(
         run_key=queued.run_key,
         job_name=launch.job_name,
