@@ -125,7 +125,7 @@ def test_a_failed_run_keeps_the_files_of_an_earlier_one(tmp_path, small_photos, 
     assert (output / "kept" / "model.glb").read_bytes() == mesh
     told = json.loads((output / "kept" / "failed" / "metrics.json").read_text())
     assert told["status"] == "failed"
-    assert told["reasons"][0].startswith("mesh failed")
+    assert told["reasons"][0].startswith("Mesh: ")
 
 
 def test_a_capture_that_only_failed_is_listed_as_failed(tmp_path, small_photos, monkeypatch):

@@ -122,6 +122,5 @@ def test_what_cannot_be_read_is_the_reason_in_the_report(home, tmp_path):
     request = RunRequest(capture="room", output=tmp_path / "out", source="dagster")
     told, _ = publish_failed_run(home, result.run_id, request)
     assert told["reasons"][0] == (
-        "mesh failed: The stored files of the stage poses are gone. "
-        "Run the same command again: it makes them again."
+        "Mesh: The stored files of the stage poses are gone. Run the same command again: it makes them again."
     )

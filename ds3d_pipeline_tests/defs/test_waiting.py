@@ -84,9 +84,9 @@ def test_whoever_looks_on_may_end_the_waiting(home):
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    with turn(home, "fox", Hall(interrupt)), pytest.raises(KeyboardInterrupt):
-        with turn(home, "room", Hall(interrupt)):
-            pass
+    hall = Hall(interrupt)
+    with turn(home, "fox", hall), pytest.raises(KeyboardInterrupt), turn(home, "room", hall):
+        pass
 
 
 def test_with_nobody_before_it_a_run_says_nothing(home):
