@@ -22,6 +22,7 @@ from ds3d_pipeline.intake.settings import checked_mode, checked_tables
 from ds3d_pipeline.metrics.record import Metrics, Status, load_metrics
 from ds3d_pipeline.names import DEFAULT_MODE
 from ds3d_pipeline.programs.options import table_of
+from ds3d_pipeline.programs.settings import check_settings
 from ds3d_pipeline.scene import Gaussians, Mesh, PointCloud, Reconstruction, View
 
 T = TypeVar("T")
@@ -149,6 +150,7 @@ def reconstruct(
     from ds3d_pipeline.definitions import defs
     from ds3d_pipeline.defs.local_run import reconstruct as run
 
+    check_settings()
     request = RunRequest(
         inputs=_paths(inputs),
         mode=checked_mode(mode, "mode: "),
@@ -159,7 +161,8 @@ def reconstruct(
     )
     request = accept_request(request, name)
     display = _Follower(request.capture, on_progress or (lambda progress: None))
-    capture = open_capture(run(request, display, defs.resolve_job_def).folder)
+    outcome = run(request, display, defs.resolve_job_def)
+    capture = Capture(folder=outcome.folder, metrics=outcome.metrics)
     if capture.status is Status.FAILED:
         raise ReconstructionFailed(capture)
     return capture
@@ -205,5 +208,5 @@ class _Follower:
             self._last = progress
             self._on_progress(progress)
 
-    def finish(self, metrics: dict[str, Any], folder: str) -> None:
+    def finish(self, metrics: Metrics, folder: str) -> None:
         """Nothing: the caller gets the capture."""

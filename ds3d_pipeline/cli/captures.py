@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ds3d_pipeline.cli.boundary import explain_all
 from ds3d_pipeline.cli.output import complain, console
+from ds3d_pipeline.metrics.record import read_metrics
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.words import duration, plural, size
@@ -102,8 +103,13 @@ def _tell_word(screen: Console, status: CaptureStatus) -> None:
     if status.metrics is None:
         screen.print("No run of this capture finished yet.")
         return
-    screen.print(f"latest finished run: {status.metrics['status']}, mode {status.metrics['mode']}")
-    for reason in status.metrics["reasons"]:
+    try:
+        metrics = read_metrics(status.metrics)
+    except ValueError:
+        screen.print("The report of its latest finished run was written by another version of ds3d.")
+        return
+    screen.print(f"latest finished run: {metrics.status}, mode {metrics.mode}")
+    for reason in metrics.reasons:
         screen.print(f"  {reason}")
 
 

@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.table import Table
 
 from ds3d_pipeline.cli.output import console
-from ds3d_pipeline.errors import InputError
-from ds3d_pipeline.scene import Mesh
+from ds3d_pipeline.errors import InputError, StageError
+from ds3d_pipeline.metrics.record import Metrics
+from ds3d_pipeline.scene import Keyframe, Keyframes
 from ds3d_pipeline.storage.home import prepare_home
 
 CAPTURE_FOLDER = "demo"
@@ -35,29 +35,33 @@ def make_demo(frames: int) -> Path:
 
 def measure_errors(finished: Path) -> dict[str, Any]:
     """Errors of the finished demo capture against its exact truth; lengths in metres of the scene."""
-    from ds3d_pipeline.evaluation.accuracy import mesh_from_glb, pose_accuracy, surface_accuracy, true_poses
-    from ds3d_pipeline.formats.colmap import read_reconstruction
-    from ds3d_pipeline.scene import Keyframe, Keyframes
+    from ds3d_pipeline.api import open_capture
+    from ds3d_pipeline.evaluation.accuracy import pose_accuracy, surface_accuracy, true_poses
     from ds3d_pipeline.synthetic.truth import load_truth
 
-    told = json.loads((finished / "metrics.json").read_text(encoding="utf-8"))
-    frames = tuple(
-        Keyframe(**entry, size_wh=tuple(told["input"]["size"]), camera=0) for entry in told["keyframes"]
-    )
-    keyframes = Keyframes(kind="photos", frames=frames, considered=len(frames))
+    capture = open_capture(finished)
     truth = load_truth(prepare_home().root / CAPTURE_FOLDER)
-    poses, truth_from_world = pose_accuracy(
-        read_reconstruction(finished / "sparse"), true_poses(keyframes, truth)
-    )
-    mesh = _in_world(mesh_from_glb(finished / "model.glb"), told["mesh"]["world_from_gltf"])
-    surface = surface_accuracy(mesh, truth_from_world, truth)
+    poses, truth_from_world = pose_accuracy(capture.sparse, true_poses(_keyframes(capture.metrics), truth))
+    surface = surface_accuracy(capture.mesh, truth_from_world, truth)
     return {"poses": dataclasses.asdict(poses), "mesh": dataclasses.asdict(surface)}
 
 
-def _in_world(mesh: Mesh, world_from_gltf: list[list[float]]) -> Mesh:
-    """Undoes the centring of the GLB, whose axes are turned back already."""
-    shift = np.asarray(world_from_gltf)[:3, 3]
-    return dataclasses.replace(mesh, vertices_in_world=(mesh.vertices_in_world + shift).astype(np.float32))
+def _keyframes(metrics: Metrics) -> Keyframes:
+    """The photos that became keyframes; raises StageError where the metrics do not know the upload."""
+    if metrics.input is None:
+        raise StageError("The metrics of the demo do not say what it was made of.", "Run `ds3d demo` again.")
+    frames = tuple(
+        Keyframe(
+            image=frame.image,
+            source=frame.source,
+            timestamp_s=frame.timestamp_s,
+            sharpness=frame.sharpness,
+            size_wh=metrics.input.size,
+            camera=0,
+        )
+        for frame in metrics.keyframes
+    )
+    return Keyframes(kind="photos", frames=frames, considered=len(frames))
 
 
 def tell_errors(finished: Path, *, as_json: bool) -> None:

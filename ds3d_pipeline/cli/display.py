@@ -15,6 +15,8 @@ from rich.table import Table
 
 from ds3d_pipeline.cli.output import console
 from ds3d_pipeline.execution.progress import Display, Reader, StageState
+from ds3d_pipeline.metrics.record import Metrics, metrics_json
+from ds3d_pipeline.poses.report import PosesReport
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,7 +83,7 @@ class LiveDisplay:
     def look(self) -> None:
         """Nothing: `following` has a thread of its own."""
 
-    def finish(self, metrics: dict[str, Any], folder: str) -> None:
+    def finish(self, metrics: Metrics, folder: str) -> None:
         """A table of files and the status."""
         tell_result(self._console, metrics, folder)
 
@@ -123,10 +125,10 @@ class LineDisplay:
     def look(self) -> None:
         """Nothing: `following` has a thread of its own."""
 
-    def finish(self, metrics: dict[str, Any], folder: str) -> None:
+    def finish(self, metrics: Metrics, folder: str) -> None:
         """The files and the status."""
         if self._as_json:
-            self._say({"event": "result", "folder": folder, "metrics": metrics}, "")
+            self._say({"event": "result", "folder": folder, "metrics": metrics_json(metrics)}, "")
         else:
             tell_result(self._console, metrics, folder)
 
@@ -147,22 +149,25 @@ def _line(state: StageState) -> str:
     return " ".join(part for part in [*parts, state.message] if part)
 
 
-def tell_result(screen: Console, metrics: dict[str, Any], folder: str) -> None:
+def tell_result(screen: Console, metrics: Metrics, folder: str) -> None:
     """Files with sizes, numbers and the honest word."""
     table = Table(box=None, pad_edge=False, title=folder, title_justify="left")
     table.add_column("file")
     table.add_column("size", justify="right")
-    for name, entry in metrics["files"].items():
+    for name, entry in metrics.files.items():
         if "/" not in name:
-            table.add_row(name, f"{entry['bytes'] / 1e6:.1f} MB")
+            table.add_row(name, f"{entry.bytes / 1e6:.1f} MB")
     screen.print(table)
-    poses = metrics["poses"]
-    if poses:
-        error = poses["mean_reprojection_error_px"]
-        exactness = "" if error is None else f", {error:.2f} px"
-        screen.print(f"aligned: {poses['registered']} of {poses['total']} keyframes{exactness}")
-        if missing := poses.get("unregistered_text"):
-            screen.print(f"  {missing}")
-    screen.print(f"status: {metrics['status']}")
-    for reason in metrics["reasons"]:
+    if metrics.poses:
+        _tell_cameras(screen, metrics.poses)
+    screen.print(f"status: {metrics.status}")
+    for reason in metrics.reasons:
         screen.print(f"  {reason}")
+
+
+def _tell_cameras(screen: Console, poses: PosesReport) -> None:
+    error = poses.mean_reprojection_error_px
+    exactness = "" if error is None else f", {error:.2f} px"
+    screen.print(f"aligned: {poses.registered} of {poses.total} keyframes{exactness}")
+    if poses.unregistered_text:
+        screen.print(f"  {poses.unregistered_text}")

@@ -156,6 +156,7 @@ def _reconstruct(args: argparse.Namespace) -> int:
     from ds3d_pipeline.intake.accept import accept_request
     from ds3d_pipeline.intake.request import RunRequest, read_prefer
     from ds3d_pipeline.intake.settings import read_config
+    from ds3d_pipeline.metrics.record import Status
     from ds3d_pipeline.programs.settings import check_settings
 
     check_settings()
@@ -174,7 +175,7 @@ def _reconstruct(args: argparse.Namespace) -> int:
     request = accept_request(request, args.name)
     display = make_display(request.capture, as_json=args.json)
     outcome = reconstruct(request, display, defs.resolve_job_def)
-    return FAILED if outcome.metrics["status"] == "failed" else OK
+    return FAILED if outcome.metrics.status is Status.FAILED else OK
 
 
 def _demo(args: argparse.Namespace) -> int:

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import dagster as dg
 
@@ -26,6 +25,7 @@ from ds3d_pipeline.execution.journal import Journal, run_journal
 from ds3d_pipeline.execution.progress import Display, StageState, stage_state
 from ds3d_pipeline.intake.disk_space import check_space
 from ds3d_pipeline.intake.request import RunRequest
+from ds3d_pipeline.metrics.record import Metrics, read_metrics
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.stages.table import depending_on
 from ds3d_pipeline.storage.home import Home, prepare_home
@@ -40,7 +40,7 @@ STOP_GRACE_S = 4.0
 class RunOutcome:
     """How a run ended that nobody cancelled."""
 
-    metrics: dict[str, Any]
+    metrics: Metrics
     folder: Path
     """Where its files are."""
 
@@ -175,8 +175,9 @@ def _conclude(home: Home, run_id: str, request: RunRequest, display: Display) ->
     told, folder = journal.finished(), request.output / request.capture
     if told is None:
         told, folder = publish_failed_run(home, run_id, request)
-    display.finish(told, str(folder))
-    return RunOutcome(metrics=told, folder=folder)
+    metrics = read_metrics(told)
+    display.finish(metrics, str(folder))
+    return RunOutcome(metrics=metrics, folder=folder)
 
 
 def _report_cancelled(instance: dg.DagsterInstance, run_id: str) -> None:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.geometry.alignment import Sim3, align_sim3
-from ds3d_pipeline.geometry.conventions import world_from_gltf
 from ds3d_pipeline.geometry.surfaces import distances_to_surface, sample_surface
 from ds3d_pipeline.geometry.transforms import rotation_angle_deg
 from ds3d_pipeline.scene import Float64, Keyframes, Mesh, Reconstruction
@@ -153,20 +150,6 @@ def surface_accuracy(
         chamfer=float((accuracy.mean() + completeness.mean()) / 2),
         scores=tuple(_score(accuracy, completeness, threshold) for threshold in thresholds),
     )
-
-
-def mesh_from_glb(path: Path) -> Mesh:
-    """The triangles of a GLB in the pipeline's world axes; raises InputError where there are none."""
-    import trimesh
-
-    try:
-        loaded = trimesh.load_mesh(path, file_type="glb", process=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is no readable GLB: {error}.", "Make the mesh again.") from error
-    if len(loaded.faces) == 0:
-        raise InputError(f"{path} holds no triangles.", "Make the mesh again.")
-    vertices = world_from_gltf(loaded.vertices).astype(np.float32)
-    return Mesh(vertices_in_world=vertices, faces=np.asarray(loaded.faces, dtype=np.int32))
 
 
 def _score(accuracy: Float64, completeness: Float64, threshold: float) -> SurfaceScore:

@@ -6,9 +6,10 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from ds3d_pipeline.execution.journal import Journal
+from ds3d_pipeline.metrics.record import Metrics
 from ds3d_pipeline.programs.enums import Outcome
 
 LOG_EVERY_S = 10.0
@@ -101,6 +102,6 @@ class Display(Protocol):
         """Called ten times a second by the thread that waits for the run; what it raises cancels the run."""
         ...
 
-    def finish(self, metrics: dict[str, Any], folder: str) -> None:
+    def finish(self, metrics: Metrics, folder: str) -> None:
         """The artifacts and the quality statement."""
         ...

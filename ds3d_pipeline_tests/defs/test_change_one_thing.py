@@ -59,7 +59,7 @@ class Finished:
     def run(self) -> set[str]:
         """The assets that a run of the request materialises."""
         outcome = reconstruct(self.request, Silent(), defs.resolve_job_def)
-        assert outcome.metrics["status"] != "failed", outcome.metrics["reasons"]
+        assert outcome.metrics.status != "failed", outcome.metrics.reasons
         with dg.DagsterInstance.get() as instance:
             (run,) = instance.get_runs(limit=1)
             logs = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)

@@ -7,10 +7,8 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from ds3d_pipeline.errors import InputError
-from ds3d_pipeline.evaluation.accuracy import mesh_from_glb, pose_accuracy, surface_accuracy, true_poses
+from ds3d_pipeline.evaluation.accuracy import pose_accuracy, surface_accuracy, true_poses
 from ds3d_pipeline.geometry.alignment import Sim3
-from ds3d_pipeline.geometry.conventions import gltf_from_world
 from ds3d_pipeline.geometry.transforms import rigid, rotation_from_axis_angle_deg
 from ds3d_pipeline.scene import Keyframe, Keyframes, Mesh, Reconstruction, View
 from ds3d_pipeline.synthetic.options import PathOptions
@@ -152,20 +150,6 @@ def test_truth_that_no_camera_saw_need_not_be_there():
     truth = truth_of(true_frames(), points[points[:, 0] > 0])
     report = surface_accuracy(half, WORLD_FROM_TRUTH.inverse(), truth, samples=5000)
     assert report.scores[0].recall == 1
-
-
-def test_a_glb_comes_back_in_world_axes(tmp_path):
-    glb = trimesh.Trimesh(gltf_from_world(np.add(CUBE.vertices, [1, 2, 3])), CUBE.faces, process=False)
-    (tmp_path / "model.glb").write_bytes(trimesh.Scene(glb).export(file_type="glb"))
-    mesh = mesh_from_glb(tmp_path / "model.glb")
-    np.testing.assert_allclose(mesh.vertices_in_world.mean(axis=0), [1, 2, 3], atol=1e-6)
-    assert mesh.faces.shape == CUBE.faces.shape
-
-
-def test_a_file_that_is_no_glb_is_refused(tmp_path):
-    (tmp_path / "model.glb").write_bytes(b"not a model")
-    with pytest.raises(InputError, match=r"model\.glb"):
-        mesh_from_glb(tmp_path / "model.glb")
 
 
 def keyframes(kind, named_times):
