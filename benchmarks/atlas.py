@@ -23,7 +23,7 @@ from ds3d_pipeline.mesh.options import ViewQualityOptions
 from ds3d_pipeline.mesh.surface.components import face_areas, face_components
 from ds3d_pipeline.mesh.texture.atlas import lay_out
 from ds3d_pipeline.mesh.texture.charts import chart_labels, projections
-from ds3d_pipeline.mesh.texture.view_quality import survey
+from ds3d_pipeline.mesh.texture.view_quality import measure_view_quality
 from ds3d_pipeline.scene import Mesh
 
 
@@ -48,7 +48,9 @@ def row(name, seconds, charts, corners_xy, mesh, side):
 def ours(mesh, folder, side):
     """What a texture's making spends on cutting and packing, given which photo sees what."""
     views = read_reconstruction(folder / "sparse").views
-    quality = survey(mesh, views, folder / "images", ViewQualityOptions(), lambda _: None).quality
+    quality = measure_view_quality(
+        mesh, views, folder / "images", ViewQualityOptions(), lambda _: None
+    ).quality
     start = time.monotonic()
     pairs, ways = neighbour_pairs(mesh.faces), projections(mesh, views)
     atlas = lay_out(mesh, chart_labels(mesh, quality, ways, pairs), ways, pairs, side)

@@ -144,27 +144,38 @@ def _splats() -> Iterator[tuple[str, Callable[[], Timed]]]:
     view, black = _views()[2], np.zeros(3, np.float32)
     camera = projection.camera_row(view.K, view.cam_from_world, (SIDE, SIDE))
     drawn = render(rows, camera, 3, black)
-    flat, tiles = drawn.flat, drawn.tiles
-    through = next(getattr(drawn, name) for name in ("through", "transmittance") if hasattr(drawn, name))
+    tiles = drawn.tiles
+    projected = next(getattr(drawn, name) for name in ("flat", "projected") if hasattr(drawn, name))
+    transmittance = next(getattr(drawn, n) for n in ("through", "transmittance") if hasattr(drawn, n))
     grad = random.normal(size=(3, SIDE, SIDE)).astype(np.float32)
     light = np.zeros((SIDE, SIDE), np.float32)
-    yield "splat project", _case(projection.project, rows, camera, 3, np.zeros_like(flat), filled=(3,))
+    yield "splat project", _case(projection.project, rows, camera, 3, np.zeros_like(projected), filled=(3,))
     yield "splat tiles", _case(lambda f, out: np.copyto(out, bin_gaussians(f, (SIDE, SIDE)).ids),
-                               flat, np.empty_like(tiles.ids), filled=(1,))  # fmt: skip
+                               projected, np.empty_like(tiles.ids), filled=(1,))  # fmt: skip
     yield "splat rasterize", _case(
-        rasterize.rasterize, flat, tiles.ids, tiles.starts, tiles.tiles_wh[0], black,
-        np.empty_like(drawn.image), np.empty_like(through), np.empty_like(drawn.ends), filled=(5, 6, 7),
+        rasterize.rasterize, projected, tiles.ids, tiles.starts, tiles.tiles_wh[0], black,
+        np.empty_like(drawn.image), np.empty_like(transmittance), np.empty_like(drawn.ends), filled=(5, 6, 7),
     )  # fmt: skip
     pairs = np.zeros((len(tiles.ids), 9), np.float32)
-    inputs = (flat, tiles.ids, tiles.starts, tiles.tiles_wh[0], through, drawn.ends, grad, light, pairs)
+    inputs = (
+        projected,
+        tiles.ids,
+        tiles.starts,
+        tiles.tiles_wh[0],
+        transmittance,
+        drawn.ends,
+        grad,
+        light,
+        pairs,
+    )
     yield "splat rasterize backward", _case(rasterize.rasterize_backward, *inputs, filled=(8,))
     rasterize.rasterize_backward(*inputs)
-    sums, pull = np.zeros((GAUSSIANS, 9), np.float32), np.zeros(GAUSSIANS, np.float32)
-    inputs = (pairs, tiles.pair_starts, tiles.pair_places, sums, pull)
+    sums, absgrad = np.zeros((GAUSSIANS, 9), np.float32), np.zeros(GAUSSIANS, np.float32)
+    inputs = (pairs, tiles.pair_starts, tiles.pair_places, sums, absgrad)
     yield "splat sum of pairs", _case(rasterize.sum_pairs, *inputs, filled=(3, 4))
     rasterize.sum_pairs(*inputs)
     row_grads = np.zeros_like(rows)
-    inputs = (rows, camera, 3, flat, sums, row_grads)
+    inputs = (rows, camera, 3, projected, sums, row_grads)
     yield "splat project backward", _case(projection.project_backward, *inputs, filled=(5,))
     projection.project_backward(*inputs)
     target = random.random((3, SIDE, SIDE)).astype(np.float32)
@@ -185,13 +196,27 @@ def _splats() -> Iterator[tuple[str, Callable[[], Timed]]]:
     )
 
 
+def _visibility(view: type) -> dict[str, Any]:
+    """What a photo sees in the bake; a checkout to compare with may use the earlier names."""
+    import numpy as np
+
+    from ds3d_pipeline.mesh.texture import view_quality
+
+    is_new = "visibility" in view.__dataclass_fields__
+    record = vars(view_quality)["VisibilityMap" if is_new else "Sight"]
+    seen = record(
+        scale=1.0, depth=np.full((SIDE, SIDE), 9, np.float32), trust=np.ones((SIDE, SIDE), np.float32)
+    )
+    prefix = "visibility" if is_new else "sight"
+    return {prefix: seen, f"{prefix}_scale": 1.0}
+
+
 def _meshes() -> Iterator[tuple[str, Callable[[], Timed]]]:
     import numpy as np
 
     from ds3d_pipeline.mesh import render
     from ds3d_pipeline.mesh.texture import bake
     from ds3d_pipeline.mesh.texture.atlas import Atlas
-    from ds3d_pipeline.mesh.texture.view_quality import Sight
     from ds3d_pipeline.pointcloud import fusion
     from ds3d_pipeline.scene import DepthMap
 
@@ -227,9 +252,8 @@ def _meshes() -> Iterator[tuple[str, Callable[[], Timed]]]:
     photo = random.random((SIDE, SIDE, 3)).astype(np.float32) * 255
     ready = bake.BakeView(
         corners_in_cam=vertices.astype(np.float32), weights=np.ones(len(vertices), np.float32), K=view.K,
-        photo=photo, coarse=photo, sight_scale=1.0,
-        sight=Sight(scale=1.0, depth=np.full((SIDE, SIDE), 9, np.float32),
-                    trust=np.ones((SIDE, SIDE), np.float32)),
+        photo=photo, coarse=photo,
+        **_visibility(bake.BakeView),
     )  # fmt: skip
     texels, owners = np.arange(side * side, dtype=np.int32), atlas.face_of_texel.ravel()
     sums = np.zeros((side * side, 8), np.float32)

@@ -29,13 +29,13 @@ def psnr(drawn, photo) -> float:
     return float(10 * np.log10(255**2 / max(((drawn - photo) ** 2).mean(), 1e-12)))
 
 
-def levelled(drawn, photo):
+def compensated(drawn, photo):
     """`drawn` (N, 3) times the gain of each channel that fits `photo` best."""
     return drawn * (drawn * photo).sum(axis=0) / np.maximum((drawn * drawn).sum(axis=0), 1e-12)
 
 
 def compare(mesh, view, folder, side):
-    """Coverage, PSNR, PSNR after levelling, and photo and mesh side by side."""
+    """Coverage, PSNR, PSNR after exposure compensation, and photo and mesh side by side."""
     scale = side / max(view.image_size_wh)
     size_wh = tuple(round(length * scale) for length in view.image_size_wh)
     photo = read_rgb(folder / "images" / view.image, size_wh=size_wh)
@@ -43,7 +43,7 @@ def compare(mesh, view, folder, side):
     raster = rasterise(mesh.vertices_in_world, mesh.faces, K, view.cam_from_world, size_wh)
     picture, seen = shade(mesh, raster), raster.face_ids >= 0
     drawn, wanted = picture[seen].astype(float), photo[seen].astype(float)
-    scores = (seen.mean(), psnr(drawn, wanted), psnr(levelled(drawn, wanted), wanted))
+    scores = (seen.mean(), psnr(drawn, wanted), psnr(compensated(drawn, wanted), wanted))
     return scores, np.concatenate([photo, picture], axis=1)
 
 
@@ -63,7 +63,7 @@ def report(folder, args) -> None:
     megabytes = (folder / "model.glb").stat().st_size / 1e6
     print(f"{folder.name} ({metrics.get('mode')}): {len(mesh.faces)} faces, texture {side}, "
           f"{megabytes:.1f} MB, mesh stage {stage.get('seconds', float('nan')):.1f} s")  # fmt: skip
-    print(f"{'view':>20}{'covered %':>11}{'PSNR dB':>9}{'levelled dB':>13}")
+    print(f"{'view':>20}{'covered %':>11}{'PSNR dB':>9}{'compensated dB':>16}")
     for view in chosen_views(read_reconstruction(folder / "sparse"), metrics, args.views):
         (covered, raw, after), picture = compare(mesh, view, folder, args.side)
         print(f"{view.image:>20}{100 * covered:11.1f}{raw:9.2f}{after:13.2f}")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmarks.gpu import published
 
-MOST_ALPHA, LEAST_ALPHA, LEAST_THROUGH = 0.999, 1 / 255, 1e-4
+MOST_ALPHA, LEAST_ALPHA, MIN_TRANSMITTANCE = 0.999, 1 / 255, 1e-4
 """As in gsplat's kernels."""
 LEAST_STEPS = 10
 """Fewer than so many between two growths would let a splat of a few iterations grow at every one."""
@@ -57,13 +57,13 @@ def rasterization(
     shaded = (reference._spherical_harmonics(sh_degree, directions, colors) + 0.5).clamp_min(0)
     order = depths[0].argsort()
     order = order[(radii[0, order] > 0).all(dim=-1)]
-    weights, through = _weights(means2d[0, order], conics[0, order], opacities[order], width, height)
+    weights, transmittance = _weights(means2d[0, order], conics[0, order], opacities[order], width, height)
     image = weights.T @ shaded[order]
     if backgrounds is not None:
-        image = image + through[:, None] * backgrounds[0]
+        image = image + transmittance[:, None] * backgrounds[0]
     info = {"means2d": means2d, "radii": radii, "width": width, "height": height, "n_cameras": 1}
     shape = (1, height, width, -1)
-    return image.reshape(shape), (1 - through).reshape(shape), {**info, "gaussian_ids": None}
+    return image.reshape(shape), (1 - transmittance).reshape(shape), {**info, "gaussian_ids": None}
 
 
 def _weights(
@@ -76,9 +76,9 @@ def _weights(
     a, b, c = (value[:, None] for value in conics.unbind(-1))
     alphas = opacities[:, None] * torch.exp(-0.5 * (a * dx * dx + c * dy * dy) - b * dx * dy)
     alphas = torch.where(alphas >= LEAST_ALPHA, alphas.clamp_max(MOST_ALPHA), 0)
-    through = torch.cumprod(1 - alphas, dim=0)
-    before = torch.cat([torch.ones_like(through[:1]), through[:-1]])
-    drawn = through > LEAST_THROUGH
+    transmittance = torch.cumprod(1 - alphas, dim=0)
+    before = torch.cat([torch.ones_like(transmittance[:1]), transmittance[:-1]])
+    drawn = transmittance > MIN_TRANSMITTANCE
     weights = torch.where(drawn, alphas * before, 0)
     return weights, 1 - weights.sum(dim=0)
 

@@ -28,7 +28,7 @@ SH_DEGREE, SH_EVERY = 3, 1000
 DSSIM_WEIGHT = 0.2
 MEAN_RATE, MEAN_RATE_LAST = 1.6e-4, 0.01
 RATES = {"scales": 5e-3, "opacities": 5e-2, "quats": 1e-3, "sh0": 2.5e-3, "shN": 2.5e-3 / 20}
-SSIM_REACH, SSIM_SIGMA = 5, 1.5
+SSIM_RADIUS, SSIM_SIGMA = 5, 1.5
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
 
 
@@ -39,14 +39,14 @@ class Preset:
     strategy: str
     start_opacity: float
     start_scale: float
-    opacity_pull: float = 0.0
-    scale_pull: float = 0.0
+    opacity_penalty: float = 0.0
+    scale_penalty: float = 0.0
 
 
 PRESETS = {
     "default": Preset(strategy="DefaultStrategy", start_opacity=0.1, start_scale=1.0),
     "mcmc": Preset(
-        strategy="MCMCStrategy", start_opacity=0.5, start_scale=0.1, opacity_pull=0.01, scale_pull=0.01
+        strategy="MCMCStrategy", start_opacity=0.5, start_scale=0.1, opacity_penalty=0.01, scale_penalty=0.01
     ),
 }
 SCALED_STEPS = ("refine_start_iter", "refine_stop_iter", "refine_every", "reset_every")
@@ -172,10 +172,10 @@ class Published:
     def _loss(self, image: Tensor, target: Tensor) -> Tensor:
         dssim = 1 - ssim(image[0].permute(2, 0, 1), target[0].permute(2, 0, 1))
         loss = torch.lerp(F.l1_loss(image, target), dssim, DSSIM_WEIGHT)
-        if self._preset.opacity_pull:
-            loss = loss + self._preset.opacity_pull * self._params["opacities"].sigmoid().mean()
-        if self._preset.scale_pull:
-            loss = loss + self._preset.scale_pull * self._params["scales"].exp().mean()
+        if self._preset.opacity_penalty:
+            loss = loss + self._preset.opacity_penalty * self._params["opacities"].sigmoid().mean()
+        if self._preset.scale_penalty:
+            loss = loss + self._preset.scale_penalty * self._params["scales"].exp().mean()
         return loss
 
     def _next_photo(self) -> int:
@@ -252,7 +252,7 @@ _MATRICES: dict[tuple[int, torch.device], Tensor] = {}
 def blur_matrix(size: int, device: torch.device) -> Tensor:
     """(size - 10, size): a Gaussian window of 11 around each pixel that has room for it."""
     if (size, device) not in _MATRICES:
-        offsets = torch.arange(size)[None] - torch.arange(SSIM_REACH, size - SSIM_REACH)[:, None]
-        weights = torch.exp(-(offsets**2) / (2 * SSIM_SIGMA**2)) * (offsets.abs() <= SSIM_REACH)
+        offsets = torch.arange(size)[None] - torch.arange(SSIM_RADIUS, size - SSIM_RADIUS)[:, None]
+        weights = torch.exp(-(offsets**2) / (2 * SSIM_SIGMA**2)) * (offsets.abs() <= SSIM_RADIUS)
         _MATRICES[size, device] = (weights / weights.sum(dim=1, keepdim=True)).to(device)
     return _MATRICES[size, device]

@@ -20,7 +20,7 @@ TILE_WH = (240, 180)
 MARGIN_DEG = 15.0
 """How far beyond the outermost cameras the turntable goes where they do not surround the scene."""
 OPEN_DEG = 90.0
-"""A gap between neighbouring cameras wider than this is a side that nobody looked from."""
+"""A gap between neighbouring cameras wider than this is a side without cameras."""
 MAX_ELEVATION_DEG = 75.0
 
 
@@ -37,8 +37,8 @@ def turntable(mesh: Mesh, views: Sequence[View], tile_wh: tuple[int, int] = TILE
     middle = np.median(mesh.vertices_in_world, axis=0).astype(np.float64)
     from_middle = np.array([view.centre_in_world for view in views]) - middle
     radius = float(np.median(np.linalg.norm(from_middle, axis=1)))
-    flat = np.linalg.norm(from_middle[:, [0, 2]], axis=1)
-    elevation = float(np.median(np.degrees(np.arctan2(-from_middle[:, 1], flat))))
+    horizontal = np.linalg.norm(from_middle[:, [0, 2]], axis=1)
+    elevation = float(np.median(np.degrees(np.arctan2(-from_middle[:, 1], horizontal))))
     elevation = float(np.clip(elevation, -MAX_ELEVATION_DEG, MAX_ELEVATION_DEG))
     azimuths = stops(np.degrees(np.arctan2(from_middle[:, 0], from_middle[:, 2])))
     K = intrinsics(_focal_px(mesh, middle, radius, tile_wh), tile_wh)
@@ -60,8 +60,8 @@ def stops(azimuths_deg: Float64) -> Float64:
 
 def _focal_px(mesh: Mesh, middle: Float64, radius: float, tile_wh: tuple[int, int]) -> float:
     """A focal length at which nine tenths of the mesh fit into a tile, but no wider than 90 degrees."""
-    reach = float(np.quantile(np.linalg.norm(mesh.vertices_in_world - middle, axis=1), 0.9))
-    return 0.5 * min(tile_wh) * max(1.0, radius / max(reach, 1e-9))
+    extent = float(np.quantile(np.linalg.norm(mesh.vertices_in_world - middle, axis=1), 0.9))
+    return 0.5 * min(tile_wh) * max(1.0, radius / max(extent, 1e-9))
 
 
 def _looking_at(middle: Float64, radius: float, azimuth_deg: float, elevation_deg: float) -> Float64:

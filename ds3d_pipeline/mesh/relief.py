@@ -62,7 +62,7 @@ def triangulate(depth: Float32, max_faces: int, options: ReliefOptions) -> tuple
         return vertices, none
     first, second, third = (vertices[faces[:, corner]] for corner in range(3))
     (ax, ay), (bx, by) = (second - first).T, (third - first).T
-    # Rows run down, so what turns from x to y is clockwise to the eye.
+    # Rows run down, so what turns from x to y is clockwise in the image.
     clockwise = ax * by - ay * bx > 0
     faces[clockwise] = faces[clockwise][:, ::-1]
     return vertices, faces[_smooth_faces(depth, vertices, faces, options.max_step)]
@@ -95,7 +95,7 @@ def borders(depth: Float32, max_step: float) -> NDArray[np.bool_]:
 
 
 def _grid(shape: tuple[int, ...], spacing: int) -> NDArray[np.bool_]:
-    """A grid of pixels that reaches all borders of the map."""
+    """A grid of pixels that extends to all borders of the map."""
     chosen = np.zeros(shape, bool)
     rows, columns = (np.append(np.arange(0, side - 1, spacing), side - 1) for side in shape)
     chosen[np.ix_(rows, columns)] = True
@@ -106,7 +106,7 @@ def _bends(depth: Float32, spacing: int, tolerance: float) -> NDArray[np.bool_]:
     """(H, W) pixels near which planes of inverse depth over `spacing` pixels are further off than tolerated.
 
     Inverse depth is affine in the image on every plane in space, so its mean over a centred window is its
-    value there, and the largest difference over the window tells how badly a plane does.
+    value there, and the largest difference over the window shows how badly a plane fits.
     """
     inverse = np.divide(1.0, depth, out=np.zeros_like(depth), where=depth > 0).astype(np.float32)
     side = spacing + 1
@@ -141,5 +141,5 @@ def _smooth_sides(depth: Float32, start: Int32, end: Int32, max_step: float) -> 
     return smooth
 
 
-def _along(start: Int32, end: Int32, share: Float64) -> NDArray[np.intp]:
-    return np.round(start + (end - start) * share[:, None]).astype(np.intp)
+def _along(start: Int32, end: Int32, fraction: Float64) -> NDArray[np.intp]:
+    return np.round(start + (end - start) * fraction[:, None]).astype(np.intp)

@@ -91,7 +91,7 @@ def _sample_texture(texture: UInt8, uvs: Float32) -> UInt8:
 def _rasterise(
     vertices: Float64, faces: Int32, K: Float64, depth: Float32, face_ids: Int32, barycentrics: Float32
 ) -> None:
-    """Bands of rows in parallel, each over all triangles, so that no two threads share a pixel.
+    """Bands of rows in parallel, each over all triangles, so that no two threads write the same pixel.
 
     vertices: (N, 3) float64, camera frame. faces: (F, 3) int32, vertices. K: (3, 3) float64, pixels.
     depth: (H, W) float32, infinite, filled with z. face_ids: (H, W) int32, -1, filled with faces.

@@ -1,4 +1,4 @@
-"""What the mesh stage reports."""
+"""The report of the mesh stage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ds3d_pipeline.programs.reports import report_record
 
 @report_record
 class TextureReport:
-    """How the texture came out."""
+    """The texture."""
 
     charts: int
     scale: float

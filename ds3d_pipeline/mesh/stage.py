@@ -17,15 +17,16 @@ from ds3d_pipeline.mesh.options import MeshOptions
 from ds3d_pipeline.mesh.preview import write_preview
 from ds3d_pipeline.mesh.relief import relief
 from ds3d_pipeline.mesh.report import MeshReport, TextureReport
-from ds3d_pipeline.mesh.surface.components import largest_share
+from ds3d_pipeline.mesh.surface.components import largest_fraction
 from ds3d_pipeline.mesh.surface.decimate import decimate
-from ds3d_pipeline.mesh.surface.free_space import depth_votes
+from ds3d_pipeline.mesh.surface.free_space import free_space_evidence
 from ds3d_pipeline.mesh.surface.poisson import nearest_colors, poisson_surface
 from ds3d_pipeline.mesh.surface.region import region_of_interest
 from ds3d_pipeline.mesh.surface.trim import trimmed
 from ds3d_pipeline.mesh.texture.texture import textured
 from ds3d_pipeline.pointcloud.cleaning import select
 from ds3d_pipeline.programs.contract import Work
+from ds3d_pipeline.programs.words import plural
 from ds3d_pipeline.scene import DepthMap, Float64, Mesh, PointCloud, Reconstruction, View
 
 
@@ -38,13 +39,13 @@ def relief_of_best_view(work: Work[MeshOptions]) -> MeshReport:
     reconstruction = read_reconstruction(work.input / "sparse")
     view, depth = best_map(work.input, reconstruction)
     photo = read_rgb(work.input / "images" / view.image)
-    work.progress(0.1, f"triangulating {view.image}")
+    work.progress(0.1, "triangulating one view")
     mesh = relief(view, depth, photo, work.options.max_faces, work.options.relief)
-    work.progress(0.9, f"{len(mesh.faces)} faces")
+    work.progress(0.9, f"{plural(len(mesh.faces), 'triangle')}")
     alone = len(reconstruction.views) == 1
     world_from_gltf = write_glb(work.output / "model.glb", mesh, centred=not alone)
     write_preview(work.output / "preview.jpg", mesh, [view])
-    work.progress(1.0, f"{len(mesh.faces)} faces")
+    work.progress(1.0, f"{plural(len(mesh.faces), 'triangle')}")
     return MeshReport(
         vertices=len(mesh.vertices_in_world),
         faces=len(mesh.faces),
@@ -62,7 +63,7 @@ def mapped_views(folder: Path, reconstruction: Reconstruction) -> list[View]:
 def refuse_one_map(folder: Path, reconstruction: Reconstruction) -> None:
     """Raises StageError where a single view has depth: closing a surface around it would make up its back."""
     if len(mapped_views(folder, reconstruction)) == 1:
-        cause = "Only one view has depth, from which no closed surface can be made."
+        cause = "Only one view has depth, which is not enough for a closed surface."
         raise StageError(cause, "Photograph the scene from more sides.")
 
 
@@ -97,12 +98,12 @@ def poisson(work: Work[MeshOptions]) -> MeshReport:
     cloud = read_pointcloud(work.input / "pointcloud.ply")
     _require_points(cloud, work.input, "has only")
     mesh, before = _surface(work, reconstruction, cloud)
-    piece = largest_share(mesh)
+    piece = largest_fraction(mesh)
     mesh, texture = _colored(work, reconstruction, cloud, mesh)
     work.progress(0.95, "writing")
     world_from_gltf = write_within(work.output / "model.glb", mesh, work.options.max_megabytes)
     write_preview(work.output / "preview.jpg", mesh, reconstruction.views)
-    work.progress(1.0, f"{len(mesh.faces)} faces")
+    work.progress(1.0, f"{plural(len(mesh.faces), 'triangle')}")
     return MeshReport(
         vertices=len(mesh.vertices_in_world),
         faces=len(mesh.faces),
@@ -117,7 +118,7 @@ def poisson(work: Work[MeshOptions]) -> MeshReport:
 def write_within(path: Path, mesh: Mesh, max_megabytes: float) -> Float64:
     """Writes the mesh with the best JPEG quality that keeps the file under a size; returns world_from_gltf.
 
-    Where even the lowest quality does not, that one stays, and the log says so.
+    If even the lowest quality does not, it is used, and a warning is logged.
     """
     for quality in JPEG_QUALITIES if mesh.texture is not None else JPEG_QUALITIES[:1]:
         world_from_gltf = write_glb(path, mesh, jpeg_quality=quality)
@@ -130,18 +131,18 @@ def write_within(path: Path, mesh: Mesh, max_megabytes: float) -> Float64:
 def _surface(work: Work[MeshOptions], reconstruction: Reconstruction, cloud: PointCloud) -> tuple[Mesh, int]:
     """The surface without colours, and how many faces Poisson made."""
     region, options = region_of_interest(cloud.points_in_world), work.options.free_space
-    work.progress(0.02, "depth maps vote on the points")
-    votes = depth_votes(work.input, reconstruction, cloud.points_in_world, options)
-    good = region.holds(cloud.points_in_world) & ~votes.seen_through() & ~votes.narrow(options)
+    work.progress(0.02, "comparing points with depth maps")
+    evidence = free_space_evidence(work.input, reconstruction, cloud.points_in_world, options)
+    good = region.holds(cloud.points_in_world) & ~evidence.seen_through() & ~evidence.narrow(options)
     log.info("%d of %d points kept", good.sum(), len(good))
     cloud = select(cloud, good)
-    _require_points(cloud, work.input, "has, after what other views saw through is left out, only")
-    work.progress(0.05, "Poisson surface")
+    _require_points(cloud, work.input, "has, after removing points that other views see through, only")
+    work.progress(0.05, "Poisson reconstruction")
     full = poisson_surface(cloud, work.options.poisson_depth)
-    work.progress(0.3, f"trimming {len(full.faces)} faces")
-    votes = depth_votes(work.input, reconstruction, full.vertices_in_world, options)
+    work.progress(0.3, f"trimming {plural(len(full.faces), 'triangle')}")
+    evidence = free_space_evidence(work.input, reconstruction, full.vertices_in_world, options)
     outside = ~region.holds(full.vertices_in_world)
-    cut, open_for_sure = votes.seen_through() | outside, votes.clearly_seen_through() | outside
+    cut, open_for_sure = evidence.seen_through() | outside, evidence.clearly_seen_through() | outside
     centres = np.array([view.centre_in_world for view in reconstruction.views])
     surface = trimmed(full, cloud, work.options.trim, cut, open_for_sure, centres)
     return decimate(surface, work.options.max_faces), len(full.faces)

@@ -90,8 +90,8 @@ class GsplatEngine:
         torch = importlib.import_module("torch")
 
         drawn.colors.backward(torch.from_numpy(image_grad).to(self._device).permute(1, 2, 0)[None])
-        pull = drawn.info["means2d"].absgrad.reshape(len(rows), 2).norm(dim=1)
-        return RowGradients(rows=drawn.rows.grad.cpu().numpy(), pull=pull.cpu().numpy())
+        absgrad = drawn.info["means2d"].absgrad.reshape(len(rows), 2).norm(dim=1)
+        return RowGradients(rows=drawn.rows.grad.cpu().numpy(), absgrad=absgrad.cpu().numpy())
 
 
 def _matrices(camera: Float32) -> tuple[Float32, Float32]:

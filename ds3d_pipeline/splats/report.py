@@ -18,10 +18,10 @@ class Scores:
 
 @report_record
 class CurvePoint:
-    """A look at a training that goes on."""
+    """One evaluation during training."""
 
     done: float
-    """How much of the training, from 0 to 1."""
+    """Fraction of the training, from 0 to 1."""
     seconds: float
     iteration: int
     gaussians: int
@@ -30,8 +30,8 @@ class CurvePoint:
 
 
 @report_record
-class LastPhase:
-    """The final training on all photos, after the score; zeros where there was none."""
+class FinalTuning:
+    """The final training on all photos, after the score; zeros if there was none."""
 
     photos: int = 0
     iterations: int = 0
@@ -47,17 +47,17 @@ class SplatReport:
     planned_iterations: int | None = None
     """Training steps that were asked for."""
     initialised_from: str | None = None
-    """The points that it began as: dense or sparse."""
+    """The points that it was initialised from: dense or sparse."""
     sh_degree: int | None = None
     """Degree of the view-dependent colour."""
     initial_gaussians: int | None = None
     heldout: Scores | None = None
-    """On photos that training never saw; None where none was held out."""
+    """On held-out photos; None if there are none."""
     initial_heldout: Scores | None = None
     """The same of the untrained splat."""
-    last_phase: LastPhase | None = None
+    final_tuning: FinalTuning | None = None
     train_psnr_db: float | None = None
-    """Mean over the last pass through the training photos, each with its own exposure."""
+    """Mean over the last epoch of training photos, each with its own exposure."""
     stopped: str | None = None
     """Why training ended: iterations, seconds or stalled."""
     training_seconds: float | None = None
@@ -66,7 +66,7 @@ class SplatReport:
     seconds_per_iteration: float | None = None
     threads: int | None = None
     resumed_at: int | None = None
-    """Iteration of the checkpoint that training went on from; 0 without one."""
+    """Iteration of the checkpoint that training resumed from; 0 without one."""
     curve: tuple[CurvePoint, ...] = ()
     removed: dict[str, int] | None = None
-    """Gaussians that were cleaned away, counted by reason."""
+    """Gaussians that were pruned after training, counted by reason."""

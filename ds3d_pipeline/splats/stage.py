@@ -22,11 +22,11 @@ from ds3d_pipeline.splats.kernels.parameters import gaussians_from_rows, rows_fr
 from ds3d_pipeline.splats.kernels.render import Engine, KernelEngine
 from ds3d_pipeline.splats.light import light_splat
 from ds3d_pipeline.splats.options import SplatOptions
-from ds3d_pipeline.splats.report import LastPhase, Scores, SplatReport
+from ds3d_pipeline.splats.report import FinalTuning, Scores, SplatReport
 from ds3d_pipeline.splats.training.checkpoint import Checkpoints, training_mark
-from ds3d_pipeline.splats.training.early_stopping import Watch
+from ds3d_pipeline.splats.training.early_stopping import EarlyStopping
+from ds3d_pipeline.splats.training.final_tuning import train_on_all
 from ds3d_pipeline.splats.training.initialization import settled, starting_splat, training_start
-from ds3d_pipeline.splats.training.last_phase import train_on_all
 from ds3d_pipeline.splats.training.photos import Photo, read_cameras, read_photo, read_points
 from ds3d_pipeline.splats.training.pruning import clean
 from ds3d_pipeline.splats.training.schedule import recipe_for
@@ -83,9 +83,9 @@ def _trained(work: Work[SplatOptions], engine: Engine) -> SplatReport:
     rows, removed = clean(trained.rows, task.photos, task.start.means)
     after = score(rows, task.judged, task.options.sh_degree)
     refuse_worse(before, after)
-    last_phase = LastPhase()
+    final_tuning = FinalTuning()
     if task.options.join_heldout and task.heldout:
-        rows, last_phase = run.train_on_all(trained)
+        rows, final_tuning = run.train_on_all(trained)
     publish(work, gaussians_from_rows(rows))
     write_comparisons(work.output / "heldout", rows, task.heldout, task.options.sh_degree)
     run.checkpoints.remove()
@@ -99,7 +99,7 @@ def _trained(work: Work[SplatOptions], engine: Engine) -> SplatReport:
         initial_gaussians=len(task.start.means),
         heldout=after if task.heldout else None,
         initial_heldout=before if task.heldout else None,
-        last_phase=last_phase,
+        final_tuning=final_tuning,
         train_psnr_db=trained.train_psnr_db,
         stopped=trained.stopped,
         training_seconds=trained.seconds,
@@ -107,7 +107,7 @@ def _trained(work: Work[SplatOptions], engine: Engine) -> SplatReport:
         seconds_per_iteration=trained.seconds / max(trained.iterations, 1),
         threads=threads,
         resumed_at=run.resumed_at,
-        curve=tuple(run.watch.curve),
+        curve=tuple(run.early_stopping.curve),
         removed=removed,
     )
 
@@ -159,7 +159,7 @@ def split_photos(photos: Sequence[Photo], holdout_every: int) -> tuple[list[Phot
     """Photos to train on and every n-th to score with; none of fewer than 8 are held out.
 
     Counting starts in the middle of the first n: the ends of a path show what no other photo does, so they
-    are worth more for training and say less as a score.
+    are worth more for training than as a score.
     """
     if holdout_every < 2 or len(photos) < _FEWEST_FOR_HOLDOUT:
         return list(photos), []
@@ -202,7 +202,7 @@ def refuse_worse(before: Scores, after: Scores) -> None:
 
 
 class _Run:
-    """One training with all that goes on around it."""
+    """One training with checkpoints, evaluation and previews."""
 
     def __init__(self, work: Work[SplatOptions], task: Task, engine: Engine) -> None:
         self._engine = engine
@@ -214,7 +214,7 @@ class _Run:
         self.checkpoints = Checkpoints(
             path=work.output / "checkpoint.npz", mark=mark, every_s=task.options.checkpoint_s
         )
-        self.watch = Watch(
+        self.early_stopping = EarlyStopping(
             photos=task.heldout,
             degree=task.options.sh_degree,
             stop=task.options.early_stop,
@@ -227,22 +227,22 @@ class _Run:
         resume = self.checkpoints.load()
         if resume is not None:
             self.resumed_at = int(resume["counts"][0])
-            log.info("going on from iteration %d", self.resumed_at)
+            log.info("resuming at iteration %d", self.resumed_at)
         trained = train(
             self._start,
             self._task.training,
             self._task.options,
             recipe=self._recipe,
             report=self._work.progress.part(0.02, 0.95),
-            hooks=(self.watch, self.checkpoints),
+            hooks=(self.early_stopping, self.checkpoints),
             resume=resume,
             engine=self._engine,
         )
         log.info("%d iterations in %.1f s (%s)", trained.iterations, trained.seconds, trained.stopped)
         return trained
 
-    def train_on_all(self, trained: Trained) -> tuple[Float32, LastPhase]:
-        """The published rows of a last phase on all photos, and how long it was."""
+    def train_on_all(self, trained: Trained) -> tuple[Float32, FinalTuning]:
+        """The published rows after the final fine-tuning on all photos, and its length."""
         task, report = self._task, self._work.progress.part(0.95, 0.97)
         last = train_on_all(
             trained,
@@ -254,7 +254,7 @@ class _Run:
             engine=self._engine,
         )
         rows, _ = clean(last.rows, task.photos, task.start.means)
-        return rows, LastPhase(photos=len(task.photos), iterations=last.iterations)
+        return rows, FinalTuning(photos=len(task.photos), iterations=last.iterations)
 
     def _write_preview(self, done: float, rows: Float32) -> None:
         """`previews/<per mille done>.jpg`: the middle judged photo as the splat shows it now."""

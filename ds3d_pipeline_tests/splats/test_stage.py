@@ -145,8 +145,8 @@ def test_every_format_holds_the_same_splat(capture, tmp_path):
 def test_held_out_photos_may_join_after_scoring(capture, tmp_path, photos):
     assert run(capture, tmp_path / "out", "cpu", join_heldout=True) == 0
     result = json.loads((tmp_path / "out" / "result.json").read_text())
-    assert result["last_phase"]["photos"] == 12
-    assert 0 < result["last_phase"]["iterations"] <= 30
+    assert result["final_tuning"]["photos"] == 12
+    assert 0 < result["final_tuning"]["iterations"] <= 30
     rows = rows_from_gaussians(read_splat_ply(tmp_path / "out" / "splat.ply"), 2)
     heldout = [photo for photo in photos if photo.name in result["heldout"]["images"]]
     assert score(rows, heldout, 2).psnr_db > result["heldout"]["psnr_db"]

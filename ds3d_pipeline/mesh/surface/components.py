@@ -54,14 +54,14 @@ def face_components(mesh: Mesh) -> Int32:
     return labels[mesh.faces[:, 0]].astype(np.int32)
 
 
-def largest_components(mesh: Mesh, min_share: float = 0.02) -> Mesh:
-    """Drops components whose area is under `min_share` of the largest component's."""
+def largest_components(mesh: Mesh, min_fraction: float = 0.02) -> Mesh:
+    """Drops components whose area is under `min_fraction` of the largest component's."""
     labels = face_components(mesh)
     areas = np.bincount(labels, weights=face_areas(mesh))
-    return keep_faces(mesh, (areas >= min_share * areas.max())[labels])
+    return keep_faces(mesh, (areas >= min_fraction * areas.max())[labels])
 
 
-def largest_share(mesh: Mesh) -> float:
+def largest_fraction(mesh: Mesh) -> float:
     """Share of the surface's area that is in its largest connected component."""
     areas = np.bincount(face_components(mesh), weights=face_areas(mesh))
     return round(float(areas.max() / areas.sum()), 4)

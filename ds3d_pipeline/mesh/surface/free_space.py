@@ -1,7 +1,7 @@
-"""What the depth maps say of points and surface: supported, seen through, or never looked at.
+"""How depth maps classify points and surface: supported, seen through, or never observed.
 
 A view that measured something behind a point saw through it, so nothing is there: the free-space argument of
-Labatut et al. (2007) and Merrell et al. (2007), as a vote of all views.
+Labatut et al. (2007) and Merrell et al. (2007), counted over all views.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ds3d_pipeline.programs.jit import EXACT, parallel
 from ds3d_pipeline.scene import Float32, Float64, Int32, Reconstruction
 
 MEASURED_CONFIDENCE = 0.5
-"""Maps that nowhere exceed this were interpolated between sparse points and have no vote."""
+"""Maps that nowhere exceed this were interpolated between sparse points and do not count."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Votes:
-    """Votes of all measured maps at N points."""
+class FreeSpaceEvidence:
+    """The counts over all measured maps at N points."""
 
     supports: Int32
     """(N,) maps that show a surface there."""
@@ -46,10 +46,10 @@ class Votes:
         return (self.supports >= 2) & (self.angles_deg < options.min_angle_deg)
 
 
-def depth_votes(
+def free_space_evidence(
     folder: Path, reconstruction: Reconstruction, points: Float32, options: FreeSpaceOptions
-) -> Votes:
-    """The votes at points (N, 3) of the maps under `folder`, read one at a time."""
+) -> FreeSpaceEvidence:
+    """The evidence at points (N, 3) from the maps under `folder`, read one at a time."""
     count = len(points)
     supports, passes = np.zeros(count, np.int32), np.zeros(count, np.int32)
     rays = np.zeros((count, 3))
@@ -64,7 +64,7 @@ def depth_votes(
     mean = np.linalg.norm(rays, axis=1) / np.maximum(supports, 1)
     # Unit vectors spread by a small angle s have a mean of length 1 - s^2 / 2.
     spread = np.degrees(np.sqrt(np.maximum(2 * (1 - mean), 0)))
-    return Votes(
+    return FreeSpaceEvidence(
         supports=supports, passes=passes, angles_deg=np.where(supports > 1, spread, 0).astype(np.float32)
     )
 

@@ -1,4 +1,4 @@
-"""The region of interest: what the cameras look at, and as much background as does not drown it."""
+"""The region of interest: what the cameras show, and a limited amount of background."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ds3d_pipeline.scene import Float32, Float64
 
-CORE_SHARE = 0.8
-REACH = 3.0
+CORE_FRACTION = 0.8
+RADIUS_FACTOR = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,15 +23,15 @@ class Region:
     """Scene units."""
 
     def holds(self, points: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """(N,) which points (N, 3) lie inside."""
+        """(N,) which points (N, 3) are inside."""
         return np.linalg.norm(points - self.centre, axis=1) <= self.radius
 
 
 def region_of_interest(points: Float32) -> Region:
-    """A ball around the middle of the measured points (N, 3), `REACH` times as large as holds 80 % of them.
+    """A ball around the median of the points (N, 3), `RADIUS_FACTOR` times one that contains 80 % of them.
 
     Points are measured where two or more views see well, and the more, the nearer and the oftener they do.
     """
     centre = np.median(points, axis=0).astype(np.float64)
     distance = np.linalg.norm(points - centre, axis=1)
-    return Region(centre=centre, radius=REACH * float(np.quantile(distance, CORE_SHARE)))
+    return Region(centre=centre, radius=RADIUS_FACTOR * float(np.quantile(distance, CORE_FRACTION)))

@@ -1,8 +1,8 @@
 """Poisson's surface cut down to what was measured.
 
-Poisson closes every surface, also where nobody looked. Cut away is what lies far from all points in their
-local spacing, what cameras looked through, and what lies outside the region of interest; small holes stay
-filled with Poisson's own surface where nothing clearly says that there is none.
+Poisson closes every surface, also where nothing was captured. Removed is what is far from all points in their
+local spacing, what cameras saw through, and what is outside the region of interest. Small holes stay
+filled with Poisson's own surface unless they are clearly open.
 """
 
 from __future__ import annotations
@@ -32,22 +32,24 @@ def trimmed(
     Small holes stay filled that do not border on what is `open_for_sure` (N,), by default all that is cut.
     Raises StageError where nothing is left.
     """
-    reach, short = _reach(mesh, cloud, options, centres)
-    graph = vertex_graph(mesh.faces, len(reach))
-    cut = np.zeros(len(reach), bool) if cut is None else cut
-    fields = np.stack([reach, 2.0 * cut, 2.0 * (cut if open_for_sure is None else open_for_sure)], axis=1)
+    distance_ratio, short = _relative_distance(mesh, cloud, options, centres)
+    graph = vertex_graph(mesh.faces, len(distance_ratio))
+    cut = np.zeros(len(distance_ratio), bool) if cut is None else cut
+    fields = np.stack(
+        [distance_ratio, 2.0 * cut, 2.0 * (cut if open_for_sure is None else open_for_sure)], axis=1
+    )
     for _ in range(options.smoothing):
         fields = graph @ fields
     near_points, uncut, closable = np.less_equal(fields, 1)[mesh.faces].all(axis=1).T
     allowed, near = short & closable, short & near_points & uncut
     if not near.any():
-        cause = f"No part of the surface lies near any of the {len(cloud.points_in_world)} points."
+        cause = f"No part of the surface is near any of the {len(cloud.points_in_world)} points."
         raise StageError(cause, "Photograph the scene again from more sides.")
     kept = _small_holes_filled(mesh, near, allowed, options.max_hole_fraction)
     return largest_components(sound_faces(keep_faces(mesh, kept)), options.min_component_fraction)
 
 
-def _reach(
+def _relative_distance(
     mesh: Mesh, cloud: PointCloud, options: TrimOptions, centres: Float64 | None
 ) -> tuple[Float64, NDArray[np.bool_]]:
     """(N,) distance of each vertex to the points over the largest allowed, and (F,) which edges are short."""
@@ -65,7 +67,7 @@ def _reach(
 
 
 def _small_holes_filled(
-    mesh: Mesh, near: NDArray[np.bool_], allowed: NDArray[np.bool_], max_share: float
+    mesh: Mesh, near: NDArray[np.bool_], allowed: NDArray[np.bool_], max_fraction: float
 ) -> NDArray[np.bool_]:
     """(F,) `near`, and the patches of other allowed faces that are small and enclosed by near ones."""
     pairs = neighbour_pairs(mesh.faces)
@@ -73,7 +75,7 @@ def _small_holes_filled(
     patches = components(pairs[away[pairs].all(axis=1)], len(near))
     areas = np.bincount(patches, weights=face_areas(mesh) * away)
     enclosed = ~_touches(pairs, patches, away, ~near & ~allowed)
-    small = enclosed & (areas <= max_share * face_areas(mesh)[near].sum())
+    small = enclosed & (areas <= max_fraction * face_areas(mesh)[near].sum())
     return near | (away & small[patches])
 
 

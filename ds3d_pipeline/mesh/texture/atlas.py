@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Atlas:
-    """Where every face lies in the texture."""
+    """Where every face is in the texture."""
 
     side: int
     scale: float
@@ -45,20 +45,20 @@ class Atlas:
 
     @property
     def filled(self) -> float:
-        """The share of texels that belong to a face."""
+        """The fraction of texels that belong to a face."""
         return float((self.face_of_texel >= 0).mean())
 
 
 def lay_out(mesh: Mesh, labels: Int32, ways: Projections, pairs: Int32, max_side: int) -> Atlas:
     """Charts of neighbouring faces with one label, as large as fits into a texture of `max_side`.
 
-    Faces that fold over their own chart are parted from it, so that no two faces share texels. Raises
-    ValueError where even the smallest scale does not fit: too many charts for the texture.
+    Faces that fold over their own chart are parted from it, so that no texel belongs to two faces. Raises
+    ValueError if even the smallest scale does not fit: too many charts for the texture.
     """
     labels = labels.copy()
     for attempt in range(FOLD_ROUNDS):
         charts = same_label_components(pairs, labels)
-        corners, scale, side = _placed(mesh, labels % len(ways), charts, ways, max_side)
+        corners, scale, side = _laid_out(mesh, labels % len(ways), charts, ways, max_side)
         faces = np.full((side, side), -1, np.int32)
         total, lost = np.zeros(len(charts), np.int32), np.zeros(len(charts), np.int32)
         _claim(corners, _front_first(mesh, labels % len(ways), ways), faces, total, lost)
@@ -89,7 +89,7 @@ def with_uvs(mesh: Mesh, atlas: Atlas) -> Mesh:
     )
 
 
-def _placed(
+def _laid_out(
     mesh: Mesh, labels: Int32, charts: Int32, ways: Projections, max_side: int
 ) -> tuple[Float32, float, int]:
     """(F, 3, 2) corners in texels, the scale, and the texture's side: halved while nothing is lost."""
@@ -111,7 +111,7 @@ def _placed(
 def _packed(low: Float64, high: Float64, scale: float, side: int) -> NDArray[np.int64] | None:
     """(C, 2) shift of each chart in texels, or None where they do not fit.
 
-    Shifts are whole, so at scale 1 texels lie on pixels.
+    Shifts are whole, so at scale 1 texels match pixels.
     """
     origin = np.floor(low * scale).astype(np.int64)
     sizes = (np.ceil(high * scale).astype(np.int64) - origin + 2 * PADDING).astype(np.int32)

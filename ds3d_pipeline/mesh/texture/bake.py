@@ -22,7 +22,7 @@ from ds3d_pipeline.geometry.transforms import transform_points
 from ds3d_pipeline.mesh.options import BakeOptions
 from ds3d_pipeline.mesh.texture.atlas import Atlas
 from ds3d_pipeline.mesh.texture.push_pull import push_pull
-from ds3d_pipeline.mesh.texture.view_quality import Sight
+from ds3d_pipeline.mesh.texture.view_quality import VisibilityMap
 from ds3d_pipeline.programs.jit import EXACT, inline, parallel
 from ds3d_pipeline.scene import Float32, Float64, Int32, Mesh, UInt8, View
 
@@ -38,12 +38,12 @@ class BakeView:
     K: Float64
     """(3, 3), pixels of `photo`."""
     photo: Float32
-    """(H, W, 3) levelled."""
+    """(H, W, 3) with exposure compensation."""
     coarse: Float32
     """(H, W, 3) the same, blurred."""
-    sight: Sight
-    sight_scale: float
-    """Survey pixels per pixel of `photo`."""
+    visibility: VisibilityMap
+    visibility_scale: float
+    """Pixels of the visibility map per pixel of `photo`."""
 
 
 def bake(
@@ -51,24 +51,26 @@ def bake(
     atlas: Atlas,
     views: Sequence[View],
     photos: Path,
-    sights: Sequence[Sight],
+    visibility_maps: Sequence[VisibilityMap],
     weights: Float32,
     gains: Float64,
     vertex_colors: Float32,
     options: BakeOptions,
     report: Callable[[float], None] = lambda _: None,
 ) -> tuple[UInt8, float]:
-    """(side, side, 3) RGB, and the share of the texels that a photo shows.
+    """(side, side, 3) RGB, and the fraction of the texels that a photo shows.
 
-    `weights` (V, N) are the photos' at the vertices, `gains` (V, 3) level them, `vertex_colors` (N, 3) stand
-    where no photo shows a texel.
+    `weights` (V, N) are the photos' at the vertices, `gains` (V, 3) compensate their exposure, and
+    `vertex_colors` (N, 3) are used where no photo shows a texel.
     """
     texels = np.flatnonzero(atlas.face_of_texel.reshape(-1) >= 0).astype(np.int32)
     owners = atlas.face_of_texel.reshape(-1)[texels]
     sums = np.zeros((len(texels), 8), np.float32)
     for index, view in enumerate(views):
         scale = min(1.0, atlas.scale)
-        ready = _ready(mesh, view, photos, sights[index], weights[index], gains[index], scale, options)
+        ready = _ready(
+            mesh, view, photos, visibility_maps[index], weights[index], gains[index], scale, options
+        )
         useful = (ready.weights > options.min_weight)[mesh.faces].max(axis=1)
         if useful.any():
             _gather(ready, mesh.faces, atlas, texels, owners, useful, sums, options)
@@ -83,7 +85,7 @@ def _ready(
     mesh: Mesh,
     view: View,
     photos: Path,
-    sight: Sight,
+    visibility: VisibilityMap,
     weights: Float32,
     gains: Float64,
     scale: float,
@@ -100,8 +102,8 @@ def _ready(
         K=K_scaled(view.K, scale),
         photo=np.ascontiguousarray(photo),
         coarse=cv2.GaussianBlur(photo, (0, 0), sigma).astype(np.float32),
-        sight=sight,
-        sight_scale=sight.scale / scale,
+        visibility=visibility,
+        visibility_scale=visibility.scale / scale,
     )
 
 
@@ -117,7 +119,7 @@ def _gather(
 ) -> None:
     (fx, _, cx), (_, fy, cy), _ = ready.K.astype(np.float32)
     knobs = Knobs(
-        sight_scale=np.float32(ready.sight_scale),
+        visibility_scale=np.float32(ready.visibility_scale),
         depth_slack=np.float32(options.depth_slack),
         least_weight=np.float32(options.min_weight),
         coarse_power=np.float32(options.coarse_power),
@@ -125,7 +127,8 @@ def _gather(
     )
     _accumulate(
         texels, owners, useful, atlas.side, atlas.corners_xy, faces, ready.corners_in_cam, ready.weights,
-        Pinhole(fx, fy, cx, cy), ready.photo, ready.coarse, ready.sight.depth, ready.sight.trust, knobs, sums,
+        Pinhole(fx, fy, cx, cy), ready.photo, ready.coarse, ready.visibility.depth, ready.visibility.trust,
+        knobs, sums,
     )  # fmt: skip
 
 
@@ -141,7 +144,7 @@ class Pinhole(NamedTuple):
 class Knobs(NamedTuple):
     """What the kernel takes of `BakeView` and `BakeOptions`, float32."""
 
-    sight_scale: np.float32
+    visibility_scale: np.float32
     depth_slack: np.float32
     least_weight: np.float32
     coarse_power: np.float32
@@ -150,7 +153,7 @@ class Knobs(NamedTuple):
 
 @inline
 def _barycentrics(corners: Float32, x: float, y: float) -> tuple[float, float, float]:
-    """Weights of a triangle's corners (3, 2) at a point, not below 0 where it lies outside."""
+    """Weights of a triangle's corners (3, 2) at a point, not below 0 outside of it."""
     ax, ay = corners[0, 0], corners[0, 1]
     ux, uy, vx, vy = corners[1, 0] - ax, corners[1, 1] - ay, corners[2, 0] - ax, corners[2, 1] - ay
     area = ux * vy - uy * vx
@@ -211,8 +214,8 @@ def _accumulate(
         u, v = u + camera.cx, v + camera.cy
         if u < 0.5 or v < 0.5 or u >= width - 0.5 or v >= height - 0.5:
             continue
-        row = min(depth.shape[0] - 1, max(0, int(v * knobs.sight_scale - 0.5)))
-        column = min(depth.shape[1] - 1, max(0, int(u * knobs.sight_scale - 0.5)))
+        row = min(depth.shape[0] - 1, max(0, int(v * knobs.visibility_scale - 0.5)))
+        column = min(depth.shape[1] - 1, max(0, int(u * knobs.visibility_scale - 0.5)))
         if z > depth[row, column] * (1 + knobs.depth_slack):
             continue
         weight = (weight - knobs.least_weight) * trust[row, column]

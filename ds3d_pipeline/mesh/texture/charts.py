@@ -1,7 +1,7 @@
 """A mesh cut into charts, each flattened by projection into the photo that sees it best.
 
 As in Lempitsky and Ivanov (2007) and Waechter et al. (2014) faces are labelled with views, smoothly: the
-texels of a chart then lie on the pixels of its photo, and flattening takes no optimisation. (xatlas needed
+texels of a chart then match the pixels of its photo, and flattening takes no optimisation. (xatlas needed
 more than a minute of CPU for 400,000 faces of a Poisson surface.) The labels only lay out the atlas: colours
 are blended over all photos, so a label may also be a view that does not see the face, or an axis.
 """
@@ -21,7 +21,7 @@ from ds3d_pipeline.scene import Float32, Float64, Int32, Mesh, View
 
 CANDIDATES = 8
 SMOOTHNESS = 0.6
-"""How much better (share of the best quality) a view must be to set a face apart from all its neighbours."""
+"""By what fraction of the best quality a view must be better to set a face apart from its neighbours."""
 SWEEPS = 12
 MIN_COSINE = 0.2
 SMALL_CHART = 24

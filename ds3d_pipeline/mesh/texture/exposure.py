@@ -42,7 +42,7 @@ def spread(mesh: Mesh, colors: Float32, known: NDArray[np.bool_], *, smoothing: 
 MAX_SAMPLES = 8000
 MIN_COMMON = 30
 DARKEST, BRIGHTEST = 10, 245
-"""Outside these a colour is clipped and tells nothing about exposure."""
+"""Outside these a colour is clipped and does not depend on exposure."""
 
 
 def exposure_gains(quality: Float32, colors: UInt8, *, strongest: float = 2.0) -> Float64:
@@ -62,7 +62,7 @@ def exposure_gains(quality: Float32, colors: UInt8, *, strongest: float = 2.0) -
 
 
 def sharpness(quality: Float32, detail: Float32, *, least: float = 0.1) -> Float64:
-    """(V,) in (0, 1]: how much detail each photo has of what it shares with others, the sharpest 1."""
+    """(V,) in (0, 1]: how much detail each photo has of what others show too, the sharpest 1."""
     chosen = _sample(quality.shape[1])
     usable = (quality[:, chosen] > 0) & (detail[:, chosen] > 1)
     logs = levels(np.log(np.maximum(detail[:, chosen], 1e-3)), usable)
@@ -80,11 +80,11 @@ def levels(logs: Float32, usable: np.ndarray) -> Float64:
     for first in range(count):
         for second in range(first + 1, count):
             common = usable[first] & usable[second]
-            shared = int(common.sum())
-            if shared < MIN_COMMON:
+            count_common = int(common.sum())
+            if count_common < MIN_COMMON:
                 continue
             difference = float(np.median(logs[first, common] - logs[second, common]))
-            weight = np.sqrt(shared)
+            weight = np.sqrt(count_common)
             normal[[first, second], [first, second]] += weight
             normal[[first, second], [second, first]] -= weight
             target[[first, second]] += weight * difference * np.array([1, -1])

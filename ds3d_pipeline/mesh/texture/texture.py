@@ -17,7 +17,7 @@ from ds3d_pipeline.mesh.texture.atlas import lay_out, with_uvs
 from ds3d_pipeline.mesh.texture.bake import bake
 from ds3d_pipeline.mesh.texture.charts import chart_labels, projections
 from ds3d_pipeline.mesh.texture.exposure import exposure_gains, sharpness, spread
-from ds3d_pipeline.mesh.texture.view_quality import robust_weights, survey
+from ds3d_pipeline.mesh.texture.view_quality import measure_view_quality, robust_weights
 from ds3d_pipeline.scene import Mesh, View
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,9 @@ def textured(
     Raises StageError where no photo sees the mesh or one cannot be read, ValueError where a texture of that
     size cannot hold all charts.
     """
-    found = survey(mesh, views, photos, options.view_quality, lambda f: report(0.3 * f, "judging photos"))
+    found = measure_view_quality(
+        mesh, views, photos, options.view_quality, lambda f: report(0.3 * f, "rating photos")
+    )
     gains = exposure_gains(found.quality, found.colors)
     sharp = sharpness(found.quality, found.detail)
     log.info("gains %s, sharpness %s", np.round(gains, 3).tolist(), np.round(sharp, 2).tolist())
@@ -45,7 +47,7 @@ def textured(
     if not seen.any():
         raise StageError("No photo sees any part of the surface.", "Photograph the scene again.")
     vertex_colors = spread(mesh, colors, seen)
-    report(0.35, "cutting charts")
+    report(0.35, "cutting texture charts")
     pairs, ways = neighbour_pairs(mesh.faces), projections(mesh, views)
     side = _power_of_two(options.texture_px)
     atlas = lay_out(mesh, chart_labels(mesh, quality, ways, pairs), ways, pairs, side)
@@ -54,21 +56,21 @@ def textured(
         atlas,
         views,
         photos,
-        found.sights,
+        found.visibility_maps,
         weights,
         gains,
         vertex_colors,
         options.bake,
         lambda f: report(0.5 + 0.5 * f, "blending photos"),
     )
-    told = TextureReport(
+    measured = TextureReport(
         charts=int(atlas.charts.max()) + 1,
         scale=round(atlas.scale, 4),
         filled=round(atlas.filled, 4),
         shown=round(shown, 4),
         gains=(round(float(gains.min()), 4), round(float(gains.max()), 4)),
     )
-    return replace(with_uvs(mesh, atlas), texture=texture), told
+    return replace(with_uvs(mesh, atlas), texture=texture), measured
 
 
 def _power_of_two(most: int) -> int:

@@ -1,4 +1,4 @@
-"""What each photo sees of a mesh's vertices: how well, and in which colour."""
+"""How well each photo sees a mesh's vertices, and in which colour."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ds3d_pipeline.scene import Float32, Float64, Mesh, UInt8, View
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sight:
-    """What one camera sees, at the survey's size."""
+class VisibilityMap:
+    """Depth and trust of one camera's view, at a reduced size."""
 
     scale: float
-    """Survey pixels per photo pixel."""
+    """Pixels of the map per photo pixel."""
     depth: Float32
     """(H, W) farthest of the pixel and its right and lower neighbours; infinite where there is no surface."""
     trust: Float32
@@ -32,10 +32,10 @@ class Sight:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Survey:
-    """All photos judged at all vertices of a mesh."""
+class ViewQuality:
+    """The quality of all photos at all vertices of a mesh."""
 
-    sights: tuple[Sight, ...]
+    visibility_maps: tuple[VisibilityMap, ...]
     quality: Float32
     """(V, N) of V views and N vertices: photo pixels per area of the surface, 0 where unseen."""
     colors: UInt8
@@ -44,55 +44,57 @@ class Survey:
     """(V, N) local contrast of the photo, 0 where unseen."""
 
 
-def survey(
+def measure_view_quality(
     mesh: Mesh,
     views: Sequence[View],
     photos: Path,
     options: ViewQualityOptions,
     report: Callable[[float], None] = lambda _: None,
-) -> Survey:
-    """Judges every photo in the folder `photos`. Raises StageError where one is missing or no picture."""
+) -> ViewQuality:
+    """Rates every photo in the folder `photos`. Raises StageError if one is missing or is not an image."""
     normals = vertex_normals(mesh.vertices_in_world.astype(np.float64), mesh.faces)
     shape = (len(views), len(mesh.vertices_in_world))
     quality, detail = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    colors, sights = np.zeros((*shape, 3), np.uint8), []
+    colors, visibility_maps = np.zeros((*shape, 3), np.uint8), []
     for index, view in enumerate(views):
-        sight, size_wh = _sight(mesh, view, options)
-        sights.append(sight)
-        quality[index], uv = vertex_quality(mesh, normals, view, sight, options)
+        visibility, size_wh = _visibility_map(mesh, view, options)
+        visibility_maps.append(visibility)
+        quality[index], uv = vertex_quality(mesh, normals, view, visibility, options)
         seen = quality[index] > 0
         photo = read_rgb(photos / view.image, size_wh=size_wh)
         colors[index, seen], detail[index, seen] = _sampled(photo, uv[seen], options.blur_px)
         report((index + 1) / len(views))
-    return Survey(sights=tuple(sights), quality=quality, colors=colors, detail=detail)
+    return ViewQuality(visibility_maps=tuple(visibility_maps), quality=quality, colors=colors, detail=detail)
 
 
 def vertex_quality(
-    mesh: Mesh, normals: Float64, view: View, sight: Sight, options: ViewQualityOptions
+    mesh: Mesh, normals: Float64, view: View, visibility: VisibilityMap, options: ViewQualityOptions
 ) -> tuple[Float32, Float32]:
-    """(N,) photo pixels per area of surface, 0 where unseen, and (N, 2) survey pixel of each vertex.
+    """(N,) photo pixels per area of surface, 0 where unseen, and (N, 2) the map's pixel of each vertex.
 
     The density falls with the square of the distance and with the cosine of the viewing angle; flat angles
     and untrusted pixels lower it further.
     """
     points = transform_points(view.cam_from_world, mesh.vertices_in_world)
     z = np.where(points[:, 2] > 1e-9, points[:, 2], np.inf)
-    K = K_scaled(view.K, sight.scale)
+    K = K_scaled(view.K, visibility.scale)
     uv = points[:, :2] / z[:, None] * K[[0, 1], [0, 1]] + K[:2, 2]
-    height, width = sight.depth.shape
+    height, width = visibility.depth.shape
     inside = np.isfinite(z) & (uv > 0.5).all(axis=1) & (uv[:, 0] < width - 0.5) & (uv[:, 1] < height - 0.5)
     rows, columns = (uv[inside, ::-1] - 0.5).astype(np.intp).T
     seen = np.zeros(len(z), bool)
-    seen[inside] = z[inside] <= sight.depth[rows, columns] * (1 + options.depth_slack)
+    seen[inside] = z[inside] <= visibility.depth[rows, columns] * (1 + options.depth_slack)
     towards = -points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
     cosine = np.sum((normals @ view.cam_from_world[:3, :3].T) * towards, axis=1)
     flat = np.clip((cosine - options.min_cosine) / 0.3, 0, 1)
     found = np.where(seen, view.K[0, 0] * view.K[1, 1] / z**2 * np.maximum(cosine, 0) * flat, 0)
-    found[inside] *= sight.trust[rows, columns]
+    found[inside] *= visibility.trust[rows, columns]
     return found.astype(np.float32), uv.astype(np.float32)
 
 
-def _sight(mesh: Mesh, view: View, options: ViewQualityOptions) -> tuple[Sight, tuple[int, int]]:
+def _visibility_map(
+    mesh: Mesh, view: View, options: ViewQualityOptions
+) -> tuple[VisibilityMap, tuple[int, int]]:
     width, height = view.image_size_wh
     scale = min(1.0, options.max_side_px / max(width, height))
     size_wh = (max(2, round(width * scale)), max(2, round(height * scale)))
@@ -101,7 +103,7 @@ def _sight(mesh: Mesh, view: View, options: ViewQualityOptions) -> tuple[Sight, 
     )
     depth = np.where(raster.face_ids >= 0, raster.depth, np.inf).astype(np.float32)
     farthest = cv2.dilate(depth, np.ones((2, 2), np.uint8), anchor=(0, 0)).astype(np.float32)
-    return Sight(scale=scale, depth=farthest, trust=_trust(depth, options)), size_wh
+    return VisibilityMap(scale=scale, depth=farthest, trust=_trust(depth, options)), size_wh
 
 
 def _trust(depth: Float32, options: ViewQualityOptions) -> Float32:
@@ -128,8 +130,8 @@ def _sampled(photo: UInt8, uv: Float32, blur_px: float) -> tuple[UInt8, Float32]
     return smooth[rows, columns].astype(np.uint8), energy[rows, columns].astype(np.float32)
 
 
-def visible_share(quality: Float32) -> float:
-    """The share of vertices that at least one view sees."""
+def visible_fraction(quality: Float32) -> float:
+    """The fraction of vertices that at least one view sees."""
     return float((quality > 0).any(axis=0).mean()) if quality.size else 0.0
 
 
@@ -138,7 +140,7 @@ def robust_weights(
 ) -> tuple[Float32, NDArray[np.float32]]:
     """(V, N) weights, each vertex's best 1, from qualities and agreement, and (N, 3) mean colours.
 
-    Views whose levelled colour lies off the mean of all, by some `spread` (8-bit levels), lose weight (a
+    Views whose compensated colour is off the mean of all, by some `spread` (8-bit levels), lose weight (a
     Geman-McClure weight): what passed through the scene and what the geometry hides there wrongly. All views
     count nearly alike in that mean, or the best would only be compared with itself.
     """

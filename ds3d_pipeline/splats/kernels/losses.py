@@ -18,7 +18,7 @@ f32 = np.float32
 _offsets = np.arange(11) - 5
 _bell = np.exp(-0.5 * (_offsets / 1.5) ** 2)
 WINDOW = tuple(f32(value) for value in _bell / _bell.sum())
-REACH = 5
+RADIUS = 5
 _C1, _C2 = f32(0.01**2), f32(0.03**2)
 _ZERO, _ONE, _TWO = f32(0), f32(1), f32(2)
 
@@ -60,11 +60,11 @@ def _add_row(columns: Array, image: Array, target: Array, weight: Scalar) -> Non
     """Adds a weighted row of x, y, x^2, y^2 and x y to `columns` (5, W + 10)."""
     for x in range(image.shape[0]):
         a, b = image[x], target[x]
-        columns[0, x + REACH] += weight * a
-        columns[1, x + REACH] += weight * b
-        columns[2, x + REACH] += weight * (a * a)
-        columns[3, x + REACH] += weight * (b * b)
-        columns[4, x + REACH] += weight * (a * b)
+        columns[0, x + RADIUS] += weight * a
+        columns[1, x + RADIUS] += weight * b
+        columns[2, x + RADIUS] += weight * (a * a)
+        columns[3, x + RADIUS] += weight * (b * b)
+        columns[4, x + RADIUS] += weight * (a * b)
 
 
 @serial
@@ -74,11 +74,11 @@ def _add_rows(
     """Like `_add_row` for the two rows that share a weight: half the traffic to `columns`."""
     for x in range(image.shape[0]):
         a, b, c, d = image[x], target[x], image2[x], target2[x]
-        columns[0, x + REACH] += weight * (a + c)
-        columns[1, x + REACH] += weight * (b + d)
-        columns[2, x + REACH] += weight * (a * a + c * c)
-        columns[3, x + REACH] += weight * (b * b + d * d)
-        columns[4, x + REACH] += weight * (a * b + c * d)
+        columns[0, x + RADIUS] += weight * (a + c)
+        columns[1, x + RADIUS] += weight * (b + d)
+        columns[2, x + RADIUS] += weight * (a * a + c * c)
+        columns[3, x + RADIUS] += weight * (b * b + d * d)
+        columns[4, x + RADIUS] += weight * (a * b + c * d)
 
 
 @inline
@@ -105,10 +105,10 @@ def _ssim(image: Array, target: Array, similarity: Array, partials: Array) -> No
     for line in prange(channels * height):
         channel, y = line // height, line % height
         images, targets = image[channel], target[channel]
-        columns = np.zeros((5, width + 2 * REACH), np.float32)
-        _add_row(columns, images[y], targets[y], WINDOW[REACH])
-        for k in range(REACH):
-            above, below = y - REACH + k, y + REACH - k
+        columns = np.zeros((5, width + 2 * RADIUS), np.float32)
+        _add_row(columns, images[y], targets[y], WINDOW[RADIUS])
+        for k in range(RADIUS):
+            above, below = y - RADIUS + k, y + RADIUS - k
             if above >= 0 and below < height:
                 _add_rows(columns, images[above], targets[above], images[below], targets[below], WINDOW[k])
             elif above >= 0:
@@ -149,14 +149,14 @@ def _gradient(
     per_pixel = _ONE / f32(channels * height * width)
     for line in prange(channels * height):
         channel, y = line // height, line % height
-        columns = np.zeros((3, width + 2 * REACH), np.float32)
-        for k in range(-REACH, REACH + 1):
+        columns = np.zeros((3, width + 2 * RADIUS), np.float32)
+        for k in range(-RADIUS, RADIUS + 1):
             if y + k < 0 or y + k >= height:
                 continue
-            w = WINDOW[k + REACH]
+            w = WINDOW[k + RADIUS]
             for q in range(3):
                 for x in range(width):
-                    columns[q, x + REACH] += w * partials[q, channel, y + k, x]
+                    columns[q, x + RADIUS] += w * partials[q, channel, y + k, x]
         blurred = np.empty((3, width), np.float32)
         for q in range(3):
             for x in range(width):

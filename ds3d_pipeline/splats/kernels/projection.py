@@ -1,7 +1,7 @@
 """Gaussians into the image (EWA splatting, Zwicker et al. 2001, as in 3DGS), forward and backward.
 
-A camera is a flat float32 array `cam` (21,), a projected Gaussian a row of `flat` (N, 12); the columns of
-both have names below. The gradient by a projected Gaussian has its first nine columns.
+A camera is one float32 array `cam` (21,), a projected Gaussian a row of `projected` (N, 12); the columns
+of both have names below. The gradient by a projected Gaussian has its first nine columns.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ OPACITY, RED, GREEN, BLUE = 5, 6, 7, 8
 """the alpha at the centre and the colour, in [0, 1] and from 0,"""
 HALF_HEIGHT, HALF_WIDTH = 9, 10
 """how far from the centre alpha is 1/255 or more, in pixels; -1 where no pixel sees the Gaussian,"""
-DEPTH, FLAT_SIZE = 11, 12
+DEPTH, PROJECTED_SIZE = 11, 12
 """and the centre's z in the camera frame, scene units."""
 _CHUNK = 256
 
@@ -89,12 +89,12 @@ def _axes(row: Array, T: Array, Rq: Array, U: Array, scale: Array) -> None:
 
 
 @parallel
-def project(rows: Array, cam: Array, degree: int, flat: Array) -> None:
+def project(rows: Array, cam: Array, degree: int, projected: Array) -> None:
     """Projects every Gaussian; one that no pixel can see gets half sizes of -1 and nothing else.
 
     rows: (N, D) float32, as `parameters` lays them out, D = 11 + 3 (degree + 1)^2 or more.
     cam: (21,) float32, see the columns above. degree: of the harmonics that are used, 0 to 3.
-    flat: (N, 12) float32, filled, see the columns above.
+    projected: (N, 12) float32, filled, see the columns above.
     """
     count = rows.shape[0]
     sh_count = (degree + 1) * (degree + 1)
@@ -103,7 +103,7 @@ def project(rows: Array, cam: Array, degree: int, flat: Array) -> None:
         Rq, scale = np.empty((3, 3), np.float32), np.empty(3, np.float32)
         basis = np.empty(16, np.float32)
         for g in range(chunk * _CHUNK, min(count, (chunk + 1) * _CHUNK)):
-            flat[g, HALF_WIDTH] = flat[g, HALF_HEIGHT] = -ONE
+            projected[g, HALF_WIDTH] = projected[g, HALF_HEIGHT] = -ONE
             mx, my, mz = rows[g, 0], rows[g, 1], rows[g, 2]
             z = cam[6] * mx + cam[7] * my + cam[8] * mz + cam[11]
             opacity = ONE / (ONE + np.exp(-rows[g, LOGIT]))
@@ -127,9 +127,14 @@ def project(rows: Array, cam: Array, degree: int, flat: Array) -> None:
             u, v = cam[FX] * x / z + cam[CX], cam[FY] * y / z + cam[CY]
             if u + rx <= ZERO or v + ry <= ZERO or u - rx >= cam[WIDTH] or v - ry >= cam[HEIGHT]:
                 continue
-            flat[g, MEAN_X], flat[g, MEAN_Y], flat[g, OPACITY], flat[g, DEPTH] = u, v, opacity, z
-            flat[g, CONIC_A], flat[g, CONIC_B], flat[g, CONIC_C] = C / det, -B / det, A / det
-            flat[g, HALF_WIDTH], flat[g, HALF_HEIGHT] = rx, ry
+            projected[g, MEAN_X], projected[g, MEAN_Y], projected[g, OPACITY], projected[g, DEPTH] = (
+                u,
+                v,
+                opacity,
+                z,
+            )
+            projected[g, CONIC_A], projected[g, CONIC_B], projected[g, CONIC_C] = C / det, -B / det, A / det
+            projected[g, HALF_WIDTH], projected[g, HALF_HEIGHT] = rx, ry
             dx, dy, dz = mx - cam[CENTRE], my - cam[CENTRE + 1], mz - cam[CENTRE + 2]
             n = ONE / np.sqrt(dx * dx + dy * dy + dz * dz)
             sh_basis(degree, dx * n, dy * n, dz * n, basis)
@@ -137,7 +142,7 @@ def project(rows: Array, cam: Array, degree: int, flat: Array) -> None:
                 value = HALF
                 for k in range(sh_count):
                     value += basis[k] * rows[g, SH + 3 * k + c]
-                flat[g, RED + c] = max(value, ZERO)
+                projected[g, RED + c] = max(value, ZERO)
 
 
 @inline
@@ -178,13 +183,13 @@ def _slope_gradient(
 
 @parallel
 def project_backward(
-    rows: Array, cam: Array, degree: int, flat: Array, flat_grad: Array, grads: Array
+    rows: Array, cam: Array, degree: int, projected: Array, projected_grad: Array, grads: Array
 ) -> None:
     """The loss' derivatives by the rows from those by the projected Gaussians.
 
     rows: (N, D) float32, as `parameters` lays them out. cam: (21,) float32. degree: as `project` had it.
-    flat: (N, 12) float32, as `project` filled it.
-    flat_grad: (N, 9) float32, derivatives by the columns MEAN_X to BLUE.
+    projected: (N, 12) float32, as `project` filled it.
+    projected_grad: (N, 9) float32, derivatives by the columns MEAN_X to BLUE.
     grads: (N, D) float32, filled; rows of unseen Gaussians are left as they are.
     """
     count = rows.shape[0]
@@ -195,9 +200,9 @@ def project_backward(
         dU, dT, dR = np.empty((2, 3), np.float32), np.empty((2, 3), np.float32), np.empty((3, 3), np.float32)
         basis, slope_of_basis = np.empty(16, np.float32), np.empty((16, 3), np.float32)
         for g in range(chunk * _CHUNK, min(count, (chunk + 1) * _CHUNK)):
-            if flat[g, HALF_WIDTH] < ZERO:
+            if projected[g, HALF_WIDTH] < ZERO:
                 continue
-            row, grad, d = rows[g], grads[g], flat_grad[g]
+            row, grad, d = rows[g], grads[g], projected_grad[g]
             mx, my, mz = row[0], row[1], row[2]
             x = cam[0] * mx + cam[1] * my + cam[2] * mz + cam[9]
             y = cam[3] * mx + cam[4] * my + cam[5] * mz + cam[10]
@@ -205,7 +210,7 @@ def project_backward(
             _jacobian(cam, x, y, z, T)
             _axes(row, T, Rq, U, scale)
             # Covariance from conic: dCov = -conic dConic conic, off-diagonals counted once.
-            a, b, c = flat[g, CONIC_A], flat[g, CONIC_B], flat[g, CONIC_C]
+            a, b, c = projected[g, CONIC_A], projected[g, CONIC_B], projected[g, CONIC_C]
             da, db, dc = d[CONIC_A], HALF * d[CONIC_B], d[CONIC_C]
             p, q = a * da + b * db, a * db + b * dc
             r, s = b * da + c * db, b * db + c * dc
@@ -221,7 +226,7 @@ def project_backward(
                 for k in range(3):
                     dR[i, k] = T[0, i] * dU[0, k] + T[1, i] * dU[1, k]
             _quat_gradient(row, dR, grad)
-            opacity = flat[g, OPACITY]
+            opacity = projected[g, OPACITY]
             grad[LOGIT] = d[OPACITY] * opacity * (ONE - opacity)
             # Camera-frame point: through the projected mean and through the Jacobian.
             iz = ONE / z
@@ -242,7 +247,7 @@ def project_backward(
             sh_basis_gradient(degree, vx, vy, vz, slope_of_basis)
             dvx, dvy, dvz = ZERO, ZERO, ZERO
             for channel in range(3):
-                dcolor = d[RED + channel] if flat[g, RED + channel] > ZERO else ZERO
+                dcolor = d[RED + channel] if projected[g, RED + channel] > ZERO else ZERO
                 for k in range(sh_count):
                     coefficient = row[SH + 3 * k + channel] * dcolor
                     grad[SH + 3 * k + channel] = dcolor * basis[k]

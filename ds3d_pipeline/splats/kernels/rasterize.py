@@ -35,7 +35,7 @@ MAX_ALPHA = f32(0.99)
 LOWEST_POWER = f32(-5.6)
 """exp(-5.6) is under 1/255, so nothing below is ever drawn."""
 OPAQUE = f32(1e-4)
-"""A tile is finished when no pixel lets more light through than this."""
+"""A tile is finished when no pixel has a larger transmittance than this."""
 PAIR_GRADIENTS = 9
 SLACK = f32(0.01)
 """Pixels by which the rows that an ellipse touches are widened against rounding."""
@@ -79,24 +79,24 @@ def _touched_rows(
 
 @parallel
 def rasterize(
-    flat: Array,
+    projected: Array,
     ids: Array,
     starts: Array,
     tiles_w: int,
     background: Array,
     image: Array,
-    through: Array,
+    transmittance: Array,
     ends: Array,
 ) -> None:
     """Draws the Gaussians of every tile front to back.
 
-    flat: (N, 12) float32, projected Gaussians, see `projection`. ids: (P,) int32, Gaussian of each pair.
+    projected: (N, 12) float32, projected Gaussians, see `projection`. ids: (P,) int32, Gaussian of each pair.
     starts: (tiles + 1,) int32, where each tile's pairs begin. tiles_w: tiles in a row.
     background: (3,) float32, RGB behind everything. image: (3, H, W) float32, filled.
-    through: (H, W) float32, filled with the share of the background that shows.
+    transmittance: (H, W) float32, filled with the transmittance to the background.
     ends: (tiles,) int32, filled with the pair at which each tile was finished.
     """
-    height, width = through.shape
+    height, width = transmittance.shape
     back_red, back_green, back_blue = background[0], background[1], background[2]
     for tile in prange(starts.shape[0] - 1):
         top, left = (tile // tiles_w) * TILE, (tile % tiles_w) * TILE
@@ -109,11 +109,18 @@ def rasterize(
         end = starts[tile]
         for pair in range(starts[tile], starts[tile + 1]):
             g = ids[pair]
-            a, b, c, opacity = flat[g, CONIC_A], flat[g, CONIC_B], flat[g, CONIC_C], flat[g, OPACITY]
-            red, green, blue = flat[g, RED], flat[g, GREEN], flat[g, BLUE]
-            dx0 = f32(left) + HALF - flat[g, MEAN_X]
-            dy0 = f32(top) + HALF - flat[g, MEAN_Y]
-            first, last = _touched_rows(a, b, c, flat[g, HALF_WIDTH], flat[g, HALF_HEIGHT], dx0, dy0)
+            a, b, c, opacity = (
+                projected[g, CONIC_A],
+                projected[g, CONIC_B],
+                projected[g, CONIC_C],
+                projected[g, OPACITY],
+            )
+            red, green, blue = projected[g, RED], projected[g, GREEN], projected[g, BLUE]
+            dx0 = f32(left) + HALF - projected[g, MEAN_X]
+            dy0 = f32(top) + HALF - projected[g, MEAN_Y]
+            first, last = _touched_rows(
+                a, b, c, projected[g, HALF_WIDTH], projected[g, HALF_HEIGHT], dx0, dy0
+            )
             for j in range(TILE):
                 if j < first or j >= last:
                     continue
@@ -144,16 +151,16 @@ def rasterize(
                 image[0, top + j, left + i] = R[pixel] + T[pixel] * back_red
                 image[1, top + j, left + i] = G[pixel] + T[pixel] * back_green
                 image[2, top + j, left + i] = B[pixel] + T[pixel] * back_blue
-                through[top + j, left + i] = T[pixel]
+                transmittance[top + j, left + i] = T[pixel]
 
 
 @parallel
 def rasterize_backward(
-    flat: Array,
+    projected: Array,
     ids: Array,
     starts: Array,
     tiles_w: int,
-    through: Array,
+    transmittance: Array,
     ends: Array,
     image_grad: Array,
     background_light: Array,
@@ -161,13 +168,13 @@ def rasterize_backward(
 ) -> None:
     """The loss' derivatives by every pair (tile, Gaussian); those that were not drawn become zero.
 
-    flat, ids, starts, tiles_w: as `rasterize` had them. through, ends: as it filled them.
+    projected, ids, starts, tiles_w: as `rasterize` had them. transmittance, ends: as it filled them.
     image_grad: (3, H, W) float32, derivative by the drawn image.
     background_light: (H, W) float32, its product with the light that the background adds. (That is formed
     outside: in here its rounding would hang on where the arrays happen to lie.)
     pair_grads: (P, 9) float32, filled, derivatives by the columns MEAN_X to BLUE.
     """
-    height, width = through.shape
+    height, width = transmittance.shape
     for tile in prange(starts.shape[0] - 1):
         top, left = (tile // tiles_w) * TILE, (tile % tiles_w) * TILE
         T, behind = np.ones(TILE * TILE, np.float32), np.zeros(TILE * TILE, np.float32)
@@ -180,7 +187,7 @@ def rasterize_backward(
         for j in range(min(TILE, height - top)):
             for i in range(min(TILE, width - left)):
                 pixel = j * TILE + i
-                T[pixel] = through[top + j, left + i]
+                T[pixel] = transmittance[top + j, left + i]
                 dR[pixel] = image_grad[0, top + j, left + i]
                 dG[pixel] = image_grad[1, top + j, left + i]
                 dB[pixel] = image_grad[2, top + j, left + i]
@@ -189,11 +196,18 @@ def rasterize_backward(
             pair_grads[pair] = ZERO
         for pair in range(ends[tile] - 1, starts[tile] - 1, -1):
             g = ids[pair]
-            a, b, c, opacity = flat[g, CONIC_A], flat[g, CONIC_B], flat[g, CONIC_C], flat[g, OPACITY]
-            red, green, blue = flat[g, RED], flat[g, GREEN], flat[g, BLUE]
-            dx0 = f32(left) + HALF - flat[g, MEAN_X]
-            dy0 = f32(top) + HALF - flat[g, MEAN_Y]
-            first, last = _touched_rows(a, b, c, flat[g, HALF_WIDTH], flat[g, HALF_HEIGHT], dx0, dy0)
+            a, b, c, opacity = (
+                projected[g, CONIC_A],
+                projected[g, CONIC_B],
+                projected[g, CONIC_C],
+                projected[g, OPACITY],
+            )
+            red, green, blue = projected[g, RED], projected[g, GREEN], projected[g, BLUE]
+            dx0 = f32(left) + HALF - projected[g, MEAN_X]
+            dy0 = f32(top) + HALF - projected[g, MEAN_Y]
+            first, last = _touched_rows(
+                a, b, c, projected[g, HALF_WIDTH], projected[g, HALF_HEIGHT], dx0, dy0
+            )
             sums[:] = ZERO
             for j in range(TILE):
                 if j < first or j >= last:
@@ -253,23 +267,23 @@ def _write_pair(
 
 @parallel
 def sum_pairs(
-    pair_grads: Array, pair_starts: Array, pair_places: Array, flat_grad: Array, pull: Array
+    pair_grads: Array, pair_starts: Array, pair_places: Array, projected_grad: Array, absgrad: Array
 ) -> None:
     """Each Gaussian's sums over its pairs, always in the same order.
 
     pair_grads: (P, 9) float32, see `rasterize_backward`. pair_starts: (N + 1,) int32, where each Gaussian's
     part of `pair_places` begins. pair_places: (P,) int32, rows of `pair_grads`.
-    flat_grad: (N, 9) float32, filled, derivatives by the columns MEAN_X to BLUE.
-    pull: (N,) float32, filled with the sum of the lengths of its pairs' gradients by the mean: unlike the
+    projected_grad: (N, 9) float32, filled, derivatives by the columns MEAN_X to BLUE.
+    absgrad: (N,) float32, filled with the sum of the lengths of its pairs' gradients by the mean: unlike the
     length of the sum, it does not cancel where a large Gaussian is pulled two ways (AbsGS, Ye et al. 2024).
     """
-    count = flat_grad.shape[0]
+    count = projected_grad.shape[0]
     for chunk in prange((count + _CHUNK - 1) // _CHUNK):
         for g in range(chunk * _CHUNK, min(count, (chunk + 1) * _CHUNK)):
-            flat_grad[g] = ZERO
-            pull[g] = ZERO
+            projected_grad[g] = ZERO
+            absgrad[g] = ZERO
             for index in range(pair_starts[g], pair_starts[g + 1]):
                 place = pair_places[index]
                 for k in range(PAIR_GRADIENTS):
-                    flat_grad[g, k] += pair_grads[place, k]
-                pull[g] += np.sqrt(pair_grads[place, MEAN_X] ** 2 + pair_grads[place, MEAN_Y] ** 2)
+                    projected_grad[g, k] += pair_grads[place, k]
+                absgrad[g] += np.sqrt(pair_grads[place, MEAN_X] ** 2 + pair_grads[place, MEAN_Y] ** 2)

@@ -72,15 +72,15 @@ def render(
     colors = sh_colors(rows[:, 11:].reshape(len(rows), -1, 3), directions)
     width, height = int(camera[16]), int(camera[17])
     pixels = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1) + 0.5
-    image, through = np.zeros((3, height, width)), np.ones((height, width))
+    image, transmittance = np.zeros((3, height, width)), np.ones((height, width))
     for g in np.argsort(depths, kind="stable"):
         offset = pixels - means[g]
         power = -0.5 * np.einsum("hwi,ij,hwj->hw", offset, np.linalg.inv(covariances[g]), offset)
         alpha = np.minimum(np.exp(power) / (1 + np.exp(-rows[g, 10])), 0.99)
         alpha = np.where(alpha >= cut, alpha, 0)
-        image += (alpha * through) * colors[g][:, None, None]
-        through = through * (1 - alpha)
-    return image + through * np.reshape(background, (3, 1, 1)), through
+        image += (alpha * transmittance) * colors[g][:, None, None]
+        transmittance = transmittance * (1 - alpha)
+    return image + transmittance * np.reshape(background, (3, 1, 1)), transmittance
 
 
 def ssim(a: Float64, b: Float64) -> Float64:

@@ -9,9 +9,9 @@ import numpy as np
 
 from ds3d_pipeline.scene import Float32, Int32
 from ds3d_pipeline.splats.kernels.projection import (
-    FLAT_SIZE,
     HALF_WIDTH,
     HEIGHT,
+    PROJECTED_SIZE,
     WIDTH,
     project,
     project_backward,
@@ -30,17 +30,17 @@ class Rendering:
     """(3, H, W)."""
     background: Float32
     """(3,) the colour behind everything."""
-    through: Float32
-    """(H, W) share of the background that shows through."""
-    flat: Float32
+    transmittance: Float32
+    """(H, W) transmittance to the background."""
+    projected: Float32
     """(N, 12) projected Gaussians."""
     tiles: Tiles
     ends: Int32
 
     @property
     def visible(self) -> np.ndarray:
-        """(N,) which Gaussians reach into the picture."""
-        return self.flat[:, HALF_WIDTH] > 0
+        """(N,) which Gaussians touch the picture."""
+        return self.projected[:, HALF_WIDTH] > 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +49,8 @@ class RowGradients:
 
     rows: Float32
     """Like the rows; meaningful for visible Gaussians only."""
-    pull: Float32
-    """(N,) how strongly each Gaussian is pulled across the picture; see `sum_pairs`."""
+    absgrad: Float32
+    """(N,) absolute screen-space gradient of each Gaussian; see `sum_pairs`."""
 
 
 class Engine(Protocol):
@@ -82,14 +82,21 @@ class KernelEngine:
 def render(rows: Float32, camera: Float32, sh_degree: int, background: Float32 = BLACK) -> Rendering:
     """Draws rows (N, D) with the flat camera of `projection.camera_row`, harmonics up to `sh_degree`."""
     width, height = int(camera[WIDTH]), int(camera[HEIGHT])
-    flat = np.empty((len(rows), FLAT_SIZE), np.float32)
-    project(rows, camera, sh_degree, flat)
-    tiles = bin_gaussians(flat, (width, height))
+    projected = np.empty((len(rows), PROJECTED_SIZE), np.float32)
+    project(rows, camera, sh_degree, projected)
+    tiles = bin_gaussians(projected, (width, height))
     image = np.empty((3, height, width), np.float32)
-    through = np.empty((height, width), np.float32)
+    transmittance = np.empty((height, width), np.float32)
     ends = np.empty(len(tiles.starts) - 1, np.int32)
-    rasterize(flat, tiles.ids, tiles.starts, tiles.tiles_wh[0], background, image, through, ends)
-    return Rendering(image=image, background=background, through=through, flat=flat, tiles=tiles, ends=ends)
+    rasterize(projected, tiles.ids, tiles.starts, tiles.tiles_wh[0], background, image, transmittance, ends)
+    return Rendering(
+        image=image,
+        background=background,
+        transmittance=transmittance,
+        projected=projected,
+        tiles=tiles,
+        ends=ends,
+    )
 
 
 def render_backward(
@@ -99,19 +106,19 @@ def render_backward(
     tiles = drawn.tiles
     pair_grads = np.empty((len(tiles.ids), PAIR_GRADIENTS), np.float32)
     rasterize_backward(
-        drawn.flat,
+        drawn.projected,
         tiles.ids,
         tiles.starts,
         tiles.tiles_wh[0],
-        drawn.through,
+        drawn.transmittance,
         drawn.ends,
         image_grad,
-        drawn.through * sum(image_grad[c] * drawn.background[c] for c in range(3)),
+        drawn.transmittance * sum(image_grad[c] * drawn.background[c] for c in range(3)),
         pair_grads,
     )
-    flat_grad = np.empty((len(rows), PAIR_GRADIENTS), np.float32)
-    pull = np.empty(len(rows), np.float32)
-    sum_pairs(pair_grads, tiles.pair_starts, tiles.pair_places, flat_grad, pull)
+    projected_grad = np.empty((len(rows), PAIR_GRADIENTS), np.float32)
+    absgrad = np.empty(len(rows), np.float32)
+    sum_pairs(pair_grads, tiles.pair_starts, tiles.pair_places, projected_grad, absgrad)
     grads = np.zeros_like(rows)
-    project_backward(rows, camera, sh_degree, drawn.flat, flat_grad, grads)
-    return RowGradients(rows=grads, pull=pull)
+    project_backward(rows, camera, sh_degree, drawn.projected, projected_grad, grads)
+    return RowGradients(rows=grads, absgrad=absgrad)

@@ -46,18 +46,18 @@ class Tiles:
     """(P,) for each Gaussian the places of its pairs in `ids`."""
 
 
-def bin_gaussians(flat: Float32, size_wh: tuple[int, int]) -> Tiles:
-    """The pairs of projected Gaussians `flat` (N, 12) in a picture of that size."""
+def bin_gaussians(projected: Float32, size_wh: tuple[int, int]) -> Tiles:
+    """The pairs of projected Gaussians `projected` (N, 12) in a picture of that size."""
     tiles_wh = ((size_wh[0] + TILE - 1) // TILE, (size_wh[1] + TILE - 1) // TILE)
     tiles = tiles_wh[0] * tiles_wh[1]
-    visible = np.flatnonzero(flat[:, HALF_WIDTH] > 0)
-    order = visible[np.argsort(flat[visible, DEPTH])].astype(np.int32)
+    visible = np.flatnonzero(projected[:, HALF_WIDTH] > 0)
+    order = visible[np.argsort(projected[visible, DEPTH])].astype(np.int32)
     rows = np.zeros((len(order), 2), np.int32)
-    _tile_rows(flat, order, tiles_wh[1], rows)
+    _tile_rows(projected, order, tiles_wh[1], rows)
     row_starts = _starts(rows[:, 1])
-    spans, counts = np.empty((row_starts[-1], 2), np.int32), np.zeros(len(flat), np.int32)
+    spans, counts = np.empty((row_starts[-1], 2), np.int32), np.zeros(len(projected), np.int32)
     histogram = np.zeros((_PARTS, tiles), np.int32)
-    _spans(flat, order, rows, row_starts, tiles_wh[0], spans, counts, histogram)
+    _spans(projected, order, rows, row_starts, tiles_wh[0], spans, counts, histogram)
     pair_starts, starts = _starts(counts), _starts(histogram.sum(axis=0))
     cursors = np.cumsum(histogram, axis=0, dtype=np.int32) - histogram + starts[:-1]
     ids, places = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int32)
@@ -66,19 +66,19 @@ def bin_gaussians(flat: Float32, size_wh: tuple[int, int]) -> Tiles:
 
 
 def _starts(counts: Int32) -> Int32:
-    """Where each of several runs begins when they lie one behind the other, and the end of the last."""
+    """Where each of several runs begins when they are stored one after the other, and the end of the last."""
     return np.concatenate([np.zeros(1, np.int32), np.cumsum(counts, dtype=np.int32)])
 
 
 @parallel
-def _tile_rows(flat: Array, order: Array, tiles_h: int, rows: Array) -> None:
+def _tile_rows(projected: Array, order: Array, tiles_h: int, rows: Array) -> None:
     """The rows of tiles that each visible Gaussian touches.
 
-    flat: (N, 12) float32, projected Gaussians. order: (V,) int32, the visible ones, nearest first.
+    projected: (N, 12) float32, projected Gaussians. order: (V,) int32, the visible ones, nearest first.
     tiles_h: rows of tiles. rows: (V, 2) int32, filled with the first row and the number of rows.
     """
     for index in prange(order.shape[0]):
-        my, ry = flat[order[index], MEAN_Y], flat[order[index], HALF_HEIGHT]
+        my, ry = projected[order[index], MEAN_Y], projected[order[index], HALF_HEIGHT]
         first = max(int((my - ry) // TILE), 0)
         rows[index, 0] = first
         rows[index, 1] = max(min(int((my + ry) // TILE), tiles_h - 1) - first + 1, 0)
@@ -86,7 +86,7 @@ def _tile_rows(flat: Array, order: Array, tiles_h: int, rows: Array) -> None:
 
 @parallel
 def _spans(
-    flat: Array,
+    projected: Array,
     order: Array,
     rows: Array,
     row_starts: Array,
@@ -97,7 +97,7 @@ def _spans(
 ) -> None:
     """The columns of tiles that a Gaussian touches in each of its rows of tiles.
 
-    flat, order, rows: as `_tile_rows` had and filled them. tiles_w: tiles in a row.
+    projected, order, rows: as `_tile_rows` had and filled them. tiles_w: tiles in a row.
     row_starts: (V + 1,) int32, where each Gaussian's rows begin in `spans`.
     spans: (R, 2) int32, filled with the columns begin:end. counts: (N,) int32, filled with numbers of tiles.
     histogram: (parts, tiles) int32, counted up: how many Gaussians of each part of the order touch a tile,
@@ -107,13 +107,13 @@ def _spans(
         for index in range(*_part(part, order.shape[0])):
             g = order[index]
             mx, my, a, b, c = (
-                flat[g, MEAN_X],
-                flat[g, MEAN_Y],
-                flat[g, CONIC_A],
-                flat[g, CONIC_B],
-                flat[g, CONIC_C],
+                projected[g, MEAN_X],
+                projected[g, MEAN_Y],
+                projected[g, CONIC_A],
+                projected[g, CONIC_B],
+                projected[g, CONIC_C],
             )
-            rx, ry = flat[g, HALF_WIDTH], flat[g, HALF_HEIGHT]
+            rx, ry = projected[g, HALF_WIDTH], projected[g, HALF_HEIGHT]
             # a dx^2 + 2 b dx dy + c dy^2 <= level, whose topmost point is at height ry.
             det = a * c - b * b
             level = ry * ry * det / a

@@ -18,6 +18,9 @@ from ds3d_pipeline.splats.options import Recipe, SplatOptions
 from ds3d_pipeline.splats.training.photos import Photo
 from ds3d_pipeline.splats.training.trainer import Trainer
 
+_FORMAT = 2
+"""Raised when `Trainer.state` changes, so that older checkpoints are not resumed."""
+
 
 @dataclass(kw_only=True)
 class Checkpoints:
@@ -57,13 +60,13 @@ class Checkpoints:
         return state if str(state.pop("mark", "")) == self.mark else None
 
     def remove(self) -> None:
-        """After the result stands."""
+        """To be called once the result is stored."""
         self.path.unlink(missing_ok=True)
 
 
 def training_mark(start: Float32, photos: Sequence[Photo], options: SplatOptions, recipe: Recipe) -> str:
     """Hash of all that a training's course depends on."""
-    digest = hashlib.sha256(repr((asdict(options), asdict(recipe))).encode())
+    digest = hashlib.sha256(repr((_FORMAT, asdict(options), asdict(recipe))).encode())
     digest.update(start.tobytes())
     for photo in photos:
         digest.update(photo.name.encode())

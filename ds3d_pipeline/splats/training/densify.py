@@ -1,8 +1,8 @@
 """Where Gaussians are added and which are dropped while training.
 
 Growth follows a budget (Taming 3DGS, Mallick et al. 2024): the number of Gaussians is prescribed over time,
-and those most pulled about by the pictures since the last time are split. A split leaves the rendering nearly
-as it was (Bulo et al., "Revising Densification", 2024): two children along the longest axis share the
+and those with the largest screen-space gradients since the last time are split. A split leaves the rendering
+nearly as it was (Bulo et al., "Revising Densification", 2024): two children along the longest axis divide the
 parent's light.
 """
 
@@ -22,7 +22,7 @@ _APART, _SHRINK = 0.6, 0.75
 def densify(
     rows: Float32,
     state: AdamState,
-    pull: Float32,
+    absgrad: Float32,
     *,
     wanted: int,
     dead_opacity: float,
@@ -30,10 +30,10 @@ def densify(
 ) -> tuple[Float32, AdamState]:
     """Drops Gaussians fainter than `dead_opacity` and splits others until there are `wanted`.
 
-    `pull` (N,) is how strongly each was pulled; parents are drawn by it without replacement.
+    `absgrad` (N,) are the absolute screen-space gradients; parents are drawn by them without replacement.
     """
     alive = np.flatnonzero(rows[:, LOGIT] > np.log(dead_opacity / (1 - dead_opacity)))
-    weights = pull[alive].astype(np.float64)
+    weights = absgrad[alive].astype(np.float64)
     growth = min(max(wanted - len(alive), 0), int(np.count_nonzero(weights)))
     parents = alive[_weighted_choice(weights, growth, rng)]
     index = np.concatenate([alive, parents])
@@ -50,20 +50,20 @@ def split(parents: Float32) -> tuple[Float32, Float32]:
     longest = np.argmax(parents[:, LOG_SCALE:LOGIT], axis=1)
     each = np.arange(len(parents))
     axes = rotation_from_quat_wxyz(parents[:, QUAT:LOG_SCALE])[each, :, longest]
-    reach = np.exp(parents[each, LOG_SCALE + longest]) * _APART
+    offset = np.exp(parents[each, LOG_SCALE + longest]) * _APART
     child = parents.copy()
     child[each, LOG_SCALE + longest] += np.log(_SHRINK)
-    child[:, LOGIT] = _shared_logit(parents[:, LOGIT])
+    child[:, LOGIT] = _child_logit(parents[:, LOGIT])
     first, second = child.copy(), child
-    first[:, :3] += reach[:, None] * axes
-    second[:, :3] -= reach[:, None] * axes
+    first[:, :3] += offset[:, None] * axes
+    second[:, :3] -= offset[:, None] * axes
     return first, second
 
 
-def _shared_logit(logits: Float32) -> Float32:
-    """Logits of two layers that let through half of what adding their light asks: 1 - (1 - o)^0.6 each."""
-    through = 1 / (1 + np.exp(logits.astype(np.float64)))
-    opacity = np.clip(1 - through**0.6, 1e-4, 1 - 1e-4)
+def _child_logit(logits: Float32) -> Float32:
+    """Logits of the two children's opacity, 1 - (1 - o)^0.6 each."""
+    transmittance = 1 / (1 + np.exp(logits.astype(np.float64)))
+    opacity = np.clip(1 - transmittance**0.6, 1e-4, 1 - 1e-4)
     return np.log(opacity / (1 - opacity)).astype(np.float32)
 
 

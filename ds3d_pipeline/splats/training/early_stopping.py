@@ -1,4 +1,4 @@
-"""Looks at held-out photos while training goes on: to end it when it helps no more, and to show it."""
+"""Scores held-out photos during training: to end it when they no longer improve, and to show its progress."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _MOST_PHOTOS = 4
 
 
 @dataclass(kw_only=True)
-class Watch:
-    """A hook of `train` that scores a few held-out photos, `options.every` so much of the training.
+class EarlyStopping:
+    """A hook of `train` that scores a few held-out photos each `options.every` of the training.
 
-    Says stop when, from `begin` on, `patience` scores in a row were not `min_gain_db` above the best before
-    them. That choice looks at held-out photos, so `result.json` says when it was made.
+    Ends it if, from `begin` on, `patience` consecutive scores are not `min_gain_db` above the best before
+    them. That choice depends on held-out photos, so `result.json` records when it was made.
     """
 
     photos: Sequence[Photo]
@@ -28,7 +28,7 @@ class Watch:
     stop: bool = True
     options: EarlyStoppingOptions = EarlyStoppingOptions()
     show: Callable[[float, Float32], None] = lambda done, rows: None
-    """Called with each look: how much is done, and the rows as they would be published."""
+    """Called after each evaluation with the fraction done and the rows as they would be published."""
     curve: list[CurvePoint] = field(default_factory=list)
     _next: float = 0.0
 

@@ -22,7 +22,7 @@ class Exposure:
 
     Phones change exposure and white balance while they film; without gains the splat explains that by
     floaters before the cameras. What varies slowly with the camera, though, the splat itself can show as
-    colours that depend on the viewing direction, and so tell right for a photo in between. The logarithms of
+    colours that depend on the viewing direction, and so hold for a photo in between. The logarithms of
     the gains are therefore kept orthogonal to the columns of `slow` (photos, r), see `slow_patterns`; their
     mean is one of them. Held-out photos are scored without any gain.
     """
@@ -66,8 +66,8 @@ def slow_patterns(photos: Sequence[Photo]) -> Float32:
     distance to the two nearest, balanced so that a constant stays one) that it leaves over half of.
     """
     apart = _camera_distances(photos)
-    reach = float(np.sort(apart, axis=1)[:, 1:3].mean()) if len(photos) > 1 else 0.0
-    averaging = np.exp(-0.5 * (apart / max(reach, 1e-9)) ** 2)
+    spacing = float(np.sort(apart, axis=1)[:, 1:3].mean()) if len(photos) > 1 else 0.0
+    averaging = np.exp(-0.5 * (apart / max(spacing, 1e-9)) ** 2)
     for _ in range(_BALANCING_ROUNDS):
         scale = np.sqrt(averaging.sum(axis=1))
         averaging /= scale[:, None] * scale

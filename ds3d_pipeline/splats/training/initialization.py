@@ -22,10 +22,10 @@ _LONG_S = 180.0
 _LONG_GROWTH = 0.6
 """Beyond so many seconds the number grows with this power of them: each Gaussian costs time in every step.
 Fox in 900 s: 300,000 score 32.1 dB, 157,000 score 32.5 dB."""
-_BACKGROUND_SHARE = 0.2
+_BACKGROUND_FRACTION = 0.2
 """The most of the budget that points beyond the dense ones take."""
 _BEYOND = 0.03
-"""A sparse point is beyond where no dense point lies as near as this, as a fraction of its distance to the
+"""A sparse point is added if no dense point is as near as this, as a fraction of its distance to the
 nearest camera."""
 _SURE_ERROR_PX = 2.0
 _SURE_TRACK = 3
@@ -40,7 +40,7 @@ def gaussian_budget(options: SplatOptions) -> int:
 
 def settled(options: SplatOptions, photos: int) -> SplatOptions:
     """The options with no more Gaussians than `gaussian_budget`, and of harmonics no more coefficients than
-    there are training photos to tell them from noise.
+    there are training photos to separate them from noise.
     """
     degree = max(math.isqrt(photos) - 1, 0)
     return replace(options, max_gaussians=gaussian_budget(options), sh_degree=min(options.sh_degree, degree))
@@ -49,14 +49,14 @@ def settled(options: SplatOptions, photos: int) -> SplatOptions:
 def starting_splat(points: PointCloud, options: SplatOptions, reconstruction: Reconstruction) -> Gaussians:
     """One Gaussian per point, at most `gaussian_budget`; raises ValueError without any finite point.
 
-    Sure points of the reconstruction that lie beyond `points` join: a dense cloud ends where few photos see
-    far, and training does not find a far house from nothing.
+    Reliable points of the reconstruction away from `points` are added: a dense cloud ends where few photos
+    see far, and training does not find a far house from nothing.
     """
     budget = gaussian_budget(options)
     beyond = points_beyond(points, reconstruction)
     if not len(beyond.points_in_world):
         return light_splat(points, max_gaussians=budget, seed=options.seed)
-    most = max(1, round(_BACKGROUND_SHARE * budget))
+    most = max(1, round(_BACKGROUND_FRACTION * budget))
     far = light_splat(beyond, max_gaussians=most, seed=options.seed)
     near = light_splat(points, max_gaussians=max(1, budget - len(far.means)), seed=options.seed)
     names = [field.name for field in fields(Gaussians)]
@@ -64,7 +64,7 @@ def starting_splat(points: PointCloud, options: SplatOptions, reconstruction: Re
 
 
 def points_beyond(points: PointCloud, reconstruction: Reconstruction) -> PointCloud:
-    """The sure sparse points that no dense point stands for."""
+    """The reliable sparse points without a dense point nearby."""
     dense = points.points_in_world[np.isfinite(points.points_in_world).all(axis=1)]
     sure = (reconstruction.errors_px <= _SURE_ERROR_PX) & (reconstruction.track_lengths >= _SURE_TRACK)
     sparse = select(sparse_points(reconstruction), sure)
@@ -77,7 +77,7 @@ def points_beyond(points: PointCloud, reconstruction: Reconstruction) -> PointCl
 
 
 def training_start(rows: Float32, opacity: float) -> Float32:
-    """Rows of a light splat made ready: less opaque and less flat, so that light reaches what lies behind."""
+    """Rows of a light splat prepared for training: less opaque and less flat, so that all get gradients."""
     started = rows.copy()
     started[:, LOGIT] = np.log(opacity / (1 - opacity))
     thickest = started[:, LOG_SCALE:LOGIT].max(axis=1, keepdims=True)

@@ -28,7 +28,7 @@ class Photo:
     cam_from_world: Float64
     """(4, 4)."""
     mask: UInt8 | None = None
-    """(H, W), 0 where the photo says nothing about the scene; None where all of it does."""
+    """(H, W), 0 where the photo is to be ignored; None if all of it is used."""
 
     @property
     def centre_in_world(self) -> Float64:

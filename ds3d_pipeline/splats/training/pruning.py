@@ -8,28 +8,28 @@ import numpy as np
 
 from ds3d_pipeline.scene import Float32
 from ds3d_pipeline.splats.kernels.parameters import LOG_SCALE, LOGIT
-from ds3d_pipeline.splats.kernels.projection import FLAT_SIZE, HALF_WIDTH, MIN_ALPHA, project
+from ds3d_pipeline.splats.kernels.projection import HALF_WIDTH, MIN_ALPHA, PROJECTED_SIZE, project
 from ds3d_pipeline.splats.training.photos import Photo
 from ds3d_pipeline.splats.training.scores import photo_camera
 
 _ROOM = 1.0
-"""How far beyond the box of points and cameras a Gaussian may lie, in the box's own sizes."""
+"""How far outside the box of points and cameras a Gaussian may be, in sizes of the box."""
 
 
 def clean(rows: Float32, photos: Sequence[Photo], points: Float32) -> tuple[Float32, dict[str, int]]:
     """Rows without those that are broken, too transparent to draw, outside all photos or far away; counts.
 
     `points` (P, 3) are what training began from: no surface is known beyond them and the cameras, so what
-    lies far outside their box is a floater, and so is a Gaussian larger than the box.
+    is far outside their box is a floater, and so is a Gaussian larger than the box.
     """
     finite = np.isfinite(rows).all(axis=1)
     opaque = rows[:, LOGIT] > np.log(MIN_ALPHA / (1 - MIN_ALPHA))
     near = _near(rows, photos, points)
     seen = np.zeros(len(rows), bool)
-    flat = np.empty((len(rows), FLAT_SIZE), np.float32)
+    projected = np.empty((len(rows), PROJECTED_SIZE), np.float32)
     for photo in photos:
-        project(rows, photo_camera(photo), 0, flat)
-        seen |= flat[:, HALF_WIDTH] > 0
+        project(rows, photo_camera(photo), 0, projected)
+        seen |= projected[:, HALF_WIDTH] > 0
     removed, left = {}, np.ones(len(rows), bool)
     for reason, good in (("not_finite", finite), ("transparent", opaque), ("unseen", seen), ("far", near)):
         removed[reason] = int((left & ~good).sum())

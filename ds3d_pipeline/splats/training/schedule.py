@@ -40,7 +40,7 @@ def polish(recipe: Recipe) -> Recipe:
 
 
 class Clock:
-    """Share of the training that is done: of its iterations or of its seconds, whichever is further."""
+    """Fraction of the training that is done: of its iterations or of its seconds, whichever is further."""
 
     def __init__(
         self, iterations: int, max_seconds: float, now: Callable[[], float] = time.perf_counter
@@ -92,8 +92,8 @@ def sh_degree_at(recipe: Recipe, done: float, sh_degree: int) -> int:
 
 def wanted_at(recipe: Recipe, done: float, start: int, budget: int) -> int:
     """The number of Gaussians that training should have now: linear from `start` to `budget`."""
-    share = (done - recipe.densify_from) / (recipe.densify_until - recipe.densify_from)
-    return round(start + (budget - start) * min(max(share, 0.0), 1.0))
+    fraction = (done - recipe.densify_from) / (recipe.densify_until - recipe.densify_from)
+    return round(start + (budget - start) * min(max(fraction, 0.0), 1.0))
 
 
 def fade_at(recipe: Recipe, done: float) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ds3d_pipeline.scene import Float32, UInt8
-from ds3d_pipeline.splats.kernels.losses import REACH, ssim_map
+from ds3d_pipeline.splats.kernels.losses import RADIUS, ssim_map
 from ds3d_pipeline.splats.kernels.projection import camera_row
 from ds3d_pipeline.splats.kernels.render import render
 from ds3d_pipeline.splats.report import Scores
@@ -26,14 +26,14 @@ def psnr_of_error(squared_error: float) -> float:
 
 
 def ssim(image: Float32, target: Float32, mask: UInt8 | None = None) -> float:
-    """Mean structural similarity over the pixels whose whole window lies in the picture (Wang et al. 2004).
+    """Mean structural similarity over the pixels whose whole window is in the picture (Wang et al. 2004).
 
     Pictures smaller than the window use every pixel; those where `mask` (H, W) is 0 are left out.
     """
     similarity = ssim_map(image, target)
-    if min(image.shape[1:]) > 2 * REACH:
-        similarity = similarity[:, REACH:-REACH, REACH:-REACH]
-        mask = None if mask is None else mask[REACH:-REACH, REACH:-REACH]
+    if min(image.shape[1:]) > 2 * RADIUS:
+        similarity = similarity[:, RADIUS:-RADIUS, RADIUS:-RADIUS]
+        mask = None if mask is None else mask[RADIUS:-RADIUS, RADIUS:-RADIUS]
     return _mean(similarity, mask)
 
 

@@ -61,7 +61,7 @@ class Trained:
     iterations: int
     seconds: float
     train_psnr_db: float
-    """Mean over the last pass through the training photos, each with its own exposure."""
+    """Mean over the last epoch of training photos, each with its own exposure."""
     stopped: str
     """Why it ended: iterations, seconds or stalled."""
     state: dict[str, np.ndarray]
@@ -84,7 +84,7 @@ def train(
 
     Stops after `options.iterations` or `options.max_seconds`; the schedule is spread over whichever comes
     first. Equal seeds give equal results on one machine while the time limit is not what ends it. Hooks are
-    called after every step and end the training by returning True; `resume` is what `Trainer.state` told,
+    called after every step and end the training by returning True; `resume` is what `Trainer.state` returned,
     `now` the clock that seconds are read from, `engine` what draws (by default this package's kernels).
     """
     trainer = Trainer(rows, photos, options, recipe or recipe_for(options.recipe, len(photos)), now, engine)
@@ -141,7 +141,7 @@ class Trainer:
         if self._options.mip_filter:
             filtered_backward(self.rows, self._variance, shown, grads.rows)
         self._move(grads.rows, drawn.visible, done)
-        self._pull += grads.pull
+        self._absgrad += grads.absgrad
         self._seen += drawn.visible
         self.clock.iteration += 1
         self._densify_if_due(done)
@@ -170,7 +170,7 @@ class Trainer:
         return float(drawn.mean()) if len(drawn) else 0.0
 
     def finish(self, stopped: str) -> Trained:
-        """The result as it stands now."""
+        """The result so far."""
         return Trained(
             rows=self.shown_rows(),
             iterations=self.clock.iteration,
@@ -189,7 +189,7 @@ class Trainer:
             **{f"exposure_{name}": value for name, value in self._exposure.state().items()},
             "variance": self._variance,
             "most_log_scale": self._most_log_scale,
-            "pull": self._pull,
+            "absgrad": self._absgrad,
             "seen": self._seen,
             "queue": np.array(self._queue, np.int64),
             "psnrs": self._psnrs,
@@ -200,13 +200,13 @@ class Trainer:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Takes on what `state` told."""
+        """Restores what `state` returned."""
         self.rows = state["rows"]
         self._state = AdamState(first=state["first"], second=state["second"], updates=state["updates"])
         for name in self._exposure.state():
             setattr(self._exposure, name, state[f"exposure_{name}"])
         iteration, self._densified, self._start = (int(value) for value in state["counts"])
-        self._variance, self._pull, self._seen = state["variance"], state["pull"], state["seen"]
+        self._variance, self._absgrad, self._seen = state["variance"], state["absgrad"], state["seen"]
         self._most_log_scale = state["most_log_scale"]
         self._queue = [int(value) for value in state["queue"]]
         self._psnrs, self._pixel = state["psnrs"], float(state["pixel"])
@@ -256,7 +256,7 @@ class Trainer:
         self.rows, self._state = densify(
             self.rows,
             self._state,
-            np.asarray(self._pull / np.maximum(self._seen, 1), np.float32),
+            np.asarray(self._absgrad / np.maximum(self._seen, 1), np.float32),
             wanted=wanted_at(recipe, done, self._start, budget),
             dead_opacity=recipe.dead_opacity,
             rng=self._rng,
@@ -264,7 +264,7 @@ class Trainer:
         self._after_densifying()
 
     def _after_densifying(self) -> None:
-        self._pull = np.zeros(len(self.rows), np.float32)
+        self._absgrad = np.zeros(len(self.rows), np.float32)
         self._seen = np.zeros(len(self.rows), np.float32)
         filtering = self._photos if self._options.mip_filter else ()
         self._variance = filter_variance(self.rows[:, :3], filtering)

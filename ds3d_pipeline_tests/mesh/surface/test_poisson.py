@@ -5,7 +5,7 @@ from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.mesh.options import TrimOptions
 from ds3d_pipeline.mesh.surface.components import face_components
 from ds3d_pipeline.mesh.surface.decimate import decimate
-from ds3d_pipeline.mesh.surface.free_space import Votes
+from ds3d_pipeline.mesh.surface.free_space import FreeSpaceEvidence
 from ds3d_pipeline.mesh.surface.poisson import nearest_colors, poisson_surface, usable_depth
 from ds3d_pipeline.mesh.surface.trim import trimmed
 from ds3d_pipeline.pointcloud.cleaning import select
@@ -98,11 +98,11 @@ def test_a_small_hole_stays_open_only_where_that_is_sure(sphere, sure):
     assert pole.any() == (not sure)
 
 
-def test_votes_that_contradict_each_other_are_not_clear():
+def test_maps_that_contradict_each_other_are_not_clear():
     counts = np.array([[0, 1], [0, 2], [0, 4], [1, 4], [1, 5], [3, 9], [3, 2]], np.int32).T.copy()
-    votes = Votes(supports=counts[0], passes=counts[1], angles_deg=np.zeros(7, np.float32))
-    assert votes.seen_through().tolist() == [False, True, True, True, True, True, False]
-    assert votes.clearly_seen_through().tolist() == [False, False, True, False, True, False, False]
+    evidence = FreeSpaceEvidence(supports=counts[0], passes=counts[1], angles_deg=np.zeros(7, np.float32))
+    assert evidence.seen_through().tolist() == [False, True, True, True, True, True, False]
+    assert evidence.clearly_seen_through().tolist() == [False, False, True, False, True, False, False]
 
 
 def test_surface_far_from_all_points_is_an_error(sphere):

@@ -41,13 +41,13 @@ def test_texture_shows_what_the_photos_show_from_a_new_side(tmp_path):
     )
 
 
-def test_exposures_are_levelled_so_no_seam_shows(tmp_path):
+def test_exposure_is_compensated_so_no_seam_shows(tmp_path):
     sheet, views = photographed_sheet(tmp_path, gains=(0.75, 1.0, 1.2, 1.35))
     mesh, told = textured(sheet, views, tmp_path, MeshOptions(texture_px=1024))
     assert told.gains[1] / told.gains[0] == pytest.approx(1.35 / 0.75, rel=0.03)
     found, expected = drawn(mesh, look_at((0.0, 0.0, -2.5), size_wh=SIZE_WH, focal_px=230.0))
     ratio = (found.sum(axis=1) / expected.sum(axis=1)).reshape(-1)
-    assert np.ptp(np.percentile(ratio, [2, 98])) < 0.1, "unlevelled, the ratio runs from 0.75 to 1.35"
+    assert np.ptp(np.percentile(ratio, [2, 98])) < 0.1, "uncompensated, the ratio runs from 0.75 to 1.35"
 
 
 def test_small_texture_is_filled_and_smaller_where_nothing_is_lost(tmp_path):

@@ -57,19 +57,19 @@ def test_the_pulls_lower_opacity_and_scale():
     np.testing.assert_array_equal(rows[:, :LOG_SCALE], before[:, :LOG_SCALE])
 
 
-def grown(rows, pull, wanted, seed=0):
+def grown(rows, absgrad, wanted, seed=0):
     state = fresh_state(rows)
     state.updates[:] = 7
     rng = np.random.default_rng(seed)
-    return densify(rows, state, pull, wanted=wanted, dead_opacity=0.01, rng=rng)
+    return densify(rows, state, absgrad, wanted=wanted, dead_opacity=0.01, rng=rng)
 
 
 def test_growth_meets_its_number_and_drops_the_faint():
     rows = random_rows(100, 0, 0)
     rows[:, LOGIT] = 0
     rows[:30, LOGIT] = -8
-    pull = np.ones(100, np.float32)
-    more, state = grown(rows, pull, 120)
+    absgrad = np.ones(100, np.float32)
+    more, state = grown(rows, absgrad, 120)
     assert more.shape == (120, rows.shape[1])
     assert (more[:, LOGIT] > -7).all()
     # 50 parents become 100 fresh children, 20 Gaussians are left in peace.
@@ -77,20 +77,20 @@ def test_growth_meets_its_number_and_drops_the_faint():
     assert (state.updates == 7).sum() == 20
 
 
-def test_growth_happens_where_the_pull_is():
+def test_growth_happens_where_the_gradient_is_large():
     rows = random_rows(100, 0, 0)
     rows[:, LOGIT] = 0
-    pull = np.where(np.arange(100) < 10, 1, 0).astype(np.float32)
-    more, _ = grown(rows, pull, 200)
+    absgrad = np.where(np.arange(100) < 10, 1, 0).astype(np.float32)
+    more, _ = grown(rows, absgrad, 200)
     np.testing.assert_array_equal(more[10:100], rows[10:])
     assert len(more) == 110
 
 
 def test_growth_repeats_with_its_seed():
     rows = random_rows(100, 0, 0)
-    pull = np.random.default_rng(0).random(100).astype(np.float32)
-    np.testing.assert_array_equal(grown(rows, pull, 130, 3)[0], grown(rows, pull, 130, 3)[0])
-    assert not np.array_equal(grown(rows, pull, 130, 3)[0], grown(rows, pull, 130, 4)[0])
+    absgrad = np.random.default_rng(0).random(100).astype(np.float32)
+    np.testing.assert_array_equal(grown(rows, absgrad, 130, 3)[0], grown(rows, absgrad, 130, 3)[0])
+    assert not np.array_equal(grown(rows, absgrad, 130, 3)[0], grown(rows, absgrad, 130, 4)[0])
 
 
 def test_a_split_hardly_changes_the_picture():

@@ -10,11 +10,11 @@ from ds3d_pipeline.splats.kernels.projection import (
     CONIC_B,
     CONIC_C,
     DEPTH,
-    FLAT_SIZE,
     HALF_WIDTH,
     MEAN_X,
     MEAN_Y,
     OPACITY,
+    PROJECTED_SIZE,
     RED,
     project,
 )
@@ -22,30 +22,30 @@ from ds3d_pipeline.splats.kernels.sh import sh_basis, sh_basis_gradient
 from ds3d_pipeline_tests.splats.scenes import camera, random_rows
 
 
-def projected(rows, cam, degree=0):
-    flat = np.empty((len(rows), FLAT_SIZE), np.float32)
-    project(rows, cam, degree, flat)
-    return flat
+def project_rows(rows, cam, degree=0):
+    projected = np.empty((len(rows), PROJECTED_SIZE), np.float32)
+    project(rows, cam, degree, projected)
+    return projected
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_means_conics_and_colors_agree_with_the_twin(seed):
     degree = seed % 4
     rows, cam = random_rows(200, degree, seed), camera(seed=seed)
-    flat = projected(rows, cam, degree)
-    seen = flat[:, HALF_WIDTH] > 0
+    projected = project_rows(rows, cam, degree)
+    seen = projected[:, HALF_WIDTH] > 0
     means, covariances, depths = reference.project(rows.astype(float), cam.astype(float))
-    np.testing.assert_allclose(flat[seen][:, [MEAN_X, MEAN_Y]], means[seen], atol=1e-3)
-    np.testing.assert_allclose(flat[seen, DEPTH], depths[seen], rtol=1e-5)
+    np.testing.assert_allclose(projected[seen][:, [MEAN_X, MEAN_Y]], means[seen], atol=1e-3)
+    np.testing.assert_allclose(projected[seen, DEPTH], depths[seen], rtol=1e-5)
     conics = np.linalg.inv(covariances[seen])
-    found = flat[seen][:, [CONIC_A, CONIC_B, CONIC_C]]
+    found = projected[seen][:, [CONIC_A, CONIC_B, CONIC_C]]
     scale = np.abs(found).max(axis=1, keepdims=True)
     np.testing.assert_allclose(found / scale, conics[:, [0, 0, 1], [0, 1, 1]] / scale, atol=2e-3)
-    np.testing.assert_allclose(flat[seen, OPACITY], 1 / (1 + np.exp(-rows[seen, LOGIT])), rtol=1e-5)
+    np.testing.assert_allclose(projected[seen, OPACITY], 1 / (1 + np.exp(-rows[seen, LOGIT])), rtol=1e-5)
     directions = rows[seen, :3] - cam[18:21]
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     colors = reference.sh_colors(rows[seen, SH:].reshape(seen.sum(), -1, 3), directions)
-    np.testing.assert_allclose(flat[seen][:, RED : RED + 3], colors, atol=1e-4)
+    np.testing.assert_allclose(projected[seen][:, RED : RED + 3], colors, atol=1e-4)
 
 
 def test_what_lies_behind_or_beside_or_is_transparent_is_not_seen():
@@ -56,15 +56,15 @@ def test_what_lies_behind_or_beside_or_is_transparent_is_not_seen():
     rows[1, :3] += 100 * cam[0:3]
     rows[2, LOGIT] = np.log(1 / 254.5)
     rows[3, LOGIT] = np.log(1 / 250)
-    assert (projected(rows, cam)[:, HALF_WIDTH] > 0).tolist() == [False, False, False, True]
+    assert (project_rows(rows, cam)[:, HALF_WIDTH] > 0).tolist() == [False, False, False, True]
 
 
 @pytest.mark.parametrize("log_scale", [-50.0, 40.0, np.nan])
 def test_degenerate_scales_give_finite_values_or_are_left_out(log_scale):
     rows, cam = random_rows(10, 0, 0), camera()
     rows[:, LOG_SCALE] = log_scale
-    flat = projected(rows, cam)
-    assert np.isfinite(flat[flat[:, HALF_WIDTH] > 0]).all()
+    projected = project_rows(rows, cam)
+    assert np.isfinite(projected[projected[:, HALF_WIDTH] > 0]).all()
 
 
 @pytest.mark.parametrize("degree", range(4))

@@ -14,11 +14,11 @@ GROUPS = {"mean": slice(0, 3), "quat": slice(3, 7), "scale": slice(7, 10), "logi
 
 def assert_same_picture(rows, cam, degree):
     drawn = render(rows, cam, degree)
-    image, through = reference.render(rows, cam)
+    image, transmittance = reference.render(rows, cam)
     # A pixel whose alpha is at the 1/255 cut may fall on either side of it in float32.
     assert np.abs(drawn.image - image).mean() < 2e-5
     assert np.abs(drawn.image - image).max() < 0.02
-    assert np.abs(drawn.through - through).max() < 0.02
+    assert np.abs(drawn.transmittance - transmittance).max() < 0.02
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -70,7 +70,7 @@ def test_nothing_is_drawn_of_transparent_or_hidden_gaussians():
     drawn = render(rows, camera(), 0)
     assert not drawn.visible.any()
     assert not drawn.image.any()
-    assert (drawn.through == 1).all()
+    assert (drawn.transmittance == 1).all()
 
 
 def test_an_empty_splat_draws_black_and_has_no_gradient():
@@ -135,4 +135,4 @@ def test_gradients_reach_only_what_is_seen_and_repeat_exactly():
     assert 0 < drawn.visible.sum() < len(rows)
     assert not first.rows[~drawn.visible].any()
     np.testing.assert_array_equal(first.rows, second.rows)
-    np.testing.assert_array_equal(first.pull, second.pull)
+    np.testing.assert_array_equal(first.absgrad, second.absgrad)

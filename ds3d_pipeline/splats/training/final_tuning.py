@@ -14,7 +14,7 @@ from ds3d_pipeline.splats.training.schedule import polish
 from ds3d_pipeline.splats.training.trainer import Report, Trained, train
 
 _LENGTH = 0.1
-"""As a share of the training before."""
+"""As a fraction of the training before."""
 
 
 def train_on_all(
