@@ -98,7 +98,7 @@ class Keyframes:
     kind: CaptureKind
     frames: tuple[Keyframe, ...]
     considered: int
-    dropped: dict[str, int] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict[str, int])
     """Frames left out, counted by reason: black, frozen, duplicate, unreadable."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -97,7 +97,7 @@ def write_reconstruction(sparse_dir: Path, model: Reconstruction) -> None:
             point_id = out.add_point3D(point, track, model.colors[index])
             out.points3D[point_id].error = float(model.errors_px[index])
     sparse_dir.mkdir(parents=True, exist_ok=True)
-    out.write(str(sparse_dir))
+    cast(Any, out).write(str(sparse_dir))  # Its stub names a PathLike of nothing.
 
 
 def _pinhole(view: View, number: int) -> pycolmap.Camera:

@@ -55,7 +55,7 @@ def write_glb(path: Path, mesh: Mesh, *, jpeg_quality: int = 90, centred: bool =
         "extensionsUsed": ["KHR_materials_unlit"],
         **_material(parts, mesh.texture, jpeg_quality),
     }
-    _write_chunks(path, {**document, **parts.tables()}, bytes(parts.buffer))
+    write_chunks(path, {**document, **parts.tables()}, bytes(parts.buffer))
     return transform
 
 
@@ -103,8 +103,8 @@ class _Parts:
     """The binary chunk as it grows, and the tables that say what lies where."""
 
     buffer: bytearray = field(default_factory=bytearray)
-    views: list[dict[str, Any]] = field(default_factory=list)
-    accessors: list[dict[str, Any]] = field(default_factory=list)
+    views: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    accessors: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def view(self, data: bytes, **fields: object) -> int:
         self.buffer.extend(b"\0" * (-len(self.buffer) % 4))
@@ -173,7 +173,7 @@ def _material(parts: _Parts, texture: UInt8 | None, jpeg_quality: int) -> dict[s
         tables["samplers"] = [
             {"magFilter": _LINEAR_FILTER, "minFilter": _MIPMAP_FILTER, "wrapS": _CLAMP, "wrapT": _CLAMP}
         ]
-    material = {
+    material: dict[str, Any] = {
         "name": "photos",
         "doubleSided": True,
         "pbrMetallicRoughness": surface,
@@ -191,7 +191,8 @@ def _jpeg(rgb: UInt8, quality: int) -> bytes:
     return data.tobytes()
 
 
-def _write_chunks(path: Path, document: dict[str, Any], buffer: bytes) -> None:
+def write_chunks(path: Path, document: dict[str, Any], buffer: bytes) -> None:
+    """Writes a GLB of a JSON and a binary chunk; no reader ever sees half of it."""
     text = json.dumps(document, separators=(",", ":")).encode("ascii")
     text += b" " * (-len(text) % 4)
     buffer += b"\0" * (-len(buffer) % 4)

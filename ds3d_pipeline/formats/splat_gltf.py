@@ -7,18 +7,15 @@ into glTF's axes, so that means, rotations and harmonics stay as they are in the
 
 from __future__ import annotations
 
-import json
-import os
-import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
-from ds3d_pipeline.formats.gltf import linear_from_srgb
+from ds3d_pipeline.formats.gltf import linear_from_srgb, write_chunks
 from ds3d_pipeline.geometry.conventions import GLTF_FROM_WORLD
-from ds3d_pipeline.scene import Float32, Gaussians
+from ds3d_pipeline.geometry.transforms import quat_wxyz_from_rotation
+from ds3d_pipeline.scene import Float32, Float64, Gaussians
 
 EXTENSION = "KHR_gaussian_splatting"
 _SH_C0 = 0.28209479177387814
@@ -37,7 +34,7 @@ def write_splat_glb(path: Path, gaussians: Gaussians) -> None:
     if not all(np.isfinite(values).all() for values in attributes.values()):
         raise ValueError("a splat with values that are not finite cannot be written")
     buffer = b"".join(values.tobytes() for values in attributes.values())
-    _write_chunks(path, _document(attributes, len(buffer)), buffer)
+    write_chunks(path, _document(attributes, len(buffer)), buffer)
 
 
 def _attributes(gaussians: Gaussians) -> dict[str, Float32]:
@@ -59,13 +56,15 @@ def _attributes(gaussians: Gaussians) -> dict[str, Float32]:
     return {name: np.ascontiguousarray(values, "<f4").reshape(count, -1) for name, values in found.items()}
 
 
-def _fallback_colors(dc: Float32, opacity: np.ndarray) -> np.ndarray:
+def _fallback_colors(dc: Float32, opacity: Float64) -> Float64:
     srgb = np.clip(dc * _SH_C0 + 0.5, 0, 1)
     return np.concatenate([linear_from_srgb(srgb), opacity[:, None]], axis=1)
 
 
 def _document(attributes: dict[str, Float32], size: int) -> dict[str, Any]:
-    views, accessors, offset = [], [], 0
+    views: list[dict[str, Any]] = []
+    accessors: list[dict[str, Any]] = []
+    offset = 0
     for index, (name, values) in enumerate(attributes.items()):
         views.append(
             {"buffer": 0, "byteOffset": offset, "byteLength": values.nbytes, "target": _ARRAY_BUFFER}
@@ -87,27 +86,15 @@ def _document(attributes: dict[str, Float32], size: int) -> dict[str, Any]:
         "attributes": {name: index for index, name in enumerate(attributes)},
         "extensions": {EXTENSION: splatting},
     }
-    turn = Rotation.from_matrix(GLTF_FROM_WORLD).as_quat()
+    turn_xyzw = np.roll(quat_wxyz_from_rotation(GLTF_FROM_WORLD), -1)
     return {
         "asset": {"version": "2.0", "generator": "ds3d"},
         "extensionsUsed": [EXTENSION],
         "scene": 0,
         "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0, "name": "splat", "rotation": turn.tolist()}],
+        "nodes": [{"mesh": 0, "name": "splat", "rotation": turn_xyzw.tolist()}],
         "meshes": [{"primitives": [primitive]}],
         "accessors": accessors,
         "bufferViews": views,
         "buffers": [{"byteLength": size}],
     }
-
-
-def _write_chunks(path: Path, document: dict[str, Any], buffer: bytes) -> None:
-    text = json.dumps(document, separators=(",", ":")).encode("ascii")
-    text += b" " * (-len(text) % 4)
-    size = 12 + 8 + len(text) + 8 + len(buffer)
-    partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as file:
-        file.write(struct.pack("<4sII", b"glTF", 2, size))
-        file.write(struct.pack("<I4s", len(text), b"JSON") + text)
-        file.write(struct.pack("<I4s", len(buffer), b"BIN\0") + buffer)
-    os.replace(partial, path)

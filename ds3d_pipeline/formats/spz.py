@@ -14,6 +14,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.scene import Float32, Gaussians, UInt8
@@ -73,8 +74,8 @@ def _fractional_bits(means: Float32) -> int:
 def _columns(gaussians: Gaussians, bits: int) -> bytes:
     count = len(gaussians.means)
     fixed = np.rint(gaussians.means.astype(np.float64) * 2**bits).astype("<i4")
-    quats = gaussians.quats_wxyz / np.linalg.norm(gaussians.quats_wxyz, axis=1, keepdims=True)
-    quats = np.where(quats[:, :1] < 0, -quats, quats)
+    unit: Float32 = gaussians.quats_wxyz / np.linalg.norm(gaussians.quats_wxyz, axis=1, keepdims=True)
+    quats = np.where(unit[:, :1] < 0, -unit, unit)
     opacity = 1 / (1 + np.exp(-gaussians.opacity_logits.astype(np.float64)))
     parts = (
         fixed.view(np.uint8).reshape(count, 3, 4)[:, :, :3],
@@ -87,7 +88,7 @@ def _columns(gaussians: Gaussians, bits: int) -> bytes:
     return b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
 
 
-def _bytes(values: np.ndarray) -> UInt8:
+def _bytes(values: NDArray[np.floating]) -> UInt8:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 

@@ -14,19 +14,19 @@ def project(K: ArrayLike, cam_from_world: ArrayLike, points_in_world: ArrayLike)
 
     Depth is z in the camera frame; where it is not positive the pixel is NaN.
     """
-    K, points_in_cam = _intrinsics(K), transform_points(cam_from_world, points_in_world)
+    matrix, points_in_cam = _intrinsics(K), transform_points(cam_from_world, points_in_world)
     depth = points_in_cam[..., 2]
     safe_depth = np.where(depth > 0, depth, np.nan)[..., None]
-    uv = (points_in_cam / safe_depth) @ K[:2].T
+    uv = (points_in_cam / safe_depth) @ matrix[:2].T
     return uv, depth
 
 
 def rays(K: ArrayLike, size_wh: tuple[int, int]) -> Float64:
     """(H, W, 3) directions through the pixel centres in the camera frame, with z = 1."""
-    K = _intrinsics(K)
+    cam_from_pixels = np.linalg.inv(_intrinsics(K))
     width, height = size_wh
     v, u = np.meshgrid(np.arange(height) + 0.5, np.arange(width) + 0.5, indexing="ij")
-    return np.stack([u, v, np.ones_like(u)], axis=-1) @ np.linalg.inv(K).T
+    return np.stack([u, v, np.ones_like(u)], axis=-1) @ cam_from_pixels.T
 
 
 def unproject_depth(K: ArrayLike, depth: ArrayLike) -> Float64:

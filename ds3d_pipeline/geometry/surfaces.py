@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ds3d_pipeline.scene import Float64, Int32
 
@@ -36,15 +38,12 @@ def distances_to_surface(
     Candidates are the triangles of the nearest among `samples` even samples and all centroids, and the 512
     largest triangles. Where they all miss, the result is too large by less than the other triangles' size.
     """
-    from scipy.spatial import KDTree
-
     points = np.asarray(points, dtype=np.float64)
     corners = np.asarray(vertices, dtype=np.float64)[np.asarray(faces)]
     on_surface, owner = sample_surface(vertices, faces, samples, np.random.default_rng(0))
     centroids = corners.mean(axis=1)
     owners = np.concatenate([owner, np.arange(len(corners))])
-    tree = KDTree(np.concatenate([on_surface, centroids]))
-    nearest = np.asarray(tree.query(points, k=candidates)[1])
+    nearest = _nearest(np.concatenate([on_surface, centroids]), points, candidates)
     best = np.full(len(points), np.inf)
     for rank in range(candidates):
         best = np.minimum(best, distances_to_triangles(points, corners[owners[nearest[:, rank]]]))
@@ -54,6 +53,14 @@ def distances_to_surface(
         triangle = np.broadcast_to(corners[large], (int(closer.sum()), 3, 3))
         best[closer] = np.minimum(best[closer], distances_to_triangles(points[closer], triangle))
     return best
+
+
+def _nearest(known: Float64, points: Float64, count: int) -> NDArray[np.intp]:
+    """(N, count) indices of the `known` (M, 3) nearest to each of `points` (N, 3), nearest first."""
+    from scipy.spatial import KDTree  # pyright: ignore[reportMissingTypeStubs]
+
+    _, indices = cast(Any, KDTree(known)).query(points, k=count)
+    return np.asarray(indices, np.intp)
 
 
 def distances_to_triangles(points: Float64, corners: Float64) -> Float64:

@@ -52,8 +52,8 @@ def quat_wxyz_from_rotation(rotation: ArrayLike) -> Float64:
     candidates = np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
     best = np.argmax(np.diagonal(candidates, axis1=-2, axis2=-1), axis=-1)
     quat = np.take_along_axis(candidates, best[..., None, None], axis=-2)[..., 0, :]
-    quat = quat / np.linalg.norm(quat, axis=-1, keepdims=True)
-    return np.where(quat[..., :1] < 0, -quat, quat)
+    unit: Float64 = quat / np.linalg.norm(quat, axis=-1, keepdims=True)
+    return np.where(unit[..., :1] < 0, -unit, unit)
 
 
 def rigid(rotation: ArrayLike, translation: ArrayLike) -> Float64:
