@@ -21,7 +21,7 @@ Int32 = NDArray[np.int32]
 
 @dataclass(frozen=True, kw_only=True)
 class Exif:
-    """What a photo tells of its camera; None where it says nothing."""
+    """What a photo's EXIF contains about its camera; None if it is missing."""
 
     make: str | None = None
     model: str | None = None

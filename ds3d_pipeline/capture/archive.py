@@ -1,4 +1,4 @@
-"""Zips of photos, unpacked without trusting anything that stands in them."""
+"""Zips of photos, unpacked without trusting their contents."""
 
 from __future__ import annotations
 
@@ -60,12 +60,14 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(path) as archive:
             yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} is no readable zip ({error}).", _REPACK_REMEDY) from error
+        raise InputError(f"{path.name} is not a readable zip file ({error}).", _REPACK_REMEDY) from error
     except OSError as error:
         # EINVAL: an entry points before the start of the file.
         if error.errno not in (errno.EINVAL, errno.EACCES):
             raise
-        raise InputError(f"{path.name} is no readable zip ({error.strerror}).", _REPACK_REMEDY) from error
+        raise InputError(
+            f"{path.name} is not a readable zip file ({error.strerror}).", _REPACK_REMEDY
+        ) from error
 
 
 def _photo_members(
@@ -80,7 +82,7 @@ def _photo_members(
         if not is_hidden(name) and PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES
     ]
     if not photos:
-        raise InputError(f"{path.name} contains no photos.", "Pass a zip with photos in it, or one video.")
+        raise InputError(f"{path.name} contains no photos.", "Use a zip that contains photos, or one video.")
     _refuse_excess(photos, path, options)
     return sorted(photos, key=lambda photo: natural_key(photo[0]))
 
@@ -99,11 +101,11 @@ def _name(member: zipfile.ZipInfo) -> str:
 def _refuse_trap(name: str, member: zipfile.ZipInfo, path: Path) -> None:
     is_outside = name.startswith("/") or ".." in name.split("/") or name[1:2] == ":"
     if is_outside:
-        raise InputError(f"{path.name} holds a path that leads outside of it ({name}).", _REPACK_REMEDY)
+        raise InputError(f"{path.name} contains a path outside of the archive ({name}).", _REPACK_REMEDY)
     if stat.S_ISLNK(member.external_attr >> 16):
-        raise InputError(f"{path.name} holds a link ({name}).", _REPACK_REMEDY)
+        raise InputError(f"{path.name} contains a link ({name}).", _REPACK_REMEDY)
     if member.flag_bits & _ENCRYPTED_FLAG:
-        raise InputError(f"{path.name} is protected by a password.", _REPACK_REMEDY)
+        raise InputError(f"{path.name} is password-protected.", _REPACK_REMEDY)
 
 
 def _refuse_excess(photos: list[tuple[str, zipfile.ZipInfo]], path: Path, options: CaptureOptions) -> None:
@@ -111,7 +113,7 @@ def _refuse_excess(photos: list[tuple[str, zipfile.ZipInfo]], path: Path, option
         cause = (
             f"{path.name} holds {len(photos)} photos, more than the {options.max_files} that are accepted."
         )
-        raise InputError(cause, "Pass fewer photos.")
+        raise InputError(cause, "Use fewer photos.")
     if sum(member.file_size for _, member in photos) > options.max_bytes:
         raise _too_large(path)
 
@@ -129,4 +131,4 @@ def _copy_at_most(source: IO[bytes], target: IO[bytes], limit: int, path: Path) 
 
 
 def _too_large(path: Path) -> InputError:
-    return InputError(f"{path.name} unpacks to more than is accepted.", "Pass fewer or smaller photos.")
+    return InputError(f"{path.name} unpacks to more than is accepted.", "Use fewer or smaller photos.")

@@ -24,7 +24,7 @@ _MOST_PHOTO_BYTES = 1 << 31
 
 
 def examine(inputs: Inputs, options: CaptureOptions = _DEFAULTS) -> Content:
-    """The files of `inputs`, opened, looked at and hashed, so that unusable input is known within seconds.
+    """The files of `inputs`, opened, checked and hashed, so that unusable input is found within seconds.
 
     A video must give a frame; every photo must have a sound header and be complete, and the first usable
     one must decode. Photos that fail are left out with the reason as long as two remain. A zip counts as
@@ -48,18 +48,18 @@ def combined_sha256(digests: Iterable[str]) -> str:
 
 def _refuse_excess(inputs: Inputs, options: CaptureOptions) -> None:
     if len(inputs.files) > options.max_files:
-        cause = f"{inputs.title} has {len(inputs.files)} photos, more than the {options.max_files} accepted."
-        raise InputError(cause, "Pass fewer photos.")
+        cause = f"{inputs.title} has {len(inputs.files)} photos, more than the limit of {options.max_files}."
+        raise InputError(cause, "Use fewer photos.")
     size = sum(file.stat().st_size for file in inputs.files)
     if size > options.max_bytes:
-        cause = f"{inputs.title} has {size} bytes, more than the {options.max_bytes} accepted."
-        raise InputError(cause, "Pass a shorter video, or fewer or smaller photos.")
+        cause = f"{inputs.title} has {size} bytes, more than the limit of {options.max_bytes}."
+        raise InputError(cause, "Use a shorter video, or fewer or smaller photos.")
 
 
 def _refuse_small(name: str, size_wh: tuple[int, int], options: CaptureOptions) -> None:
     if min(size_wh) < options.min_side_px:
         cause = f"{name} is only {size_wh[0]}x{size_wh[1]} pixels; at least {options.min_side_px} are needed."
-        raise InputError(cause, "Pass the original at full size.")
+        raise InputError(cause, "Use the original at full size.")
 
 
 def _checked_video(inputs: Inputs, options: CaptureOptions) -> ContentFile:
@@ -73,7 +73,7 @@ def _checked_video(inputs: Inputs, options: CaptureOptions) -> ContentFile:
 
 @dataclass(frozen=True, kw_only=True)
 class _Photo:
-    """A photo not yet looked at; `sha256` is empty where nobody has read it so far."""
+    """A photo that is not checked yet; `sha256` is empty until it is read."""
 
     name: str
     path: Path
@@ -137,10 +137,10 @@ def _read(path: Path) -> bytes:
         size = path.stat().st_size
         data = path.read_bytes() if size <= _MOST_PHOTO_BYTES else None
     except OSError as error:
-        cause = f"{path.name} is no readable photo ({error.strerror})."
+        cause = f"{path.name} cannot be read ({error.strerror})."
         raise InputError(cause, "Check its permissions.") from error
     if data is None:
-        cause = f"{path.name} has {size} bytes, more than any photo."
+        cause = f"{path.name} has {size} bytes, too many for a photo."
         raise InputError(cause, "Leave it out, or export it again as JPEG.")
     return data
 

@@ -37,12 +37,14 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
             raise InputError(f"{path.name} is empty (zero bytes).", _COPY_REMEDY)
         container = av.open(f"file:{path.absolute()}", options=dict(_OPEN_OPTIONS), metadata_errors="replace")
     except (FFmpegError, OSError) as error:
-        cause = f"{path.name} is no readable video: it is incomplete, damaged or something else ({error})."
+        cause = (
+            f"{path.name} is not a readable video: it is incomplete, damaged or of another kind ({error})."
+        )
         raise InputError(" ".join(cause.split()), _COPY_REMEDY) from error
     with container:
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream):
-            raise InputError(f"{path.name} has no video in it.", "Pass a file that holds a video.")
+            raise InputError(f"{path.name} contains no video.", "Use a file that contains a video.")
         if stream.codec_context is None:
             raise InputError(f"{path.name} is in a video format that is not supported.", EXPORT_REMEDY)
         yield container, stream
@@ -66,7 +68,7 @@ def decoded_frames(path: Path, on_corrupt: Callable[[], None]) -> Iterator[Decod
     """Good frames in display order, in the same number and with the same times in every run.
 
     Threads that each take a frame are fastest, but behind a corrupt packet they lose other frames in every
-    run. So at the first one decoding starts over with threads that share a frame. What the decoder paints
+    run. So at the first one decoding starts over with threads that work on one frame. What the decoder paints
     over damaged parts of a frame may still differ.
     """
 

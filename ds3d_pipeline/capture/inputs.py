@@ -1,4 +1,4 @@
-"""What the user passed: found and told apart. Nothing is opened here."""
+"""Finds and classifies what the user passed. Nothing is opened here."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Inputs:
 def find_inputs(paths: Sequence[Path]) -> Inputs:
     """Tells what `paths` are: one video, or photos, folders of photos, or one zip of photos.
 
-    A folder stands for the photos or the video right inside it, or where it has none, for those below it;
+    A folder means the photos or the video directly inside it or, if there are none, those below it;
     hidden files are left out. Nothing is opened. Raises InputError for a missing or unsupported file, an
     empty folder, two videos, and a mixture.
     """
@@ -75,7 +75,7 @@ def _suffix(path: Path) -> str:
 
 
 def _expanded(path: Path) -> Iterator[tuple[str, Path]]:
-    """The files that one argument stands for, each with the user's name for it."""
+    """The files that one argument refers to, each with the user's name for it."""
     shown = printable(str(path))
     try:
         mode = path.stat().st_mode
@@ -90,7 +90,7 @@ def _expanded(path: Path) -> Iterator[tuple[str, Path]]:
     elif _suffix(path) in PHOTO_SUFFIXES | VIDEO_SUFFIXES | {".zip"}:
         yield printable(path.name), path
     else:
-        raise InputError(f"{printable(path.name)} is neither a video nor a photo by its suffix.", _ACCEPTED)
+        raise InputError(f"{printable(path.name)} has an unsupported file type.", _ACCEPTED)
 
 
 def _folder_files(folder: Path, shown: str) -> Iterator[tuple[str, Path]]:
@@ -99,7 +99,7 @@ def _folder_files(folder: Path, shown: str) -> Iterator[tuple[str, Path]]:
     media = [n for n in names if Path(n).suffix.lower() in accepted and (folder / n).is_file()]
     chosen = [name for name in media if "/" not in name] or media
     if not chosen:
-        raise InputError(f"The folder {shown} contains no photos and no video.", _ACCEPTED)
+        raise InputError(f"The folder {shown} contains no photos or video.", _ACCEPTED)
     for name in chosen:
         yield printable(name), folder / name
 

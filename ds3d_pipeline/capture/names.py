@@ -1,4 +1,4 @@
-"""File names that users gave: told apart, put in order, made safe."""
+"""File names from users: made unique, sorted and safe."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_hidden(name: str) -> bool:
 
 
 def printable(name: str) -> str:
-    """A file name that can stand in JSON and messages: undecodable bytes and control characters replaced."""
+    """A file name for JSON and messages: undecodable bytes and control characters replaced."""
     decoded = os.fsencode(name).decode("utf-8", "replace")
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in decoded)
 

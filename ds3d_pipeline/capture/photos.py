@@ -1,4 +1,4 @@
-"""Photos to upright 8-bit RGB, with what their EXIF block tells."""
+"""Photos to upright 8-bit RGB, with what their EXIF block contains."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def check_complete(path: Path, data: bytes | None = None) -> None:
     with _opened(path, content) as image:
         if image.format in ("JPEG", "MPO"):
             if not _has_jpeg_end(content):
-                raise InputError(f"{path.name} is incomplete: it breaks off inside the picture.", _REMEDY)
+                raise InputError(f"{path.name} is incomplete: it ends in the middle of the image.", _REMEDY)
         elif image.format == "PNG":
             image.verify()
         elif image.format in ("BMP", "TIFF"):
@@ -88,18 +88,22 @@ def _opened(path: Path, data: bytes | None) -> Iterator[Image.Image]:
         with Image.open(path if data is None else io.BytesIO(data), formats=_FORMATS) as image:
             yield image
     except Image.DecompressionBombError as error:
-        raise InputError(f"{path.name} has too many pixels: {error}.", "Export it smaller.") from error
+        raise InputError(
+            f"{path.name} has too many pixels: {error}.", "Export it at a smaller size."
+        ) from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{path.name} is no readable photo: its content is no picture.", _REMEDY) from error
+        raise InputError(
+            f"{path.name} is not an image (its content is not a known image format).", _REMEDY
+        ) from error
     except _BROKEN as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{path.name} is no readable photo ({reason}).", _REMEDY) from error
+        raise InputError(f"{path.name} is not a readable photo ({reason}).", _REMEDY) from error
 
 
 def _has_jpeg_end(data: bytes) -> bool:
     """Whether an end marker follows the start of the scan (ITU-T T.81, annex B).
 
-    Thumbnails, which have end markers too, lie before the scan; inside it FF is always stuffed.
+    Thumbnails, which have end markers too, come before the scan; inside it FF is always stuffed.
     """
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
@@ -136,7 +140,7 @@ def _rgb8(image: Image.Image, path: Path) -> UInt8:
         gray = np.round(np.asarray(image) / 257.0).astype(np.uint8)
         return np.repeat(gray[..., None], 3, axis=2)
     if image.mode in ("I", "F"):
-        raise InputError(f"{path.name} has 32-bit pixels, which no camera writes.", _REMEDY)
+        raise InputError(f"{path.name} has 32-bit pixels, which are not supported.", _REMEDY)
     if image.has_transparency_data:
         return _over_black(image)
     return np.array(image.convert("RGB"))

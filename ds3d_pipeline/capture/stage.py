@@ -37,7 +37,7 @@ def stage_capture(work: Work[CaptureOptions]) -> CaptureReport:
     stage = _stage_video if inputs.kind == "video" else _stage_photos
     capture = stage(inputs, content, work)
     write_json(work.output / "capture.json", capture)
-    work.progress(1.0, "staged")
+    work.progress(1.0, "copied")
     return CaptureReport(
         kind=capture.kind,
         files=len(capture.sources),
@@ -48,7 +48,7 @@ def stage_capture(work: Work[CaptureOptions]) -> CaptureReport:
 
 
 def _current_content(inputs: Inputs, checked: Content | None, options: CaptureOptions) -> Content:
-    """`checked`, or the files looked at anew where nobody did so with these bounds."""
+    """`checked`, or the files checked again if that was not done with these bounds."""
     if checked is None:
         return examine(inputs, options)
     if not inputs.is_zip:
@@ -86,7 +86,7 @@ def _copied(inputs: Inputs, content: Content, work: Work[CaptureOptions]) -> lis
     for number, (path, file) in enumerate(usable, 1):
         targets.append(work.output / "source" / f"{number:06d}{path.suffix.lower()}")
         _copy(path, targets[-1], file)
-        work.progress(0.9 * number / len(usable), "copying photos")
+        work.progress(0.9 * number / len(usable), f"copying photo {number} of {len(usable)}")
     return targets
 
 
@@ -111,7 +111,7 @@ def _copy(source: Path, target: Path, checked: ContentFile) -> None:
                 digest.update(chunk)
                 copy.write(chunk)
     except FileNotFoundError as error:
-        raise InputError(f"{checked.name} disappeared while it was read.", "Start again.") from error
+        raise InputError(f"{checked.name} disappeared while it was being read.", "Start again.") from error
     _refuse_change(checked, digest.hexdigest())
 
 

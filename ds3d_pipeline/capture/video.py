@@ -41,7 +41,7 @@ class VideoFrame:
 
 
 def probe_video(path: Path) -> tuple[VideoInfo, tuple[int, int]]:
-    """What the container and the first frame say, and the upright size (width, height) in pixels.
+    """The container's and first frame's facts, and the upright size (width, height) in pixels.
 
     Raises InputError where the file is no readable video or its start gives no frame.
     """
@@ -107,7 +107,7 @@ def frames_at(path: Path, indices: Sequence[int], *, max_side_px: int | None = N
 
 
 def _duration_s(container: InputContainer, stream: VideoStream) -> float:
-    """As the container says; 0 where it does not."""
+    """According to the container; 0 if it does not say."""
     if container.duration is not None:
         return container.duration / 1_000_000
     if stream.duration is not None and stream.time_base is not None:

@@ -81,7 +81,7 @@ def true_poses(keyframes: Keyframes, truth: Truth) -> dict[str, Float64]:
 def _index_at(times_s: Float64, time_s: float | None) -> int:
     """The frame at a time, which may be off by less than half a frame's distance."""
     if time_s is None or len(times_s) < 2 or np.isnan(times_s).any():
-        raise ValueError("frames can be matched by time only where keyframes and truth tell their times")
+        raise ValueError("frames can be matched by time only if keyframes and truth have timestamps")
     index = int(np.argmin(np.abs(times_s - time_s)))
     if abs(times_s[index] - time_s) >= np.diff(times_s).min() / 2:
         raise ValueError(f"the truth has no frame at {time_s} s, the nearest is at {times_s[index]} s")

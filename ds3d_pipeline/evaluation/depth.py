@@ -17,7 +17,7 @@ MIN_HELDOUT_TRACK = 3
 
 @dataclass(frozen=True, kw_only=True)
 class DepthScore:
-    """One map against the truth; shares in [0, 1]."""
+    """One map against the truth; fractions in [0, 1]."""
 
     coverage: float
     """Of the pixels that three or more views see, those with a depth."""
@@ -43,12 +43,14 @@ def score_depth(
     )
 
 
-def hold_out(model: Reconstruction, share: float, seed: int = 0) -> tuple[Reconstruction, NDArray[np.bool_]]:
-    """The model without a random share of its points, and which points (N,) were held out.
+def hold_out(
+    model: Reconstruction, fraction: float, seed: int = 0
+) -> tuple[Reconstruction, NDArray[np.bool_]]:
+    """The model without a random fraction of its points, and which points (N,) were held out.
 
     A held-out point is missing in every view, so that no other view's map can carry it in.
     """
-    out = np.random.default_rng(seed).random(len(model.points_in_world)) < share
+    out = np.random.default_rng(seed).random(len(model.points_in_world)) < fraction
     number = np.cumsum(~out) - 1
     views = tuple(
         replace(view, point_ids=number[view.point_ids[~out[view.point_ids]]].astype(np.int32))

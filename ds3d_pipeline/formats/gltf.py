@@ -33,7 +33,7 @@ _LINEAR_FILTER, _MIPMAP_FILTER, _CLAMP = 9729, 9987, 33071
 def write_glb(path: Path, mesh: Mesh, *, jpeg_quality: int = 90, centred: bool = True) -> Float64:
     """Writes one textured or vertex-coloured mesh, y up, centred on its box or at the world's origin.
 
-    Returns world_from_gltf (4, 4), which also stands in the node's extras, row by row. The material is unlit
+    Returns world_from_gltf (4, 4), which is also in the node's extras, row by row. The material is unlit
     (KHR_materials_unlit): the photos' light is in the colours. Raises ValueError for a mesh without faces.
     """
     if not len(mesh.faces):
@@ -100,7 +100,7 @@ def vertex_normals(vertices: Float64, faces: Int32) -> Float64:
 
 @dataclass(kw_only=True)
 class _Parts:
-    """The binary chunk as it grows, and the tables that say what lies where."""
+    """The binary chunk as it grows, and the tables that describe its layout."""
 
     buffer: bytearray = field(default_factory=bytearray)
     views: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -252,5 +252,5 @@ def _texture(document: dict[str, Any], buffer: bytes) -> UInt8 | None:
     start = view["byteOffset"]
     rgb = decode_rgb(buffer[start : start + view["byteLength"]])
     if rgb is None:
-        raise ValueError("its texture is no picture")
+        raise ValueError("its texture is not an image")
     return rgb

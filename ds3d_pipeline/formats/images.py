@@ -65,15 +65,15 @@ def map_in_threads(function: Callable[[ItemT], ResultT], items: Iterable[ItemT])
 def unreadable(path: Path) -> StageError:
     """What to raise for a picture of ours that cannot be read."""
     return StageError(
-        f"The picture {path} is missing or damaged.",
-        "Reconstruct the capture again: its pictures are then written anew.",
+        f"The image {path} is missing or damaged.",
+        "Run the same command again; the image is then made again.",
     )
 
 
 def read_rgb(path: Path, *, size_wh: tuple[int, int] | None = None, max_side_px: int | None = None) -> UInt8:
     """(H, W, 3) RGB as it is in the file, or made `size_wh`, or shrunk to `max_side_px` (area averages).
 
-    Raises StageError naming the file where it is missing or no picture.
+    Raises StageError naming the file if it is missing or not an image.
     """
     return _sized(_read(path, cv2.IMREAD_COLOR)[:, :, ::-1], size_wh, max_side_px)
 

@@ -58,16 +58,16 @@ def read_spz(path: Path) -> Gaussians:
         raise InputError(f"{path} is not an SPZ file of version 2.", _REMEDY)
     widths = (9, 1, 3, 3, 3, 3 * ((degree + 1) ** 2 - 1))
     if len(content) != _HEADER.size + count * sum(widths):
-        raise InputError(f"{path} is shorter or longer than its Gaussians.", _REMEDY)
+        raise InputError(f"{path} does not have the size that its number of Gaussians needs.", _REMEDY)
     return _gaussians(np.frombuffer(content, np.uint8, offset=_HEADER.size), count, widths, bits)
 
 
 def _fractional_bits(means: Float32) -> int:
     """As fine as 24 signed bits hold for the furthest mean, at most the 12 that writers use."""
-    reach = float(np.abs(means).max(initial=1.0))
-    bits = min(12, int(np.floor(np.log2((2**23 - 1) / reach))))
+    farthest = float(np.abs(means).max(initial=1.0))
+    bits = min(12, int(np.floor(np.log2((2**23 - 1) / farthest))))
     if bits < 0:
-        raise ValueError(f"a mean lies {reach:.3g} from the origin, too far for SPZ")
+        raise ValueError(f"a mean is {farthest:.3g} from the origin, too far for SPZ")
     return bits
 
 

@@ -68,7 +68,9 @@ def _in_zip(path: Path) -> int:
         with zipfile.ZipFile(path) as archive:
             return len(archive.namelist())
     except zipfile.BadZipFile as error:
-        raise InputError(f"{path.name} is no readable zip ({error}).", "Pack the photos again.") from error
+        raise InputError(
+            f"{path.name} is not a readable zip file ({error}).", "Pack the photos again."
+        ) from error
 
 
 def _existing(folder: Path) -> Path:

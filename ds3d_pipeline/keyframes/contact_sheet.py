@@ -14,7 +14,7 @@ from ds3d_pipeline.formats.images import read_thumbnail
 from ds3d_pipeline.scene import Keyframe
 
 MAX_BYTES = 48_000
-"""Small enough to stand inline in the asset's metadata."""
+"""Small enough to be inline in the asset's metadata."""
 _MAX_PICTURES = 40
 _SHEET_WIDTH, _GAP, _LABEL_HEIGHT = 960, 4, 14
 _BACKGROUND, _TEXT = (24, 26, 30), (205, 210, 218)

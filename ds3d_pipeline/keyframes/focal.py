@@ -15,7 +15,7 @@ _PLAUSIBLE = (0.2, 20.0)
 
 
 def focal_px_from_exif(exif: Exif, size_wh: tuple[int, int]) -> float | None:
-    """Focal length in pixels of a picture of `size_wh`, None where EXIF does not tell.
+    """Focal length in pixels of a picture of `size_wh`, None if EXIF does not give it.
 
     From the 35 mm equivalent, which CIPA DCG-001 defines by the picture's diagonal (43.27 mm), else from the
     focal length and the width of the sensor of known cameras.

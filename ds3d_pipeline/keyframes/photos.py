@@ -43,7 +43,7 @@ def photo_keyframes(capture: Capture, work: Work[KeyframesOptions]) -> Chosen:
     different = list({source.sha256: source for source in reversed(capture.sources)}.values())[::-1]
     readable = _develop(different, work)
     if not readable:
-        cause = f"{capture.sources[0].name} and all other photos of the capture cannot be read."
+        cause = f"None of the photos can be read ({capture.sources[0].name} and all others)."
         raise InputError(cause, "Export the photos again as JPEG.")
     unique = list({photo.digest: photo for photo in reversed(readable)}.values())[::-1]
     positions = spread_evenly([photo.sharpness for photo in unique], work.options.max_photos)

@@ -12,7 +12,7 @@ from ds3d_pipeline.keyframes.options import KeyframesOptions
 from ds3d_pipeline.scene import Float64
 
 MAX_MOTION_FRACTION = 0.25
-"""Coverage floor: neighbouring frames that moved further apart share too little to be matched."""
+"""Coverage floor: neighbouring frames with more motion overlap too little to be matched."""
 _NEAREST, _FARTHEST = 0.5, 1.5
 """A window opens and closes this many steps after the last keyframe."""
 _FINE_STEPS, _FINE_STEP_S = 10, 0.2
@@ -35,7 +35,7 @@ class FrameMeasure:
 def select_frames(frames: Sequence[FrameMeasure], options: KeyframesOptions) -> list[int]:
     """Positions in `frames` of the keyframes: the sharpest of each window, at most `options.max_frames`.
 
-    Each window lies half a step to one and a half steps after the last keyframe. A step is
+    Each window is half a step to one and a half steps after the last keyframe. A step is
     `options.motion_fraction` of image motion, or the time that keeps `options.max_gap_s`. Where that gives
     too many keyframes the steps grow: the motion step first, up to the largest that keeps
     `MAX_MOTION_FRACTION` between keyframes, then both. Where it leaves keyframes to spare, they go to smaller

@@ -1,4 +1,4 @@
-"""The keyframes stage: from a capture to `images/`, `keyframes.json` and two pictures for people."""
+"""The keyframes stage: from a capture to `images/`, `keyframes.json` and two images for people."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ds3d_pipeline.keyframes.sharpness_plot import Chosen, write_sharpness_plot
 from ds3d_pipeline.keyframes.video import video_keyframes
 from ds3d_pipeline.programs.contract import Work
 from ds3d_pipeline.programs.records import read_json, write_json
+from ds3d_pipeline.programs.words import plural
 from ds3d_pipeline.scene import Capture
 
 
@@ -29,7 +30,7 @@ def choose_keyframes(work: Work[KeyframesOptions]) -> KeyframesReport:
     write_json(work.output / "keyframes.json", chosen.keyframes)
     write_contact_sheet(work.output / "contact_sheet.jpg", images, chosen.keyframes.frames)
     write_sharpness_plot(work.output / "sharpness.png", chosen.plot, x_label=chosen.x_label)
-    work.progress(1.0, f"{len(chosen.keyframes.frames)} keyframes")
+    work.progress(1.0, plural(len(chosen.keyframes.frames), "keyframe"))
     return _result(chosen)
 
 

@@ -19,6 +19,7 @@ from ds3d_pipeline.keyframes.selection import FrameMeasure, select_frames
 from ds3d_pipeline.keyframes.sharpness import MEASURE_SIDE_PX, sharpness
 from ds3d_pipeline.keyframes.sharpness_plot import Chosen, PlotPoint
 from ds3d_pipeline.programs.contract import Work
+from ds3d_pipeline.programs.words import plural
 from ds3d_pipeline.scene import Capture, Keyframe, Keyframes, SourceFile, UInt8, VideoInfo
 
 BLACK_LEVEL = 32
@@ -26,7 +27,7 @@ BLACK_LEVEL = 32
 REPEATED_SHIFT_PX = 0.1
 """A frame repeats the one before when their difference is that of a smaller shift."""
 FROZEN_S = 0.25
-"""Repeats that last this long are a frozen picture; shorter ones, from a changed frame rate, duplicates."""
+"""Repeats that last this long are a frozen image; shorter ones, from a changed frame rate, duplicates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ class _Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class _Measured:
-    """All frames of a video in order; `reason` says why one is left out."""
+    """All frames of a video in order; `reason` is why one is left out."""
 
     frames: tuple[FrameMeasure, ...]
     reasons: tuple[str | None, ...]
@@ -69,7 +70,7 @@ def video_keyframes(capture: Capture, work: Work[KeyframesOptions]) -> Chosen:
     measured = _measure(path, capture.video, work)
     usable = measured.usable
     if not usable:
-        cause = f"{source.name} has no usable frame: all of it is black."
+        cause = f"{source.name} has no usable frame: all frames are black."
         raise InputError(cause, "Record again with more light and an uncovered lens.")
     chosen = [usable[position] for position in select_frames(usable, work.options)]
     frames = _write(path, source, chosen, work)
@@ -108,7 +109,7 @@ def _measure(path: Path, info: VideoInfo | None, work: Work[KeyframesOptions]) -
                 index=seen.index, timestamp_s=seen.timestamp_s, sharpness=seen.sharpness, motion=motion
             )
         )
-        report(_fraction(seen, info), f"looked at {len(frames)} frames")
+        report(_fraction(seen, info), f"{plural(len(frames), 'frame')} checked")
     reasons = _named_repeats(reasons, [frame.timestamp_s for frame in frames])
     return _Measured(frames=tuple(frames), reasons=tuple(reasons), unreadable=unreadable)
 
@@ -152,7 +153,7 @@ def _named_repeats(reasons: Sequence[str | None], times_s: Sequence[float]) -> l
 
 
 def _fraction(seen: _Seen, info: VideoInfo | None) -> float:
-    """Of the video gone by; 0 where the container does not say how long it is."""
+    """Fraction of the video done; 0 if the container does not give its length."""
     if info is not None and info.frames > 0:
         return min(1.0, (seen.index + 1) / info.frames)
     if info is not None and info.duration_s > 0:

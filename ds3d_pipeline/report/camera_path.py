@@ -125,7 +125,7 @@ class _Frame:
         return np.stack([self._left + flat[:, 0], self._height - _MARGIN - flat[:, 1]], axis=1)
 
     def inside(self, points: Float64) -> Float64:
-        """The pixels that lie in the drawing."""
+        """The pixels that are in the drawing."""
         xy = self.at(points)
         return xy[((xy > 0) & (xy < np.array(self.size_wh))).all(axis=1)]
 

@@ -1,4 +1,4 @@
-"""The pictures that stages left in their bundles, made small enough to stand inside the page."""
+"""The pictures that stages left in their bundles, made small enough to be embedded in the page."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class SceneOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PathOptions:
-    """A handheld walk along an arc around the scene, looking at it, or a turn on the spot."""
+    """A handheld walk along an arc around the scene, looking at it, or a pure rotation."""
 
     name: PathName = "arc"
     """`rotation`: from the arc's middle the camera pans by the arc's angle and does not move: no parallax."""
@@ -68,6 +68,6 @@ class SyntheticOptions:
     frames_per_second: int = 10
     """Of the video."""
     exif: bool = True
-    """Photos tell make, model and focal length."""
+    """Photos have make, model and focal length in EXIF."""
     seed: int = 0
     """Of the image noise."""

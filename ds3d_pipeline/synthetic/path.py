@@ -68,11 +68,11 @@ def make_path(options: PathOptions, target: ArrayLike) -> HandheldPath:
 def look_at_rotation(centre: ArrayLike, target: ArrayLike) -> Float64:
     """(3, 3) cam_from_world rotation of an upright camera (no roll) at `centre` that faces `target`.
 
-    Raises ValueError where the two lie above each other, which leaves the roll free.
+    Raises ValueError if the two are above each other, which leaves the roll free.
     """
     forward = np.asarray(target, dtype=np.float64) - np.asarray(centre, dtype=np.float64)
     right = np.cross(DOWN_IN_WORLD, forward)
     if np.linalg.norm(right) <= 1e-9 * np.linalg.norm(forward):
-        raise ValueError(f"the target {target} must not lie straight above or below the centre {centre}")
+        raise ValueError(f"the target {target} must not be straight above or below the centre {centre}")
     right, forward = right / np.linalg.norm(right), forward / np.linalg.norm(forward)
     return np.stack([right, np.cross(forward, right), forward])

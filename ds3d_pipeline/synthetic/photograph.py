@@ -47,8 +47,8 @@ def padded_intrinsics(options: CameraOptions) -> tuple[Float64, tuple[int, int]]
     width, height = options.size_wh
     u, v = np.meshgrid([0.0, width / 2, width], [0.0, height / 2, height])
     border = undistorted_pixels(np.stack([u, v], axis=-1).reshape(-1, 2), K, options.radial_k1)
-    reach = np.maximum(border.max(axis=0) - [width, height], -border.min(axis=0))
-    pad = np.maximum(np.ceil(reach).astype(int) + 2, 0)
+    overhang = np.maximum(border.max(axis=0) - [width, height], -border.min(axis=0))
+    pad = np.maximum(np.ceil(overhang).astype(int) + 2, 0)
     K[:2, 2] += pad
     return K, (int(width + 2 * pad[0]), int(height + 2 * pad[1]))
 

@@ -16,7 +16,7 @@ from ds3d_pipeline.scene import Float64, Int32
 
 @dataclass(frozen=True, kw_only=True)
 class Solid:
-    """A triangle mesh; vertices that a crease divides stand twice, so that each has one normal."""
+    """A triangle mesh; vertices on a crease are stored twice, so that each has one normal."""
 
     vertices: Float64
     """(V, 3) metres."""
@@ -41,7 +41,7 @@ class Solid:
 
 
 def box(size: tuple[float, float, float]) -> Solid:
-    """A box of this size along x, y, z that stands on the origin: y from -size to 0."""
+    """A box of this size along x, y, z standing on the origin: y from -size to 0."""
     half = np.array(size) / 2
     sides = []
     for axis in range(3):
@@ -82,7 +82,7 @@ def revolution(profile: ArrayLike, segments: int = 64) -> Solid:
 
 
 def sphere(radius: float, segments: int = 64) -> Solid:
-    """A ball that stands on the origin."""
+    """A ball standing on the origin."""
     angle = np.linspace(-np.pi / 2, np.pi / 2, segments // 2 + 1)
     profile = np.stack([radius * np.cos(angle), radius * (1 + np.sin(angle))], axis=1)
     profile[[0, -1], 0] = 0
@@ -90,13 +90,13 @@ def sphere(radius: float, segments: int = 64) -> Solid:
 
 
 def cylinder(radius: float, height: float, segments: int = 64) -> Solid:
-    """A closed, upright cylinder that stands on the origin."""
+    """A closed, upright cylinder standing on the origin."""
     bottom, top = (radius, 0.0), (radius, height)
     return revolution([(0, 0), bottom, bottom, top, top, (0, height)], segments)
 
 
 def torus(radius: float, thickness: float, segments: int = 64) -> Solid:
-    """A ring of circular section (radius `thickness`) that lies on the origin."""
+    """A ring of circular section (radius `thickness`) lying on the origin."""
     angle = np.linspace(0, 2 * np.pi, segments // 2 + 1)
     return revolution(
         np.stack([radius + thickness * np.sin(angle), thickness * (1 - np.cos(angle))], axis=1), segments

@@ -22,7 +22,7 @@ class Textures:
     """M solid textures as arrays that kernels read."""
 
     texture_from_world: Float64
-    """(M, 3, 4) each texture's own oblique frame, so that no face lies in a plane of its lattice."""
+    """(M, 3, 4) each texture's own oblique frame, so that no face is in a plane of its lattice."""
     palettes: Float64
     """(M, 5, 3) RGB albedo in [0, 1]."""
     patch_m: Float64

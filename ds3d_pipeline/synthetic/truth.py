@@ -21,7 +21,7 @@ class TruthFrame:
     image: str
     """The photo's file name; of a video frame, its number as a name."""
     timestamp_s: float | None
-    """Middle of the exposure as the video tells it; None for photos."""
+    """Middle of the exposure by the video's clock; None for photos."""
     cam_from_world: Float64
     """(4, 4) at the middle of the exposure."""
 
@@ -68,7 +68,7 @@ class _TruthFile:
 
 
 def save_truth(folder: Path, truth: Truth) -> None:
-    """Writes `truth.json` and `truth_mesh.npz`; `truth.input` must lie in the folder."""
+    """Writes `truth.json` and `truth_mesh.npz`; `truth.input` must be in the folder."""
     frames = [
         _FrameFile(
             image=frame.image, timestamp_s=frame.timestamp_s, cam_from_world=frame.cam_from_world.tolist()

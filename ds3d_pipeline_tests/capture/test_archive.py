@@ -72,7 +72,7 @@ def test_names_in_utf8_without_the_flag_are_understood(tmp_path):
 )
 def test_paths_that_lead_outside_are_refused(tmp_path, name):
     path = make_zip(tmp_path / "z.zip", [("good.jpg", b"x"), (name, b"x")])
-    with pytest.raises(InputError, match=r"z\.zip holds a path that leads outside"):
+    with pytest.raises(InputError, match=r"z\.zip contains a path outside"):
         unpack(path, tmp_path / "out")
     assert [p.name for p in tmp_path.rglob("*evil*")] == []
     assert list((tmp_path / "out").iterdir()) == []
@@ -83,7 +83,7 @@ def test_links_are_refused(tmp_path):
     link.create_system = 3
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     path = make_zip(tmp_path / "z.zip", [(link, "/etc/passwd")])
-    with pytest.raises(InputError, match=r"z\.zip holds a link \(link\.jpg\)"):
+    with pytest.raises(InputError, match=r"z\.zip contains a link \(link\.jpg\)"):
         unpack(path, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -117,7 +117,7 @@ def test_encrypted_zips_are_refused(tmp_path):
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         data[data.index(signature) + offset] |= 1
     path.write_bytes(data)
-    with pytest.raises(InputError, match=r"z\.zip is protected by a password"):
+    with pytest.raises(InputError, match=r"z\.zip is password-protected"):
         unpack(path, tmp_path / "out")
 
 
@@ -136,7 +136,7 @@ def test_damaged_zips_are_refused(tmp_path, damage):
         data[data.index(b"PK\x05\x06") + 17] += 1
     damaged = {"text": b"hello", "cut": bytes(data[:1000]), "empty": b""}.get(damage, bytes(data))
     (tmp_path / "z.zip").write_bytes(damaged)
-    with pytest.raises(InputError, match=r"^z\.zip is no readable zip"):
+    with pytest.raises(InputError, match=r"^z\.zip is not a readable zip"):
         unpack(tmp_path / "z.zip", tmp_path / "out")
 
 

@@ -199,21 +199,21 @@ def test_a_zip_is_looked_into(tmp_path):
     assert inputs.kind == "photos"
     assert inputs.files == (path,)
     assert inputs.title == "my photos"
-    assert examine(inputs).skipped[0].startswith("a/3.jpg is no readable photo")
+    assert examine(inputs).skipped[0].startswith("a/3.jpg is not an image")
 
 
 def test_a_zip_of_bad_photos_names_the_first(tmp_path):
     (tmp_path / "f").mkdir()
     write(tmp_path / "f" / "x.jpg", b"text")
-    with pytest.raises(InputError, match=r"^x\.jpg is no readable photo"):
+    with pytest.raises(InputError, match=r"^x\.jpg is not an image"):
         examine(find_inputs([zip_of(tmp_path / "f", tmp_path / "z.zip")]))
 
 
 def test_bounds_on_number_and_size(tmp_path):
     folder = photos(tmp_path / "f", ["1.jpg", "2.jpg", "3.jpg"])
-    with pytest.raises(InputError, match=r"f has 3 photos, more than the 2"):
+    with pytest.raises(InputError, match=r"f has 3 photos, more than the limit of 2"):
         examine(find_inputs([folder]), CaptureOptions(max_files=2))
-    with pytest.raises(InputError, match=r"bytes, more than the 100"):
+    with pytest.raises(InputError, match=r"bytes, more than the limit of 100"):
         examine(find_inputs([folder]), CaptureOptions(max_bytes=100))
 
 

@@ -225,7 +225,7 @@ def test_progressive_and_multi_picture_jpegs_count_as_complete(tmp_path):
 def test_other_files_are_refused_by_name(tmp_path, content):
     path = tmp_path / "notes.jpg"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"^notes\.jpg is no readable photo") as caught:
+    with pytest.raises(InputError, match=r"^notes\.jpg is not an image") as caught:
         read_size_and_exif(path)
     assert caught.value.remedy
 

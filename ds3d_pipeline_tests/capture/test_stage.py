@@ -106,7 +106,7 @@ def test_unusable_input_ends_with_cause_and_remedy_and_no_files(tmp_path):
     error = json.loads((output / "error.json").read_text(encoding="utf-8"))
     assert code == 3
     assert error["kind"] == "input"
-    assert error["cause"].startswith("notes.jpg is no readable photo")
+    assert error["cause"].startswith("notes.jpg is not an image")
     assert error["remedy"]
     assert not (output / "source").exists()
     assert not (output / "capture.json").exists()

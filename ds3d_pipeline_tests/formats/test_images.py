@@ -27,7 +27,7 @@ def test_what_cannot_be_read_is_named_in_one_sentence_by_every_reader(tmp_path, 
         path.write_bytes(content)
     with pytest.raises(StageError) as raised:
         read(path)
-    assert raised.value.cause == f"The picture {path} is missing or damaged."
+    assert raised.value.cause == f"The image {path} is missing or damaged."
 
 
 def test_colours_come_in_the_order_red_green_blue(picture):

@@ -131,7 +131,7 @@ def test_what_is_registered_tells_of_every_file(home, tmp_path):
     request = registered_request(home, "cup")
     assert request == Request(inputs=(str(photos),), content=accepted.content)
     assert [file.name for file in accepted.content.files] == ["IMG_0.png", "IMG_1.png", "IMG_2.png"]
-    assert accepted.content.skipped[0].startswith("IMG_0.png is no readable photo")
+    assert accepted.content.skipped[0].startswith("IMG_0.png is not an image")
     capture = stage(home, "cup", tmp_path / "out")
     assert [source.name for source in capture.sources] == ["IMG_1.png", "IMG_2.png"]
     assert capture.sha256 == accepted.content.sha256
@@ -205,7 +205,7 @@ def test_bounds_that_changed_since_the_check_hold_in_the_run(home, tmp_path):
     photos = put_photos(tmp_path / "photos")
     put_photo(photos / "IMG_3.png")
     capture = accept([photos], OPTIONS).capture
-    with pytest.raises(InputError, match=r"4 photos, more than the 3 accepted"):
+    with pytest.raises(InputError, match=r"4 photos, more than the limit of 3"):
         stage(home, capture, tmp_path / "out", CaptureOptions(max_files=3))
 
 
@@ -244,6 +244,6 @@ def test_other_options_for_the_same_content_are_the_same_capture(home, tmp_path)
 def test_unusable_input_is_refused_before_anything_is_written(tmp_path, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
     (tmp_path / "notes.jpg").write_text("hello")
-    with pytest.raises(InputError, match=r"^notes\.jpg is no readable photo"):
+    with pytest.raises(InputError, match=r"^notes\.jpg is not an image"):
         accept([tmp_path / "notes.jpg"], OPTIONS)
     assert not (tmp_path / "home").exists()

@@ -75,5 +75,5 @@ def test_a_registration_of_an_earlier_version_takes_what_one_of_now_takes(photos
 
 def test_a_zip_that_broke_meanwhile_is_named(tmp_path):
     (tmp_path / "photos.zip").write_bytes(bytes(100))
-    with pytest.raises(InputError, match=r"photos\.zip is no readable zip"):
+    with pytest.raises(InputError, match=r"photos\.zip is not a readable zip"):
         needed_bytes(Request(inputs=(str(tmp_path / "photos.zip"),)), options_of("fastest"))

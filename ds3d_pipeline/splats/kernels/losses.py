@@ -32,7 +32,7 @@ def ssim_map(image: Float32, target: Float32) -> Float32:
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """The loss of one picture, its gradient, and the error it is usually told by."""
+    """The loss of one picture, its gradient, and the error it is usually reported as."""
 
     value: float
     grad: Float32

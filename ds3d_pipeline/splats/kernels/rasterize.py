@@ -1,6 +1,6 @@
 """Front-to-back alpha compositing of projected Gaussians, tile by tile, and its backward pass.
 
-The pixels of a tile are the inner loop and lie side by side in float32, masks stand for branches and exp is
+The pixels of a tile are the inner loop and contiguous in float32, masks replace branches and exp is
 a polynomial, so that the compiler vectorises everything. (Loops run over all rows of a tile and skip: for
 all the compiler knows, a loop from a computed start might hold negative indices, which would cost it the
 vectors.) No two threads write the same place: gradients come per pair (tile, Gaussian) and are summed per
@@ -171,7 +171,7 @@ def rasterize_backward(
     projected, ids, starts, tiles_w: as `rasterize` had them. transmittance, ends: as it filled them.
     image_grad: (3, H, W) float32, derivative by the drawn image.
     background_light: (H, W) float32, its product with the light that the background adds. (That is formed
-    outside: in here its rounding would hang on where the arrays happen to lie.)
+    outside: in here its rounding would depend on the arrays' addresses.)
     pair_grads: (P, 9) float32, filled, derivatives by the columns MEAN_X to BLUE.
     """
     height, width = transmittance.shape

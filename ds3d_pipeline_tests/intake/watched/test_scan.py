@@ -183,7 +183,7 @@ def test_a_later_sidecar_asks_for_a_run_without_reading_the_content_again(watch,
     [
         ("broken.mp4", lambda p: p.write_bytes(bytes(5000)), "broken.mp4", "."),
         ("empty.zip", lambda p: p.write_bytes(b""), "empty.zip", "zip"),
-        ("notes.txt", lambda p: p.write_text("hello"), "neither a video nor a photo", "mp4"),
+        ("notes.txt", lambda p: p.write_text("hello"), "unsupported file type", "mp4"),
         ("one.png", put_photo, "single", "folder"),
         ("texts", lambda p: (p.mkdir(), (p / "a.txt").write_text("x")), "no photos", "photos"),
     ],
