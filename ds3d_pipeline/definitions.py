@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ds3d_pipeline.defs import assets
+from ds3d_pipeline.defs import assets, deleting
 from ds3d_pipeline.defs.executors import step_executor
 from ds3d_pipeline.defs.io_manager import BundleIOManager
 from ds3d_pipeline.defs.jobs import reconstruct_jobs
@@ -13,7 +13,7 @@ from ds3d_pipeline.defs.sensors.watched_folder import capture_uploads
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules([assets]),
-    jobs=[*reconstruct_jobs, cleaning.clean],
+    jobs=[*reconstruct_jobs, cleaning.clean, deleting.delete],
     sensors=[capture_uploads, failed_captures, cleaning.leftovers, cleaning.lost_runs],
     resources={"mode": ModeResource(), "io_manager": BundleIOManager()},
     executor=step_executor,

@@ -103,6 +103,10 @@ def build_parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="print one JSON object")
     clean = commands.add_parser("clean", help="show old intermediate files that can be deleted")
     clean.add_argument("--yes", action="store_true", help="delete them")
+    delete = commands.add_parser("delete", help="show what is kept of one capture, and delete it")
+    delete.add_argument("capture", metavar="CAPTURE", type=_filled)
+    delete.add_argument("--keep-outputs", action="store_true", help="keep the finished folder")
+    delete.add_argument("--yes", action="store_true", help="delete it")
     commands.add_parser("doctor", help="check this machine and show which backends will be used")
     models = commands.add_parser(
         "models", help="download the optional depth model (99 MB, for single photos)"
@@ -234,6 +238,13 @@ def _clean(args: argparse.Namespace) -> int:
     return OK
 
 
+def _delete(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.cli.delete import delete
+
+    delete(args.capture, keep_outputs=args.keep_outputs, really=args.yes)
+    return OK
+
+
 def _home(args: argparse.Namespace) -> int:
     from ds3d_pipeline.storage.home import prepare_home
 
@@ -248,6 +259,7 @@ _COMMANDS = {
     "list": _list,
     "status": _status,
     "clean": _clean,
+    "delete": _delete,
     "doctor": _doctor,
     "models": _models,
     "home": _home,

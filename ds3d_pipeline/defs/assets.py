@@ -23,6 +23,7 @@ from ds3d_pipeline.publishing.build import Story
 from ds3d_pipeline.publishing.publish import publish_capture
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport, seal
 from ds3d_pipeline.storage.home import outputs_folder, prepare_home
+from ds3d_pipeline.storage.published import publishing
 from ds3d_pipeline.storage.registrations import Request, content_versions, upload_files
 
 
@@ -143,7 +144,8 @@ def metrics(
     home = prepare_home()
     journal = run_journal(home, context.run.run_id)
     try:
-        told = publish_capture(story, bundles, Path(options.output))
+        with publishing(home, story.capture, Path(options.output)):
+            told = publish_capture(story, bundles, Path(options.output))
     except (OSError, StageError) as error:
         reason = f"The files could not be published: {error}"
         journal.record("metrics", Attempt(backend="local", outcome=Outcome.FAILED, reason=reason))

@@ -15,6 +15,9 @@ from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.storage.home import Home
 
 CLEAN_JOB = "clean"
+DELETE_JOB = "delete"
+HOUSEKEEPING = (CLEAN_JOB, DELETE_JOB)
+"""Jobs that make nothing."""
 PARTITION_TAG = "dagster/partition"
 UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -30,7 +33,7 @@ def find_running(home: Home) -> set[str]:
     with open_instance(home) as instance:
         end_dead_runs(instance, home)
         runs = instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED))
-    return {run.run_id for run in runs if run.job_name != CLEAN_JOB}
+    return {run.run_id for run in runs if run.job_name not in HOUSEKEEPING}
 
 
 _WORDS = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from ds3d_pipeline.defs.runs import CLEAN_JOB, COMMAND_LINE_TAG, PARTITION_TAG, end_dead_runs
+from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, HOUSEKEEPING, PARTITION_TAG, end_dead_runs
 from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.execution.progress import Display
 from ds3d_pipeline.programs.records import read_json, write_json
@@ -57,6 +57,25 @@ def turn(home: Home, capture: str, display: Display) -> Iterator[None]:
             record.unlink(missing_ok=True)
 
 
+def whose_turn(home: Home) -> str | None:
+    """The capture that the command line makes right now."""
+    try:
+        with locked(home.locks / "turn", _refuse):
+            return None
+    except _Taken:
+        with contextlib.suppress(FileNotFoundError):
+            return read_json(home.locks / "turn.json", Holder).capture
+        return None
+
+
+class _Taken(Exception):
+    """Somebody has the turn."""
+
+
+def _refuse() -> None:
+    raise _Taken
+
+
 def await_others(instance: dg.DagsterInstance, home: Home, display: Display) -> None:
     """Returns once the daemon's runs that go on now have ended; not those that start meanwhile."""
     end_dead_runs(instance, home)
@@ -83,7 +102,7 @@ def _going(instance: dg.DagsterInstance, home: Home) -> list[dg.RunRecord]:
 def _is_waited_for(run: dg.DagsterRun, home: Home) -> bool:
     """The command line's own runs have their lock."""
     is_own = run.tags.get(COMMAND_LINE_TAG) == run.run_id
-    counts = run.job_name != CLEAN_JOB and PARTITION_TAG in run.tags and not is_own
+    counts = run.job_name not in HOUSEKEEPING and PARTITION_TAG in run.tags and not is_own
     return counts and run_journal(home, run.run_id).is_going() is True
 
 

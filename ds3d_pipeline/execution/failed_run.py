@@ -18,6 +18,7 @@ from ds3d_pipeline.publishing.publish import publish_failure
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, fetch
 from ds3d_pipeline.storage.home import Home
 from ds3d_pipeline.storage.manifest import BundleDamaged
+from ds3d_pipeline.storage.published import publishing
 
 _UNKNOWN = Attempt(backend="local", outcome=Outcome.FAILED, reason="See the run's events in `dagster dev`.")
 
@@ -28,7 +29,8 @@ def publish_failed_run(home: Home, run_id: str, request: RunRequest) -> tuple[di
     failures = _failures(journal) or (("metrics", (_UNKNOWN,)),)
     story = Story(capture=request.capture, mode=request.mode, failures=failures)
     bundles = _finished(home, journal, request, {stage for stage, _ in failures})
-    return publish_failure(story, bundles, request.output)
+    with publishing(home, request.capture, request.output):
+        return publish_failure(story, bundles, request.output)
 
 
 def _failures(journal: Journal) -> tuple[tuple[str, tuple[Attempt, ...]], ...]:

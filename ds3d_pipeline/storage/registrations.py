@@ -108,6 +108,11 @@ def upload_files(home: Home, capture: str) -> dict[str, Path]:
     return files
 
 
+def is_registered(home: Home, capture: str) -> bool:
+    """Whether the home holds a registration of this capture, readable or not."""
+    return (home.registered / check_capture_key(capture) / _REQUEST).exists()
+
+
 def registered_as(home: Home, sha256: str) -> str | None:
     """The capture that stands for this content, where one was registered; the first by name of several."""
     for path in sorted(home.registered.glob(f"*/{_UPLOAD}")):

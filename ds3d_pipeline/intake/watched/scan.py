@@ -30,7 +30,7 @@ from ds3d_pipeline.intake.watched.ledger import (
 from ds3d_pipeline.intake.watched.reading import Reader
 from ds3d_pipeline.names import DEFAULT_MODE
 from ds3d_pipeline.storage.home import Home
-from ds3d_pipeline.storage.registrations import check_readable
+from ds3d_pipeline.storage.registrations import check_readable, is_registered
 
 
 def reject(folder: Path, entry: Entry, error: InputError, *, with_sidecar: bool) -> str:
@@ -200,7 +200,8 @@ class _Eye:
         """Queues the request unless it was queued before, and says what became of the upload."""
         run_key = _run_key(found.content.sha256, request.mode, request.tables)
         given = (self.before.queued | self.queued).get(run_key)
-        if given is not None:
+        # Where that capture was deleted since, it is new.
+        if given is not None and is_registered(self.home, given.request.capture):
             earlier = given.request
             return f"has the content of {earlier.upload}, capture {earlier.capture}: not run again"
         accepted = found if isinstance(found, Accepted) else accept_content(self.home, found)

@@ -15,6 +15,7 @@ from ds3d_pipeline.intake.watched import scan as looking
 from ds3d_pipeline.intake.watched.ledger import read_ledger
 from ds3d_pipeline.intake.watched.reading import Reader
 from ds3d_pipeline.intake.watched.scan import Patience, look
+from ds3d_pipeline.storage.delete import find_holdings, remove_holdings
 from ds3d_pipeline.storage.home import Home
 from ds3d_pipeline.storage.registrations import upload_files
 from ds3d_pipeline_tests.intake.watched.folder import (
@@ -126,6 +127,24 @@ def test_a_zip_and_the_folder_it_was_made_of_are_one_capture(watch):
     assert watch.tick() == [("room", "balanced")]
     assert "has the content of room" in watch.told("room.zip")
     assert "not run again" in watch.told("room.zip")
+
+
+def test_the_content_of_a_deleted_capture_is_new(watch):
+    room = put_photos(watch.folder / "room")
+    watch.tick()
+    assert watch.tick() == [("room", "balanced")]
+    remove_holdings(find_holdings(watch.home, registered(watch.home)))
+    assert watch.tick() == []
+    zip_of(room, watch.folder / "room.zip")
+    watch.tick()
+    assert watch.tick() == [("room.zip", "balanced")]
+    assert registered(watch.home)
+
+
+def registered(home: Home) -> str:
+    """The only capture."""
+    (folder,) = home.registered.iterdir()
+    return folder.name
 
 
 def test_the_same_content_after_the_first_was_removed(watch):
