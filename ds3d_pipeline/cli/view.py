@@ -17,7 +17,9 @@ def view(capture: str, output: Path, *, port: int, open_browser: bool, say: Call
     exhibit = read_exhibit(find_finished(capture, output))
     server = start_viewer(exhibit, port)
     url = f"http://{HOST}:{server.get_port()}"
-    say(f"{exhibit.name} is shown at {url} (Ctrl-C ends).")
+    if server.get_port() != port:
+        say(f"Port {port} is in use, so port {server.get_port()} was taken.")
+    say(f"Viewing {exhibit.name} at {url} - press Ctrl-C to stop.")
     if open_browser:
         webbrowser.open(url)
     with contextlib.suppress(KeyboardInterrupt):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.formats.images import read_thumbnail
 from ds3d_pipeline.geometry.conventions import DOWN_IN_WORLD
 from ds3d_pipeline.geometry.transforms import invert_rigid, quat_wxyz_from_rotation, rotation_from_quat_wxyz
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     import viser
 
 HOST = "127.0.0.1"
+PORTS_TRIED = 100
+LAST_PORT = 65_535
 THUMBNAIL_PX = 160
 _FRUSTUM = 0.045
 """Length of a frustum over the typical distance between cameras and scene."""
@@ -51,10 +55,16 @@ class Stand:
 
 
 def start_viewer(exhibit: Exhibit, port: int) -> viser.ViserServer:
-    """A running server on this machine only, at `port` or, where that is taken, the next free one."""
+    """A running server for this machine's browser only, at `port` or the next one that is free.
+
+    Raises InputError where no port can be had.
+    """
     import viser
 
-    with _quietly():
+    from ds3d_pipeline.viewer.guard import guarded
+
+    port = find_port(port)
+    with _quietly(), guarded():
         server = viser.ViserServer(host=HOST, port=port, label=f"ds3d: {exhibit.name}", verbose=False)
     server.gui.configure_theme(show_logo=False, show_share_button=False, dark_mode=True)
     server.scene.set_up_direction(tuple(-DOWN_IN_WORLD))
@@ -67,6 +77,24 @@ def start_viewer(exhibit: Exhibit, port: int) -> viser.ViserServer:
     if exhibit.reconstruction is not None:
         _add_cameras(server, exhibit, exhibit.reconstruction, stand)
     return server
+
+
+def find_port(wanted: int) -> int:
+    """The first port from `wanted` on that can be served at.
+
+    viser would look for one too, but waits for ever where there is none.
+    """
+    for port in range(wanted, min(wanted + PORTS_TRIED, LAST_PORT + 1)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except PermissionError as error:
+                raise InputError(f"Port {port} needs special rights.", "Choose one above 1023.") from error
+            except OSError:
+                continue
+            return port
+    raise InputError(f"Port {wanted} and those after it are in use.", "Choose another one with --port.")
 
 
 def stop_viewer(server: viser.ViserServer) -> None:

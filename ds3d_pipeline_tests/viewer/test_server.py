@@ -3,17 +3,26 @@
 import re
 import shutil
 import signal
+import socket
 import time
 import urllib.request
 
 import numpy as np
 import pytest
 
+from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.geometry.cameras import intrinsics, project
 from ds3d_pipeline.geometry.transforms import invert_rigid, rigid, rotation_from_quat_wxyz
 from ds3d_pipeline.scene import View
 from ds3d_pipeline.viewer.finished import read_exhibit
-from ds3d_pipeline.viewer.server import covariances, find_stand, fov_that_shows, start_viewer, stop_viewer
+from ds3d_pipeline.viewer.server import (
+    covariances,
+    find_port,
+    find_stand,
+    fov_that_shows,
+    start_viewer,
+    stop_viewer,
+)
 from ds3d_pipeline_tests.browser import open_browser
 from ds3d_pipeline_tests.captures import run_ds3d, start_ds3d
 from ds3d_pipeline_tests.finished import publish_finished, random_gaussians
@@ -95,17 +104,19 @@ def test_layers_cameras_and_the_way_back_in_a_browser(shown, tmp_path):
         wait_until(lambda: stands_at(client, view))
 
 
-def test_the_command_serves_until_ctrl_c(folder, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_command_serves_until_ctrl_c(folder, tmp_path, number):
     process = start_ds3d(tmp_path / "home", "view", folder, "--port", 8400, "--no-open")
     try:
         line = process.stdout.readline()
         url = re.search(r"http://127\.0\.0\.1:\d+", line).group()
-        assert line.startswith("wall ")
+        assert line.startswith("Viewing wall at ")
+        assert "press Ctrl-C to stop" in line
         with urllib.request.urlopen(url) as page:
             assert page.status == 200
             assert b"<html" in page.read().lower()
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         rest, stderr = process.communicate(timeout=30)
     assert process.returncode == 0
     assert rest == ""
@@ -119,6 +130,14 @@ def test_a_port_in_use_is_passed_over(shown, folder):
         assert second.get_port() != first.get_port()
     finally:
         stop_viewer(second)
+
+
+def test_the_last_port_in_use_is_refused():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 65_535))
+        taken.listen()
+        with pytest.raises(InputError, match="Port 65535 and those after it are in use"):
+            find_port(65_535)
 
 
 def test_an_unknown_capture_is_one_sentence(tmp_path):
