@@ -17,6 +17,7 @@ from ds3d_pipeline.intake.accept import accept
 from ds3d_pipeline.intake.disk_space import check_space
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.enums import Outcome
+from ds3d_pipeline.programs.faults import in_words
 from ds3d_pipeline.programs.folders import clear_folder
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.publishing.build import Story
@@ -147,7 +148,7 @@ def metrics(
         with publishing(home, story.capture, Path(options.output)):
             told = publish_capture(story, bundles, Path(options.output))
     except (OSError, StageError) as error:
-        reason = f"The files could not be published: {error}"
+        reason = f"The files could not be published. {in_words(error, (Path(options.output), home.root))}"
         journal.record("metrics", Attempt(backend="local", outcome=Outcome.FAILED, reason=reason))
         raise dg.Failure(reason, allow_retries=False) from error
     folder = clear_folder(home.work / context.run.run_id / "metrics" / "output")

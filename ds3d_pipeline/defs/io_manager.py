@@ -11,6 +11,7 @@ from ds3d_pipeline.defs.pinning import pinned_version
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.execution.journal import Journal, run_journal
 from ds3d_pipeline.programs.enums import Outcome
+from ds3d_pipeline.programs.faults import in_words
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, fetch, publish
 from ds3d_pipeline.storage.home import find_home
 
@@ -33,7 +34,7 @@ class BundleIOManager(dg.ConfigurableIOManager):
         stage, journal = context.asset_key.path[-1], run_journal(find_home(), context.run_id)
         place = self.place(stage, context.partition_key)
         folder = place / obj.data_version
-        with _recorded(journal, stage, "The files could not be stored: "):
+        with _recorded(journal, stage, "The files could not be stored. "):
             links = link_files(obj, folder)
             publish(obj, place)
         journal.made(stage, obj.data_version)
@@ -55,6 +56,6 @@ def _recorded(journal: Journal, stage: str, before: str = "") -> Iterator[None]:
     try:
         yield
     except (OSError, StageError) as error:
-        reason = f"{before}{error}"
+        reason = f"{before}{in_words(error, (find_home().root,))}"
         journal.record(stage, Attempt(backend="local", outcome=Outcome.FAILED, reason=reason))
         raise dg.Failure(reason, allow_retries=False) from error

@@ -182,6 +182,7 @@ def _conclude(home: Home, run_id: str, request: RunRequest, display: Display) ->
 
 def _report_cancelled(instance: dg.DagsterInstance, run_id: str) -> None:
     run = instance.get_run_by_id(run_id)
-    if run is not None and not run.is_finished:
+    # Dagster calls a run failed whose step stopped because it was cancelled.
+    if run is not None and (not run.is_finished or run.status == dg.DagsterRunStatus.FAILURE):
         instance.report_run_canceled(run)
     instance.event_log_storage.free_concurrency_slots_for_run(run_id)

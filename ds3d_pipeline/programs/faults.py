@@ -59,6 +59,11 @@ def explain(error: BaseException, places: Sequence[Path] = ()) -> StageError | N
     return None
 
 
+def in_words(error: BaseException, places: Sequence[Path] = ()) -> str:
+    """Cause and remedy where they are known, else what the error itself says."""
+    return str(explain(error, places) or error)
+
+
 def stops_all(error: BaseException) -> bool:
     """Whether the machine is in a state in which no other backend can succeed either, as with a full disk."""
     return any(isinstance(below, OSError) and below.errno in STOPPING for below in chain(error))
