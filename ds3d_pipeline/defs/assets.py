@@ -48,7 +48,7 @@ def stage(body: Callable[..., Any]) -> dg.AssetsDefinition:
 def capture(
     context: dg.AssetExecutionContext, config: StageConfig, mode: ModeResource
 ) -> dg.MaterializeResult:
-    """The user's video or photos, checked, with what their files tell of camera and time."""
+    """The video or photos, checked, with camera and time from their files."""
     home, key = prepare_home(), context.partition_key
     bounds, inputs = checked_options(context, "capture", config, mode), cast(UploadConfig, config).inputs
     options = {stage: mode.resolve(context).options(stage) for stage in STAGES}
@@ -66,7 +66,7 @@ def capture(
 def keyframes(
     context: dg.AssetExecutionContext, config: StageConfig, mode: ModeResource, capture: Bundle
 ) -> dg.MaterializeResult:
-    """The sharpest frame of every stretch of motion, upright and at the mode's size."""
+    """The sharpest frame of every stretch of motion, upright and scaled to the mode's size."""
     return materialize(context, "keyframes", config, mode, {"capture": capture})
 
 
@@ -82,7 +82,7 @@ def poses(
 def depth_maps(
     context: dg.AssetExecutionContext, config: StageConfig, mode: ModeResource, poses: Bundle
 ) -> dg.MaterializeResult:
-    """Depth, normals and confidence of every registered keyframe in COLMAP's dense format."""
+    """Depth, normals and confidence of every aligned keyframe, in COLMAP's dense format."""
     return materialize(context, "depth_maps", config, mode, {"poses": poses})
 
 
@@ -137,7 +137,7 @@ def metrics(
     mesh: Bundle,
     splat: Bundle,
 ) -> dg.Output[Bundle]:
-    """Status, reasons and numbers of a capture; publishes its files in one step."""
+    """Status, reasons and numbers of a capture; publishes its files."""
     made = (capture, keyframes, poses, depth_maps, pointcloud, mesh, splat)
     bundles = {bundle.report.stage: bundle for bundle in made}
     options = checked_options(context, "metrics", config, mode)

@@ -30,11 +30,11 @@ class StageConfig(dg.Config):
 
 
 class UploadConfig(StageConfig):
-    """Of the first stage, which can also be told what to read."""
+    """Of the first stage, which also takes the paths to read."""
 
     inputs: list[str] | None = Field(
         default=None,
-        description="Paths of one video, or of photos, a folder or a zip; empty takes the registered upload.",
+        description="Paths of one video, or of photos, a folder or a zip. Empty: the registered upload.",
     )
 
 

@@ -13,7 +13,7 @@ reconstruct_jobs = [
         f"reconstruct_{name}",
         selection=dg.AssetSelection.groups("reconstruction"),
         tags={MODE_TAG: name},
-        description=f"From a capture to every artifact in the mode {name}.",
+        description=f"Reconstructs a capture in mode {name}.",
     )
     for name in MODES
 ]

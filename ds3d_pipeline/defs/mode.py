@@ -16,7 +16,8 @@ class ModeResource(dg.ConfigurableResource):
     """Explicit config, else the run's tag `ds3d/mode`, else balanced."""
 
     name: Literal["auto", "fastest", "balanced", "quality"] = Field(
-        default="auto", description="fastest, balanced or quality; auto follows the job (run tag ds3d/mode)."
+        default="auto",
+        description="fastest, balanced, quality, or auto: as the job or run tag ds3d/mode says.",
     )
 
     def resolve_name(self, context: dg.AssetExecutionContext) -> str:

@@ -17,7 +17,7 @@ from ds3d_pipeline.programs.limits import free_memory_bytes
 from ds3d_pipeline.programs.rungs import Load
 from ds3d_pipeline.programs.settings import read_number
 from ds3d_pipeline.stages.stage import Knob
-from ds3d_pipeline.stages.table import STAGE_CARDS, find_rung
+from ds3d_pipeline.stages.table import STAGE_CARDS, find_rung, stage_label
 
 
 def read_load(input_dir: Path) -> Load:
@@ -95,11 +95,11 @@ def fit_memory(stage: str, backend: str, load: Load, options: Any, available_mb:
         while _is_larger(smaller, knob) and _need(stage, backend, load, smaller) > available_mb:
             size = max(knob.least, int(getattr(smaller, knob.option) * STEP))
             smaller = replace(smaller, **{knob.option: size})
-    text = f"{stage} needs about {_gb(needed)} of memory and {_gb(available_mb)} can be used"
+    text = f"Not enough memory for {stage_label(stage)}: about {_gb(needed)} needed, {_gb(available_mb)} free"
     if (left := _need(stage, backend, load, smaller)) > available_mb:
-        least_text = "" if smaller == options else f" and {_gb(left)} at the smallest size"
+        least_text = "" if smaller == options else f" ({_gb(left)} at the smallest size)"
         raise StageError(f"{text}{least_text}.", "Close other programs, or choose a smaller mode or images.")
-    return Fit(options=smaller, needed_mb=left, note=f"{text}: {_changes(options, smaller)}.")
+    return Fit(options=smaller, needed_mb=left, note=f"{text}. Made smaller: {_changes(options, smaller)}.")
 
 
 def _is_larger(options: Any, knob: Knob) -> bool:

@@ -1,4 +1,4 @@
-"""Where one stage of a run stands on its ladder, and what its attempts come to."""
+"""The state of one stage of a run on its ladder, and the summary of its attempts."""
 
 from __future__ import annotations
 
@@ -61,6 +61,6 @@ class LadderState:
 
 
 def summary(stage: str, attempts: Sequence[Attempt]) -> str:
-    """What every rung said, in one line."""
+    """The outcome of every rung, in one line."""
     tried = [f"{a.backend} {a.outcome}: {a.reason}" for a in attempts]
-    return tried[0] if len(tried) == 1 else f"No backend of {stage} made it. " + " | ".join(tried)
+    return tried[0] if len(tried) == 1 else f"All backends of {stage} failed. " + " | ".join(tried)

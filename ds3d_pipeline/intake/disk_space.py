@@ -1,4 +1,4 @@
-"""How much disk a run will take, told before it starts."""
+"""Estimates a run's disk use before it starts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def check_space(home: Home, output: Path, request: Request, options: Mapping[str
         free = shutil.disk_usage(_existing(folder)).free
         if free < needed:
             cause = f"The run needs about {needed / 1e9:.1f} GB of disk and {free / 1e9:.1f} GB are free"
-            remedy = "Free some space (`ds3d clean` tells what can go), or choose a smaller mode."
+            remedy = "Free some space (`ds3d clean` shows what can be deleted), or choose a smaller mode."
             raise StageError(f"{cause} at {folder}.", remedy)
 
 

@@ -132,7 +132,7 @@ def test_a_size_that_does_not_fit_into_memory_is_clamped_and_told(own_home, monk
     assert outcomes(own_home) == [("works", "clamped"), ("works", "ok")]
     report = published(own_home).report
     assert f"max_side_px is {report.result['side']} instead of 768" in report.attempts[0].reason
-    assert "needs about 0.9 GB of memory and 0.6 GB can be used" in report.attempts[0].reason
+    assert "about 0.9 GB needed, 0.6 GB free" in report.attempts[0].reason
     assert report.result["side"] < 600
     assert report.attempts[0].reason in find_reasons(Story(capture="", mode=""), {"depth_maps": report})
 

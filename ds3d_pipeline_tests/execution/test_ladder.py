@@ -82,7 +82,9 @@ def test_the_last_failure_tells_all_attempts_and_the_end_of_the_log(ladder_of):
     ladder = ladder_of(REFUSES, CRASHES)
     with pytest.raises(RungFailed):
         ladder.climb(0)
-    with pytest.raises(LadderExhausted, match=r"No backend of depth_maps made it.*2 of 9.*SIGSEGV") as caught:
+    with pytest.raises(
+        LadderExhausted, match=r"All backends of depth_maps failed.*2 of 9.*SIGSEGV"
+    ) as caught:
         ladder.climb(1)
     assert caught.value.attempts == ladder.journal.attempts(STAGE)
     assert caught.value.log_tail == "log: The program crashed with SIGSEGV."
@@ -184,7 +186,7 @@ def test_a_size_made_smaller_for_memory_is_noted_and_given_to_the_program(ladder
 def test_what_cannot_fit_into_memory_is_not_started(ladder_of, monkeypatch, photo):
     monkeypatch.setenv("DS3D_MEMORY_MB", "200")
     ladder = ladder_of(works, works)
-    with pytest.raises(RungFailed, match=r"needs about 0\.\d GB of memory and 0\.2 GB can be used"):
+    with pytest.raises(RungFailed, match=r"about 0\.\d GB needed, 0\.2 GB free"):
         ladder.climb(0, photo)
     assert ladder.program.ran == []
     assert ladder.climb(1, photo).rung == "interpolation"

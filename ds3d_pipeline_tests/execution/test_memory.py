@@ -78,7 +78,7 @@ def test_what_does_not_fit_is_made_smaller_and_told_with_numbers():
     assert 256 <= fit.options.max_side_px < options.max_side_px
     assert needed_mb("depth_maps", "patchmatch", load, fit.options) <= 4000
     assert dataclasses.replace(fit.options, max_side_px=options.max_side_px) == options
-    assert "depth_maps needs about 13.1 GB of memory and 4.0 GB can be used" in fit.note
+    assert "Not enough memory for Depth maps: about 13.1 GB needed, 4.0 GB free" in fit.note
     assert f"max_side_px is {fit.options.max_side_px} instead of 1280" in fit.note
 
 
@@ -90,13 +90,15 @@ def test_it_is_made_no_smaller_than_it_takes():
 
 
 def test_what_cannot_be_made_small_enough_is_refused_with_numbers():
-    with pytest.raises(StageError, match=r"poses needs about .* GB of memory and 0.2 GB can be used"):
+    with pytest.raises(
+        StageError, match=r"Not enough memory for Camera positions: about .* GB needed, 0.2 GB free"
+    ):
         fit_memory("poses", "pycolmap", FOX, MODES["balanced"].poses, 200)
 
 
 def test_a_stage_without_a_knob_is_refused():
     huge = Load(images=3, size_wh=(40_000, 30_000))
-    with pytest.raises(StageError, match="keyframes needs about"):
+    with pytest.raises(StageError, match="Not enough memory for Keyframes"):
         fit_memory("keyframes", "local", huge, MODES["balanced"].keyframes, 8000)
 
 

@@ -8,10 +8,10 @@ from ds3d_pipeline.storage.leftovers import Leftover, drop, find_old_leftovers
 
 EVERY_S = 3600
 KEPT_S = 3600.0
-"""So long a failed run's scratch folder stays to be looked into."""
+"""How long the scratch folder of a failed run is kept for inspection."""
 
 
-@dg.op(description="Removes superseded bundles, half published ones and the scratch of ended runs.")
+@dg.op(description="Deletes old intermediate files: superseded bundles and scratch folders of ended runs.")
 def drop_leftovers(context: dg.OpExecutionContext) -> None:
     """As `ds3d clean --yes` does."""
     dropped = [leftover for leftover in _due() if drop(leftover)]
@@ -20,7 +20,7 @@ def drop_leftovers(context: dg.OpExecutionContext) -> None:
     context.add_output_metadata({"freed_bytes": freed, "folders": len(dropped)})
 
 
-@dg.job(name=CLEAN_JOB, description="Frees the disk of what nothing refers to any more.")
+@dg.job(name=CLEAN_JOB, description="Deletes old intermediate files that nothing refers to any more.")
 def clean() -> None:
     """One step; while a run goes on only the scratch of others is removed."""
     drop_leftovers()
@@ -31,13 +31,13 @@ def clean() -> None:
     minimum_interval_seconds=EVERY_S,
     # On from the start: it takes only what nothing can read any more, and a full disk fails every run.
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Starts the job `clean` where superseded bundles or strays of ended runs lie about.",
+    description="Deletes old intermediate files every hour.",
 )
 def leftovers() -> dg.RunRequest | dg.SkipReason:
-    """One look an hour."""
+    """Checks once an hour."""
     found = _due()
     if not found:
-        return dg.SkipReason("Nothing to clean.")
+        return dg.SkipReason("Nothing to clean up.")
     return dg.RunRequest()
 
 
@@ -45,12 +45,12 @@ def leftovers() -> dg.RunRequest | dg.SkipReason:
     minimum_interval_seconds=30,
     # On from the start: a run that died unnoticed keeps its place in the queue.
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Ends the runs whose process is gone, after a power cut for instance; they are then retried.",
+    description="Marks runs whose process has died as failed, so that they are retried.",
 )
 def lost_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Starts nothing itself: Dagster's run retries do."""
     ended = end_dead_runs(context.instance, prepare_home())
-    return dg.SkipReason(f"Ended {', '.join(ended)}." if ended else "Every run has its process.")
+    return dg.SkipReason(f"Marked as failed: {', '.join(ended)}." if ended else "All runs are alive.")
 
 
 def _due() -> list[Leftover]:

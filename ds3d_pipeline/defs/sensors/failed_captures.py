@@ -16,12 +16,12 @@ def failed_captures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None
     run, home = context.dagster_run, prepare_home()
     capture = run.tags.get(PARTITION_TAG)
     if capture is None or run.tags.get(COMMAND_LINE_TAG) == run.run_id:
-        return dg.SkipReason("The command line tells of its own runs.")
+        return dg.SkipReason("The command line publishes the failures of its own runs.")
     (latest,) = context.instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: capture}), limit=1)
     if latest.run_id != run.run_id:
-        return dg.SkipReason("A later run of the capture has more to tell.")
+        return dg.SkipReason("There is a later run of this capture.")
     if run_journal(home, run.run_id).is_cancelled():
         return dg.SkipReason("The run was cancelled.")
     _, folder = publish_failed_run(home, run.run_id, request_of(run.run_config, run.tags))
-    context.log.info(f"What became of {capture} stands in {folder}")
+    context.log.info(f"The report of {capture} is in {folder}")
     return None

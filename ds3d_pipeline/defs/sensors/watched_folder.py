@@ -14,7 +14,7 @@ from ds3d_pipeline.programs.settings import read_seconds
 from ds3d_pipeline.storage.home import Home, prepare_home
 
 EVERY_S = read_seconds("DS3D_UPLOADS_EVERY_S", 15)
-LINES_TOLD = 40
+LINES_SHOWN = 40
 READER = Reader()
 """Of this process: what one tick began to read the next one gets."""
 
@@ -24,18 +24,18 @@ READER = Reader()
     minimum_interval_seconds=EVERY_S,
     # On from the start: a watched folder that nobody watches helps no one, and an empty one costs nothing.
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="A run for every video, folder of photos or zip that was put into the watched folder.",
+    description="Starts a run for each video, photo folder or zip in the upload folder.",
 )
 def capture_uploads(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Every tick tells of every upload what became of it, or what it waits for."""
+    """Every tick reports what happened to each upload, or what it waits for."""
     home = prepare_home()
     confirmed = int(context.cursor) if context.cursor else None
     # A tick comes a little early now and then; it is a whole tick all the same.
     found = look(home, uploads_folder(home), confirmed, Patience(quiet_s=0.9 * EVERY_S), READER)
-    told = _tell(found, home)
-    context.log.info(told)
+    lines = _lines(found, home)
+    context.log.info(lines)
     if not found.queued:
-        return dg.SensorResult(skip_reason=told, cursor=str(found.generation))
+        return dg.SensorResult(skip_reason=lines, cursor=str(found.generation))
     keys = [queued.request.capture for queued in found.queued]
     return dg.SensorResult(
         run_requests=[_run_request(home, queued) for queued in found.queued],
@@ -44,8 +44,8 @@ def capture_uploads(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     )
 
 
-def _tell(found: Look, home: Home) -> str:
-    lines = found.lines[:LINES_TOLD] or (f"Nothing lies in {uploads_folder(home)}.",)
+def _lines(found: Look, home: Home) -> str:
+    lines = found.lines[:LINES_SHOWN] or (f"The upload folder is empty ({uploads_folder(home)}).",)
     more = len(found.lines) - len(lines)
     return "\n".join([*lines, f"and {more} more"] if more > 0 else lines)
 

@@ -55,7 +55,7 @@ def test_it_runs_from_the_start_and_knows_every_mode():
 def test_an_empty_folder_is_told(folder):
     result = folder.tick()
     assert not result.run_requests
-    assert "Nothing lies in" in result.skip_reason.skip_message
+    assert "The upload folder is empty" in result.skip_reason.skip_message
 
 
 def test_one_result_holds_partition_run_and_cursor(folder):
