@@ -6,12 +6,11 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import dagster as dg
 from pydantic import Field, create_model
-from pydantic.dataclasses import is_pydantic_dataclass
 
 from ds3d_pipeline.defs.mode import ModeResource
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.names import DEFAULT_MODE, STAGES
-from ds3d_pipeline.programs.options import allowed_words, record_fields, shown
+from ds3d_pipeline.programs.options import allowed_words, is_record, record_fields, shown
 from ds3d_pipeline.stages.modes import MODES, Mode
 from ds3d_pipeline.stages.table import STAGE_CARDS
 
@@ -93,7 +92,7 @@ def _fields(options: Any) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, field in record_fields(type(options)).items():
         value = getattr(options, name)
-        if is_pydantic_dataclass(type(value)):
+        if is_record(value):
             record = type(value)
             kind: Any = create_model(f"{record.__name__}Config", __base__=dg.Config, **_fields(value))
             about = record.__doc__

@@ -14,7 +14,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,7 +89,7 @@ def _start_elsewhere(pid: int) -> str | None:
 
 
 @contextlib.contextmanager
-def beating(folder: Path) -> Iterator[None]:
+def beating(folder: Path) -> Generator[None]:
     """This process is the one that the run in `folder` depends on, until the context ends."""
     folder.mkdir(parents=True, exist_ok=True)
     pid = os.getpid()

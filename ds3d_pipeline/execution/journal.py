@@ -148,7 +148,7 @@ class FolderJournal:
         lines: list[str] = []
         with contextlib.suppress(FileNotFoundError):
             lines = [line for line in path.read_text(encoding="utf-8").split("\n")[:-1] if line]
-        line = json.loads(lines[-1]) if lines else {}
+        line: dict[str, Any] = json.loads(lines[-1]) if lines else {}
         return Reached(fraction=float(line.get("fraction", 0.0)), message=str(line.get("message", "")))
 
     def beating(self) -> contextlib.AbstractContextManager[None]:

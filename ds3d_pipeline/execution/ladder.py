@@ -31,8 +31,8 @@ FindPlan = Callable[[str, Any, str | None], Plan]
 class Inputs:
     """What a stage reads: the files of all `bundles`, by stage, and `files` under the names given here."""
 
-    bundles: Mapping[str, Bundle] = field(default_factory=dict)
-    files: Mapping[str, Path] = field(default_factory=dict)
+    bundles: Mapping[str, Bundle] = field(default_factory=dict[str, Bundle])
+    files: Mapping[str, Path] = field(default_factory=dict[str, Path])
     file_versions: Mapping[str, str] | None = None
     """What stands for the content of `files`; None for the hash of each."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.programs.limits import free_memory_bytes
@@ -111,7 +111,8 @@ def _need(stage: str, backend: str, load: Load, options: Any) -> float:
 
 
 def _changes(before: Any, after: Any) -> str:
-    old, new = vars(before), vars(after)
+    old = cast(dict[str, Any], vars(before))
+    new = cast(dict[str, Any], vars(after))
     return ", ".join(
         f"{name} is {new[name]} instead of {old[name]}" for name in old if old[name] != new[name]
     )

@@ -44,9 +44,9 @@ class RunRequest:
     mode: str = DEFAULT_MODE
     output: Path
     """The folder that the capture's own folder goes into; wins over one in `tables`."""
-    tables: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    tables: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict[str, dict[str, Any]])
     """The user's own options by stage."""
-    prefer: dict[str, str] = dataclasses.field(default_factory=dict)
+    prefer: dict[str, str] = dataclasses.field(default_factory=dict[str, str])
     """The backend to try first, by stage."""
     start: str | None = None
     """The stage from which on everything is made again."""

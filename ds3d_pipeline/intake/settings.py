@@ -10,7 +10,7 @@ from typing import Any
 
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.names import DEFAULT_MODE, STAGES
-from ds3d_pipeline.programs.options import merged_tables
+from ds3d_pipeline.programs.options import is_table, merged_tables
 from ds3d_pipeline.stages.modes import MODES
 
 Tables = dict[str, dict[str, Any]]
@@ -44,10 +44,10 @@ def checked_mode(mode: Any, where: str) -> str:
     return mode
 
 
-def checked_tables(tables: Mapping[Any, Any], where: str) -> Tables:
+def checked_tables(tables: Mapping[str, Any], where: str) -> Tables:
     """The tables, as they are; raises InputError, beginning with `where`, where one misfits."""
     for stage, table in tables.items():
-        if stage not in STAGES or not isinstance(table, dict):
+        if stage not in STAGES or not is_table(table):
             raise InputError(f"{where}{stage!r} is not a stage.", f"Use a table for {', '.join(STAGES)}.")
         try:
             MODES[DEFAULT_MODE].options_with(stage, table)
@@ -56,7 +56,7 @@ def checked_tables(tables: Mapping[Any, Any], where: str) -> Tables:
     return dict(tables)
 
 
-def read_tables(path: Path) -> dict[Any, Any]:
+def read_tables(path: Path) -> dict[str, Any]:
     """What a TOML, YAML or JSON file holds; raises InputError where that is no table."""
     import yaml
 
@@ -68,7 +68,7 @@ def read_tables(path: Path) -> dict[Any, Any]:
         raise InputError(f"{path} cannot be read: {cause}.", "Give a TOML, YAML or JSON file.") from error
     except RecursionError as error:
         raise InputError(f"{path} is nested too deeply.", "Write one table per stage.") from error
-    if not isinstance(tables, dict):
+    if not is_table(tables):
         raise InputError(
             f"{path} holds no tables.", f"Write one per stage, such as {json.dumps({'poses': {}})}."
         )

@@ -65,4 +65,5 @@ def _exception_lines(lines: list[str]) -> list[str]:
     if not starts:
         return []
     after = range(starts[-1] + 1, len(lines))
-    return next((lines[number:] for number in after if lines[number][:1].strip()), [])
+    start = next((number for number in after if lines[number][:1].strip()), len(lines))
+    return lines[start:]

@@ -10,14 +10,14 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 
 _ROOM = 1024
 """More bytes than a `struct sigaction` has on any system; it is kept as it is and never looked into."""
 
 
 @contextlib.contextmanager
-def kept_handler(number: int) -> Iterator[None]:
+def kept_handler(number: int) -> Generator[None]:
     """Puts the handler of a signal back, in any thread, which Python's own `signal` cannot."""
     if os.name != "posix":
         yield

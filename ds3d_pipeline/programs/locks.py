@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Generator[None]:
     """Holds the lock of the file `path`; waits without using the processor while another holds it."""
     handle = _open(path)
     try:
@@ -21,7 +21,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def locked_if_free(path: Path) -> Iterator[bool]:
+def locked_if_free(path: Path) -> Generator[bool]:
     """Holds the lock if nobody else does, and says whether it does."""
     handle = _open(path)
     try:

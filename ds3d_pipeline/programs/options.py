@@ -12,7 +12,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeGuard, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass, is_pydantic_dataclass
@@ -63,9 +63,9 @@ class Option:
 
 def list_options(options: Any, prefix: str = "") -> Iterator[Option]:
     """Every field of a record with its value there, nested ones after their record's name."""
-    for name, field in record_fields(type(options)).items():
+    for name, field in record_fields(_type_of(options)).items():
         value = getattr(options, name)
-        if is_pydantic_dataclass(type(value)):
+        if is_record(value):
             yield from list_options(value, f"{prefix}{name}.")
         else:
             yield Option(
@@ -77,7 +77,22 @@ def list_options(options: Any, prefix: str = "") -> Iterator[Option]:
             )
 
 
-def record_fields(record: type) -> dict[str, FieldInfo]:
+def _type_of(value: object) -> type[Any]:
+    """Any for a value of which nothing is known."""
+    return type(value)
+
+
+def is_record(value: object) -> bool:
+    """Whether a value is an options record."""
+    return is_pydantic_dataclass(_type_of(value))
+
+
+def is_table(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a value is a table, as TOML, YAML or JSON give it."""
+    return isinstance(value, dict)
+
+
+def record_fields(record: type[Any]) -> dict[str, FieldInfo]:
     """The fields of a record's type."""
     if not is_pydantic_dataclass(record):
         raise TypeError(f"{record.__name__} is no options record")
@@ -92,6 +107,7 @@ def options_with(base: T, table: Mapping[str, Any], name: str = "options") -> T:
     """
     if not table:
         return base
+    merged: dict[str, Any] = {}
     try:
         merged = _as_json(merged_tables(dataclasses.asdict(cast(Any, base)), table))
         return _adapter(type(base)).validate_json(json.dumps(merged))
@@ -103,9 +119,9 @@ def options_with(base: T, table: Mapping[str, Any], name: str = "options") -> T:
 
 def table_of(options: Any) -> Any:
     """The table that says the same as an options record, all its values; what is no record, as it is."""
-    if not is_pydantic_dataclass(type(options)):
+    if not is_record(options):
         return options
-    return _adapter(type(options)).dump_python(options, mode="json")
+    return _adapter(_type_of(options)).dump_python(options, mode="json")
 
 
 def read_options(path: Path, base: T, name: str = "options") -> T:
@@ -114,7 +130,7 @@ def read_options(path: Path, base: T, name: str = "options") -> T:
         table = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read as JSON: {error}.", "Give a table of options.") from error
-    if not isinstance(table, dict):
+    if not is_table(table):
         raise InputError(f"{path} holds no table.", "Give a table of options.")
     return options_with(base, table, name)
 
@@ -145,7 +161,7 @@ def merged_tables(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[st
     for key, value in above.items():
         before = merged.get(key)
         if isinstance(before, Mapping) and isinstance(value, Mapping):
-            value = merged_tables(before, value)
+            value = merged_tables(cast(Mapping[str, Any], before), cast(Mapping[str, Any], value))
         merged[key] = value
     return merged
 
@@ -154,15 +170,15 @@ def _refusal(base: Any, merged: dict[str, Any], error: ValidationError, name: st
     """One sentence about the first thing that is wrong."""
     place, value, default = error.errors()[0]["loc"], merged, base
     for depth, part in enumerate(place):
-        fields, key = record_fields(type(default)), str(part)
+        fields, key = record_fields(_type_of(default)), str(part)
         if key not in fields:
             return InputError(f"{name} has no option {key!r}.", f"It has {', '.join(fields)}.")
         field, value, default, name = fields[key], value[key], getattr(default, key), f"{name}.{key}"
-        if not is_pydantic_dataclass(type(default)):
+        if not is_record(default):
             remedy = f"Leave it out to get {shown(default)}."
             return InputError(f"{name} cannot be {shown(value)}: it takes {allowed_words(field)}.", remedy)
         if depth == len(place) - 1:
-            table = f"it is a table of {', '.join(record_fields(type(default)))}"
+            table = f"it is a table of {', '.join(record_fields(_type_of(default)))}"
             return InputError(f"{name} cannot be {shown(value)}: {table}.", "Set one of these.")
     return InputError(f"The values of {name} do not fit: {error.errors()[0]['msg']}.", "Check its text.")
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def run_program(
 @contextlib.contextmanager
 def _started(
     argv: Sequence[str], log_path: Path, env: dict[str, str] | None
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> Generator[subprocess.Popen[bytes]]:
     """A program that does not outlive this process; see `programs.tied`."""
     with _tied() as (words, passed), log_path.open("wb") as log:
         yield subprocess.Popen(
@@ -103,7 +103,7 @@ def _started(
 
 
 @contextlib.contextmanager
-def _tied() -> Iterator[tuple[list[str], tuple[int, ...]]]:
+def _tied() -> Generator[tuple[list[str], tuple[int, ...]]]:
     """Words before a command that tie it to this process, and the descriptors that it inherits for that."""
     stub = [sys.executable, "-I", "-S", str(Path(__file__).with_name("tied.py"))]
     if KERNEL_ENDS_CHILDREN:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ds3d_pipeline.containers.engine import look_at_engine, why_no_container
 from ds3d_pipeline.programs.limits import allowed_cpus
@@ -73,8 +74,8 @@ class Stage:
     """Its plain name, in every sentence that a user reads."""
     about: str
     """What it makes, in one sentence."""
-    options: type
-    report: type
+    options: type[Any]
+    report: type[Any]
     """What its programs write as `result.json`."""
     code_version: str
     """Raised when it makes other files of the same input.

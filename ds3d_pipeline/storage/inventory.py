@@ -11,6 +11,7 @@ from upath import UPath
 
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.options import is_table
 from ds3d_pipeline.storage.bundles import CURRENT, StageReport, current_report, current_version
 from ds3d_pipeline.storage.home import Home
 from ds3d_pipeline.storage.manifest import REPORT, read_manifest
@@ -92,10 +93,10 @@ def _read_metrics(home: Home, name: str) -> dict[str, Any] | None:
     place = UPath(home.storage) / "metrics" / name
     version = current_version(place)
     try:
-        told = json.loads((place / version / "metrics.json").read_bytes()) if version else None
+        told: Any = json.loads((place / version / "metrics.json").read_bytes()) if version else None
     except (OSError, ValueError):
         return None
-    return told if isinstance(told, dict) and {"status", "mode", "reasons"} <= told.keys() else None
+    return told if is_table(told) and {"status", "mode", "reasons"} <= told.keys() else None
 
 
 def read_status(home: Home, name: str) -> CaptureStatus:

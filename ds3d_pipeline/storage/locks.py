@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import IO
 
@@ -13,7 +13,7 @@ from typing import IO
 @contextlib.contextmanager
 def locked(
     path: Path, while_waiting: Callable[[], None] | None = None, *, poll_s: float = 1.0
-) -> Iterator[None]:
+) -> Generator[None]:
     """Holds the lock at `path` until the context ends; makes the file where there is none.
 
     While another process (or thread) holds it, this one sleeps, and calls `while_waiting` every `poll_s`.

@@ -39,7 +39,7 @@ class Marker:
     """What we wrote into a folder, by POSIX path."""
 
     capture: str
-    files: dict[str, Written] = field(default_factory=dict)
+    files: dict[str, Written] = field(default_factory=dict[str, Written])
     staging: bool = False
     """Whether the folder is still being written, so that all in it is ours."""
 

@@ -45,8 +45,8 @@ class Ledger:
     """`seen` by the upload's name, `queued` by run key, `rejected` the latest sentences of that kind."""
 
     generation: int = 0
-    seen: dict[str, Seen] = field(default_factory=dict)
-    queued: dict[str, QueuedRequest] = field(default_factory=dict)
+    seen: dict[str, Seen] = field(default_factory=dict[str, Seen])
+    queued: dict[str, QueuedRequest] = field(default_factory=dict[str, QueuedRequest])
     rejected: tuple[str, ...] = ()
 
 

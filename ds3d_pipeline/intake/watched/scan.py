@@ -119,12 +119,12 @@ class _Eye:
     reader: Reader
     sidecars: list[Path]
     start: float = field(default_factory=time.monotonic)
-    seen: dict[str, Seen] = field(default_factory=dict)
-    queued: dict[str, QueuedRequest] = field(default_factory=dict)
-    news: list[str] = field(default_factory=list)
-    waiting: list[str] = field(default_factory=list)
-    settled: list[str] = field(default_factory=list)
-    rejected: list[str] = field(default_factory=list)
+    seen: dict[str, Seen] = field(default_factory=dict[str, Seen])
+    queued: dict[str, QueuedRequest] = field(default_factory=dict[str, QueuedRequest])
+    news: list[str] = field(default_factory=list[str])
+    waiting: list[str] = field(default_factory=list[str])
+    settled: list[str] = field(default_factory=list[str])
+    rejected: list[str] = field(default_factory=list[str])
 
     def ledger(self) -> Ledger:
         generation = self.before.generation + bool(self.queued)
