@@ -34,7 +34,7 @@ class Unpacked:
 def unpack_zip(path: Path, folder: Path, options: CaptureOptions) -> tuple[Unpacked, ...]:
     """All photos of the zip at `path`, in natural order, as `000001.jpg` and so on in the existing `folder`.
 
-    Folders in the zip are flattened; hidden files, `__MACOSX` and whatever is no photo by its suffix are
+    Folders in the zip are flattened; hidden files, `__MACOSX` and files without the suffix of a photo are
     left out. Raises InputError for a damaged or encrypted zip, one with links or paths that lead outside,
     one without photos, and one beyond `options.max_files` or `options.max_bytes` (of unpacked content).
     """
@@ -88,7 +88,7 @@ def _photo_members(
 
 
 def _name(member: zipfile.ZipInfo) -> str:
-    """The path as meant: macOS writes UTF-8 without saying so, Windows may write backslashes."""
+    """The path as meant: macOS writes UTF-8 without a flag, Windows may write backslashes."""
     name = member.filename
     if not member.flag_bits & _UTF8_NAME_FLAG:
         try:

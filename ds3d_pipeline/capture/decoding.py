@@ -123,7 +123,7 @@ def frames_of(
 def _packets(
     container: InputContainer, stream: VideoStream, on_corrupt: Callable[[], None]
 ) -> Iterator[av.Packet]:
-    """The stream's packets and the empty one that flushes the decoder, also where the file breaks off."""
+    """The stream's packets and the empty one that flushes the decoder, also if the file is truncated."""
     import av
     from av.error import FFmpegError
 

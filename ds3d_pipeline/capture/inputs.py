@@ -42,7 +42,7 @@ class Inputs:
 
 
 def find_inputs(paths: Sequence[Path]) -> Inputs:
-    """Tells what `paths` are: one video, or photos, folders of photos, or one zip of photos.
+    """Classifies `paths`: one video, or photos, folders of photos, or one zip of photos.
 
     A folder means the photos or the video directly inside it or, if there are none, those below it;
     hidden files are left out. Nothing is opened. Raises InputError for a missing or unsupported file, an

@@ -63,7 +63,7 @@ def read_size_and_exif(path: Path, data: bytes | None = None) -> tuple[tuple[int
 
 
 def check_complete(path: Path, data: bytes | None = None) -> None:
-    """Raises InputError where the file breaks off, decoding only what has no cheaper sign of it.
+    """Raises InputError if the file is truncated, decoding only what has no cheaper sign of it.
 
     WebP and HEIC files that break off do not even open. `data` as `read_photo`.
     """

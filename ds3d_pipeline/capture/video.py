@@ -43,7 +43,7 @@ class VideoFrame:
 def probe_video(path: Path) -> tuple[VideoInfo, tuple[int, int]]:
     """The container's and first frame's facts, and the upright size (width, height) in pixels.
 
-    Raises InputError where the file is no readable video or its start gives no frame.
+    Raises InputError if the file is not a readable video or its start has no frame.
     """
     with opened(path) as (container, stream):
         first = next(frames_of(container, stream, "SLICE", lambda: None, _PROBE_PACKETS), None)
@@ -68,7 +68,7 @@ def iter_frames(
 
     Timestamps strictly increase from 0 and are those of the file, also at a variable frame rate. Ten-bit
     video is converted, HDR (PQ, HLG) tone-mapped. Corrupt packets and frames are left out; `on_corrupt` is
-    called for each. Raises InputError where the file is no readable video or gives no frame at all.
+    called for each. Raises InputError if the file is not a readable video or has no frame at all.
     """
     corrupt = 0
 
@@ -107,7 +107,7 @@ def frames_at(path: Path, indices: Sequence[int], *, max_side_px: int | None = N
 
 
 def _duration_s(container: InputContainer, stream: VideoStream) -> float:
-    """According to the container; 0 if it does not say."""
+    """According to the container; 0 if it does not give it."""
     if container.duration is not None:
         return container.duration / 1_000_000
     if stream.duration is not None and stream.time_base is not None:

@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 def fill_holes(work: Work[DepthOptions], model: Reconstruction, report: DepthReport) -> DepthReport:
     """Fills the maps in OUTPUT; returns their report with what is now known, and what estimated.
 
-    Filling is an extra: without a usable model the maps stay as stereo left them, and `not_filled` says
-    why.
+    Filling is an extra: without a usable model the maps stay as stereo left them, with the reason in
+    `not_filled`.
     """
     reason = can_estimate(work.options)
     if reason is None:
@@ -139,7 +139,7 @@ def colmap_depth(work: Work[DepthOptions]) -> DepthReport:
     version = (scratch / VERSION).read_text(encoding="utf-8").strip()
     shutil.rmtree(scratch)
     work.progress(1.0, "done")
-    # Its own time says nothing: the maps were made before.
+    # Its own time is meaningless: the maps were made before.
     return replace(report, matched=report.coverage, colmap=version, seconds_per_map=None)
 
 

@@ -47,7 +47,7 @@ def align_sim3(source: ArrayLike, target: ArrayLike) -> Sim3:
     covariance = centred_target.T @ centred_source / len(source)
     U, singular, Vt = np.linalg.svd(covariance)
     if singular[0] == 0 or singular[1] < 1e-9 * singular[0]:
-        raise ValueError("the points coincide or lie on one line, so no unique similarity exists")
+        raise ValueError("the points coincide or are on one line, so no unique similarity exists")
     signs = np.array([1, 1, np.sign(np.linalg.det(U) * np.linalg.det(Vt))])
     R = (U * signs) @ Vt
     scale = float(singular @ signs / (centred_source**2).sum(axis=1).mean())

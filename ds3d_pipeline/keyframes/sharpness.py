@@ -19,8 +19,8 @@ def sharpness(gray: UInt8) -> float:
     """Laplacian energy over local contrast: 0 for a flat picture, 0.1 or more for a sharp one.
 
     `gray` (H, W), longer side at most `MEASURE_SIDE_PX`. The energy of the Laplacian is the classic focus
-    measure (Subbarao and Tyan, 1998; survey: Pertuz et al., 2013, LAP2). Here it is divided by the variance
-    of the surroundings, which says how much there is to be sharp; blur lowers the first far more than the
+    measure (Subbarao and Tyan, 1998; review: Pertuz et al., 2013, LAP2). Here it is divided by the variance
+    of the surroundings, which is how much there is to be sharp; blur lowers the first far more than the
     second, content scales both.
     """
     smooth = np.asarray(cv2.GaussianBlur(gray.astype(np.float32), (0, 0), _NOISE_SIGMA_PX), np.float32)

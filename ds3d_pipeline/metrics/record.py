@@ -31,7 +31,7 @@ class Status(StrEnum):
 
     OK = "ok"
     DEGRADED = "degraded"
-    """There is 3D, and something costs quality: the reasons say what."""
+    """There is 3D of reduced quality; the reasons name what costs it."""
     FAILED = "failed"
     """There is no 3D."""
 
@@ -74,7 +74,7 @@ class AttemptFacts:
     backend: str
     outcome: Outcome
     reason: str
-    """In one sentence, with a remedy; empty where it made it."""
+    """In one sentence, with a remedy; empty if it succeeded."""
     seconds: NotNegative
 
 

@@ -75,10 +75,10 @@ def world_rotation(rotations: Float64, down: Float64 | None) -> Float64:
     """
     if down is None:
         return rotations[0]
-    levelled = rotation_to_down(down)
-    upper, ahead = levelled @ -rotations[0, 1], levelled @ rotations[0, 2]
+    upright = rotation_to_down(down)
+    upper, ahead = upright @ -rotations[0, 1], upright @ rotations[0, 2]
     x, _, z = ahead if np.hypot(ahead[0], ahead[2]) > MIN_AHEAD else upper
-    return Rotation.from_rotvec(-np.arctan2(x, z) * DOWN).as_matrix() @ levelled
+    return Rotation.from_rotvec(-np.arctan2(x, z) * DOWN).as_matrix() @ upright
 
 
 def rotation_to_down(down: Float64) -> Float64:

@@ -33,7 +33,7 @@ from ds3d_pipeline.storage.ownership import (
 def publish_capture(story: Story, bundles: dict[str, Bundle], output: Path) -> dict[str, Any]:
     """Puts the finished folder at `output`/<capture> in one step and returns its metrics.
 
-    `bundles` by stage; a stage that did not finish is left out and told in `story.failures`. Files of the
+    `bundles` by stage; a stage that did not finish is left out and listed in `story.failures`. Files of the
     user's that are in the folder stay. Raises InputError where the folder is not ours.
     """
     check_output(output, story.capture)
@@ -44,9 +44,9 @@ def publish_capture(story: Story, bundles: dict[str, Bundle], output: Path) -> d
 
 
 def publish_failure(story: Story, bundles: dict[str, Bundle], output: Path) -> tuple[dict[str, Any], Path]:
-    """Publishes what a failed run did finish, and returns its metrics and where they stand.
+    """Publishes what a failed run did finish, and returns its metrics and their folder.
 
-    Finished files of an earlier run are worth more: they stay, and the failure is told in `failed/` there.
+    Finished files of an earlier run are worth more: they stay, and the failure goes to `failed/` there.
     """
     check_output(output, story.capture)
     output.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from ds3d_pipeline.splats.kernels.render import RowGradients
 
 
 def why_no_gsplat() -> str | None:
-    """None where gsplat can train here, else a sentence that says what is missing."""
+    """None if gsplat can train here, else a sentence about what is missing."""
     if importlib.util.find_spec("torch") is None:
         return "PyTorch with CUDA is not installed."
     if importlib.util.find_spec("gsplat") is None:

@@ -13,7 +13,7 @@ from ds3d_pipeline.storage.bundles import Attempt
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The rungs of a ladder that can run here, in order, and those passed over with the reason."""
+    """The rungs of a ladder that can run here, in order, and those that cannot, with the reason."""
 
     rungs: tuple[str, ...]
     passed_over: tuple[Attempt, ...]

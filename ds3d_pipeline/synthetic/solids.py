@@ -1,6 +1,6 @@
 """Triangle meshes of simple surfaces, counter-clockwise seen from outside, with vertex normals.
 
-Each is made in its own frame, height along -y (up in the world), and placed with `Solid.moved`.
+Each is made in its own frame, height along -y (up in the world), and moved with `Solid.moved`.
 """
 
 from __future__ import annotations

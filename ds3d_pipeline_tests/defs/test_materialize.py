@@ -142,7 +142,7 @@ def test_what_cannot_fit_into_memory_is_not_started_and_the_next_rung_is(own_hom
     monkeypatch.setitem(MEMORY_MB, "refuses", lambda load, options: 9000.0)
     assert climb("refuses", "works").success
     assert outcomes(own_home) == [("refuses", "failed"), ("works", "ok")]
-    assert "needs about 10.3 GB of memory" in published(own_home).report.attempts[0].reason
+    assert "about 10.3 GB needed" in published(own_home).report.attempts[0].reason
     assert not list(own_home.logs.glob("*/*refuses*"))
 
 

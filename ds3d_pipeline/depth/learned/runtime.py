@@ -65,7 +65,7 @@ def _session(model: Path | bytes, providers: tuple[str, ...]) -> onnxruntime.Inf
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = min(allowed_cpus(), MAX_THREADS)
     options.inter_op_num_threads = 1
-    # A provider that does not come up is told by `provider_of`, not by lines on stderr.
+    # A provider that fails to start is reported by `provider_of`, not by lines on stderr.
     options.log_severity_level = _FATAL_ONLY
     onnxruntime.set_default_logger_severity(_FATAL_ONLY)
     source = model if isinstance(model, bytes) else str(model)

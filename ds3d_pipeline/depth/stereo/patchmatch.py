@@ -119,7 +119,7 @@ def agree_view(
     planes, *others = (_enlarged(one.planes, size) for one, size in zip(found, sizes, strict=True))
     level = make_level(views, levels, view_range(views[0], model), others)
     _refine(level, planes, AGREEMENT, seed)
-    # Agreement chose the place; the photos alone say where exactly it is.
+    # Agreement chose the surface; its exact position comes from the photos alone.
     cost = _polish(level.without_agreement, planes, POLISH_PX)
     return Planes(planes=planes, cost=cost, K=levels[0].K)
 

@@ -67,10 +67,10 @@ def read_models(work: Work[PosesOptions]) -> PosesReport:
     scratch, stopwatch, total = work.output / "scratch", Stopwatch(), len(keyframes.frames)
     how = (scratch / HOW).read_text(encoding="utf-8")
     model = _best_model(work, scratch)
-    attempts = [_tell_attempt(model, how, loose=False)]
+    attempts = [_attempt_of(model, how, loose=False)]
     if size_of(model)[0] < ENOUGH * total:
         again = map_once(work, scratch / DATABASE, total, loose=True)
-        attempts.append(_tell_attempt(again, how, loose=True))
+        attempts.append(_attempt_of(again, how, loose=True))
         model = max(model, again, key=size_of)
     stopwatch.lap("mapping")
     version = (scratch / VERSION).read_text(encoding="utf-8").strip()
@@ -86,6 +86,6 @@ def _best_model(work: Work[PosesOptions], scratch: Path) -> pycolmap.Reconstruct
     return merge(models, scratch / DATABASE, work.input / "images", scratch / MODELS, options)
 
 
-def _tell_attempt(model: pycolmap.Reconstruction | None, how: str, *, loose: bool) -> MappingAttempt:
+def _attempt_of(model: pycolmap.Reconstruction | None, how: str, *, loose: bool) -> MappingAttempt:
     registered, points = size_of(model)
     return MappingAttempt(loose=loose, more=1, pairs=how, registered=registered, points=points)

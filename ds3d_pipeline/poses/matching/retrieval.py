@@ -35,7 +35,7 @@ def similarities(features: Sequence[Features], *, seed: int) -> Float32:
     for row, descriptors in enumerate(described):
         if len(descriptors):
             vectors[row] = _vlad(descriptors, words)
-    # What all images of a capture share tells none apart.
+    # What all images of a capture have in common separates none of them.
     vectors[[len(one) > 0 for one in described]] -= vectors.mean(axis=0)
     vectors = _unit(vectors)
     return vectors @ vectors.T
