@@ -58,6 +58,6 @@ def tell_machine() -> None:
         plan.add_column(name, overflow="fold")
     for stage in ladders():
         found = plan_ladder(stage, MODES[DEFAULT_MODE].options(stage))
-        why = "; ".join(f"{a.backend}: {a.reason.removesuffix('.')}" for a in found.passed_over)
+        why = "; ".join(f"{a.backend}: {a.reason.removesuffix('.')}" for a in found.skipped)
         plan.add_row(stage, ", then ".join(found.rungs), why)
     screen.print(plan)

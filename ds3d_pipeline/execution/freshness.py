@@ -55,7 +55,7 @@ def _is_best(report: StageReport, options: Mapping[str, Any], prefer: Mapping[st
         result = report.read(STAGE_CARDS[report.stage].report)
     except ValueError:
         return False
-    untried = {a.backend for a in report.attempts if a.outcome is Outcome.PASSED_OVER}
+    untried = {a.backend for a in report.attempts if a.outcome is Outcome.SKIPPED}
     rungs = plan_ladder(report.stage, options[report.stage], prefer.get(report.stage)).rungs
     better = rungs[: rungs.index(report.backend)] if report.backend in rungs else ()
     lacks_help = isinstance(result, DepthReport) and result.not_filled is not None

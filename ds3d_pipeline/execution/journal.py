@@ -36,7 +36,7 @@ class Journal(Protocol):
     """What one run remembers from attempt to attempt. One process at a time writes about a stage."""
 
     def begin(self, stage: str, plan: Plan) -> None:
-        """Forgets what there was of the stage; its attempts are those that the plan passed over."""
+        """Forgets what there was of the stage; its attempts are those that the plan skipped."""
         ...
 
     def plan(self, stage: str) -> Plan | None:
@@ -118,7 +118,7 @@ class FolderJournal:
         """The plan comes last: a stage without one has not begun."""
         (self._folder / stage).mkdir(parents=True, exist_ok=True)
         self._plan(stage).unlink(missing_ok=True)
-        write_json(self._attempts(stage), plan.passed_over)
+        write_json(self._attempts(stage), plan.skipped)
         write_json(self._plan(stage), plan)
 
     def plan(self, stage: str) -> Plan | None:

@@ -132,8 +132,8 @@ def _due_plan(state: LadderState, find_plan: FindPlan) -> Plan:
     except ValueError as error:
         raise LadderExhausted(str(error)) from error
     state.journal.begin(state.stage, plan)
-    for attempt in plan.passed_over:
-        state.log.info(f"{state.stage}: passed over {attempt.backend}: {attempt.reason}")
+    for attempt in plan.skipped:
+        state.log.info(f"{state.stage}: skipped {attempt.backend}: {attempt.reason}")
     return plan
 
 

@@ -54,7 +54,7 @@ class StageState:
 
 def stage_state(journal: Journal, stage: str, now: float | None = None) -> StageState:
     """The state of one stage of a run; `now` is in seconds since the epoch."""
-    tried = [a for a in journal.attempts(stage) if a.outcome != Outcome.PASSED_OVER]
+    tried = [a for a in journal.attempts(stage) if a.outcome != Outcome.SKIPPED]
     if not tried:
         return StageState(stage=stage, state="waiting")
     last = tried[-1]

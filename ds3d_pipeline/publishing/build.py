@@ -96,7 +96,7 @@ def _fallbacks(report: StageReport) -> list[str]:
         backend = backend_label(report.stage, attempt.backend)
         if attempt.outcome in (Outcome.FAILED, Outcome.CRASHED):
             found.append(f"{stage}: {used} is used because {backend} {attempt.outcome}. {attempt.reason}")
-        elif report.shortfall and attempt.outcome is Outcome.PASSED_OVER:
+        elif report.shortfall and attempt.outcome is Outcome.SKIPPED:
             found.append(f"{stage}: {backend} is not available. {attempt.reason}")
     return [*found, report.shortfall] if report.shortfall else found
 

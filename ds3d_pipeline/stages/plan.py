@@ -16,7 +16,7 @@ class Plan:
     """The rungs of a ladder that can run here, in order, and those that cannot, with the reason."""
 
     rungs: tuple[str, ...]
-    passed_over: tuple[Attempt, ...]
+    skipped: tuple[Attempt, ...]
 
 
 def plan_ladder(stage: str, options: Any, prefer: str | None = None) -> Plan:
@@ -25,8 +25,8 @@ def plan_ladder(stage: str, options: Any, prefer: str | None = None) -> Plan:
     reasons = {rung.name: rung.probe(options) for rung in ladder}
     return Plan(
         rungs=tuple(rung.name for rung in ladder if reasons[rung.name] is None),
-        passed_over=tuple(
-            Attempt(backend=name, outcome=Outcome.PASSED_OVER, reason=reason)
+        skipped=tuple(
+            Attempt(backend=name, outcome=Outcome.SKIPPED, reason=reason)
             for name, reason in reasons.items()
             if reason
         ),

@@ -42,7 +42,7 @@ def test_without_an_engine_the_local_rungs_are_left(monkeypatch, tmp_path):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nowhere.sock")
     plan = plan_ladder("poses", PosesOptions())
     assert plan.rungs == ("pycolmap", "opencv", "single")
-    (passed,) = plan.passed_over
+    (passed,) = plan.skipped
     assert passed.backend == "colmap-container"
     assert "Docker is not running" in passed.reason
 

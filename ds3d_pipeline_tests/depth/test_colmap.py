@@ -114,11 +114,11 @@ def test_views_with_nothing_in_common_are_refused(tmp_path):
         write_script(work)
 
 
-def test_the_rung_is_passed_over_without_a_gpu():
+def test_the_rung_is_skipped_without_a_gpu():
     if look_at_engine().gpus:
         pytest.skip("does not apply: there is a GPU here")
     passed = {
-        attempt.backend: attempt.reason for attempt in plan_ladder("depth_maps", DepthOptions()).passed_over
+        attempt.backend: attempt.reason for attempt in plan_ladder("depth_maps", DepthOptions()).skipped
     }
     assert passed["colmap-container"]
     assert "patch_match_stereo" in make_script(DepthOptions())

@@ -72,7 +72,7 @@ class Ladder:
     home: Home
     bodies: dict[str, Body]
     rungs: tuple[str, ...] = RUNGS
-    passed_over: tuple[Attempt, ...] = ()
+    skipped: tuple[Attempt, ...] = ()
     options: Any = field(default_factory=DepthOptions)
 
     def __post_init__(self) -> None:
@@ -81,7 +81,7 @@ class Ladder:
         self.runners = Runners(container=no_container, has_ended=lambda run_id: False, child=self.program)
 
     def find_plan(self, stage: str, options: Any, prefer: str | None) -> Plan:
-        return Plan(rungs=self.rungs, passed_over=self.passed_over)
+        return Plan(rungs=self.rungs, skipped=self.skipped)
 
     def state(self, attempt: int) -> LadderState:
         return LadderState(

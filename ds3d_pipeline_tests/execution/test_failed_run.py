@@ -25,9 +25,9 @@ def publish(tmp_path):
             path.parent.mkdir(exist_ok=True)
             path.write_text('{"inputs": [], "sha256": ""}')
         journal = run_journal(home, "one")
-        journal.begin("capture", Plan(rungs=("local",), passed_over=()))
+        journal.begin("capture", Plan(rungs=("local",), skipped=()))
         journal.record("capture", Attempt(backend="local", outcome="ok"))
-        journal.begin("mesh", Plan(rungs=("poisson", "relief"), passed_over=()))
+        journal.begin("mesh", Plan(rungs=("poisson", "relief"), skipped=()))
         for attempt in attempts:
             journal.record("mesh", attempt)
         output = tmp_path / "out"

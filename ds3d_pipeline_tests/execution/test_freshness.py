@@ -41,7 +41,7 @@ def made(tmp_path):
         mark = fingerprint(stage, options[stage], None, read)
         read = {stage: put_bundle(home, stage, CAPTURE, mark, result=RESULTS[stage]).data_version}
     stereo = (
-        *plan_ladder("depth_maps", options["depth_maps"]).passed_over,
+        *plan_ladder("depth_maps", options["depth_maps"]).skipped,
         Attempt(backend="patchmatch", outcome="ok"),
     )
     mark = fingerprint("depth_maps", options["depth_maps"], None, read)

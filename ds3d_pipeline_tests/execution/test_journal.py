@@ -12,10 +12,10 @@ from ds3d_pipeline.stages.plan import Plan
 from ds3d_pipeline.storage.bundles import Attempt
 from ds3d_pipeline_tests.homes import make_home
 
-PASSED = Attempt(backend="gsplat", outcome="passed over", reason="No GPU.")
+PASSED = Attempt(backend="gsplat", outcome="skipped", reason="No GPU.")
 STARTED = Attempt(backend="cpu", outcome="started")
 OK = Attempt(backend="cpu", outcome="ok", seconds=3.0)
-PLAN = Plan(rungs=("cpu", "light"), passed_over=(PASSED,))
+PLAN = Plan(rungs=("cpu", "light"), skipped=(PASSED,))
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def test_an_outcome_takes_the_place_of_the_start(journal):
 def test_a_stage_that_begins_again_forgets_what_was(journal):
     journal.begin("splat", PLAN)
     journal.record("splat", OK)
-    journal.begin("splat", Plan(rungs=("light",), passed_over=()))
-    assert journal.plan("splat") == Plan(rungs=("light",), passed_over=())
+    journal.begin("splat", Plan(rungs=("light",), skipped=()))
+    assert journal.plan("splat") == Plan(rungs=("light",), skipped=())
     assert journal.attempts("splat") == ()
 
 
@@ -86,7 +86,7 @@ def test_only_a_start_without_an_end_is_a_lost_attempt(journal):
     assert journal.attempts("splat") == (PASSED,)
     journal.record("splat", STARTED)
     note_lost_attempt(journal, "splat")
-    assert [attempt.outcome for attempt in journal.attempts("splat")] == ["passed over", "crashed"]
+    assert [attempt.outcome for attempt in journal.attempts("splat")] == ["skipped", "crashed"]
 
 
 def test_its_files_lie_where_they_always_lay(tmp_path):

@@ -65,16 +65,16 @@ def test_a_first_attempt_plans_anew(ladder_of):
     assert ladder.outcomes() == [("interpolation", "ok")]
 
 
-def test_what_was_passed_over_is_noted_first(ladder_of):
-    passed = Attempt(backend="monocular", outcome="passed over", reason="There is no model.")
-    ladder = ladder_of(works, passed_over=(passed,))
+def test_what_was_skipped_is_noted_first(ladder_of):
+    passed = Attempt(backend="monocular", outcome="skipped", reason="There is no model.")
+    ladder = ladder_of(works, skipped=(passed,))
     assert ladder.climb(0).attempts[0] == passed
 
 
 def test_no_rung_at_all_is_told_with_the_reasons(ladder_of):
-    passed = Attempt(backend="monocular", outcome="passed over", reason="There is no model.")
-    with pytest.raises(LadderExhausted, match=r"monocular passed over: There is no model\.") as caught:
-        ladder_of(passed_over=(passed,)).climb(0)
+    passed = Attempt(backend="monocular", outcome="skipped", reason="There is no model.")
+    with pytest.raises(LadderExhausted, match=r"monocular skipped: There is no model\.") as caught:
+        ladder_of(skipped=(passed,)).climb(0)
     assert caught.value.attempts == (passed,)
 
 

@@ -76,3 +76,11 @@ def test_the_scale_is_written_with_the_word_from():
     metrics_of_gps = make_metrics(scale=scale)
     assert metrics_of_gps.scale.origin == "gps"
     assert metrics_json(metrics_of_gps)["scale"] == scale
+
+
+def test_the_outcome_that_version_0_1_0_called_passed_over_is_read_as_skipped():
+    attempt = {"backend": "opencv", "outcome": "passed over", "reason": "", "seconds": 0.0}
+    stages = {"poses": {"backend": "pycolmap", "attempts": [attempt], "seconds": 1.0, "peak_memory_mb": 1.0}}
+    read = make_metrics(stages=stages)
+    assert read.stages["poses"].attempts[0].outcome == "skipped"
+    assert metrics_json(read)["stages"]["poses"]["attempts"][0]["outcome"] == "skipped"

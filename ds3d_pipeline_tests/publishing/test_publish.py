@@ -47,7 +47,7 @@ def test_a_fallback_uses_plain_names():
         backend="single",
         attempts=(
             Attempt(backend="pycolmap", outcome="failed", reason="Nothing matches."),
-            Attempt(backend="colmap-container", outcome="passed over", reason="Docker is not running."),
+            Attempt(backend="colmap-container", outcome="skipped", reason="Docker is not running."),
             Attempt(backend="single", outcome="ok"),
         ),
         seconds=1.0,

@@ -99,7 +99,7 @@ def test_a_degraded_capture_tells_why_and_what_was_used_instead(degraded):
 
 
 def test_a_backend_that_was_never_tried_is_not_among_the_tried_ones(tmp_path):
-    missing = Attempt(backend="monocular", outcome="passed over", reason="There is no model.")
+    missing = Attempt(backend="monocular", outcome="skipped", reason="There is no model.")
     attempts = {"depth_maps": (missing, Attempt(backend="patchmatch", outcome="ok", seconds=1.0))}
     bundles = make_bundles(tmp_path / "b", attempts=attempts)
     publish_capture(Story(capture="wall", mode="balanced"), bundles, tmp_path / "out")

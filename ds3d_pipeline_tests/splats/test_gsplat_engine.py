@@ -11,14 +11,14 @@ from ds3d_pipeline.stages.plan import plan_ladder
 from ds3d_pipeline_tests.splats.scenes import camera, random_rows
 
 
-def test_the_ladder_says_why_gsplat_is_passed_over_and_goes_on_to_the_cpu():
+def test_the_ladder_says_why_gsplat_is_skipped_and_goes_on_to_the_cpu():
     plan = plan_ladder("splat", SplatOptions())
     reason = why_no_gsplat()
     if reason is None:
         assert plan.rungs[0] == "gsplat"
     else:
         assert plan.rungs[0] in ("gsplat-container", "cpu")
-        assert (plan.passed_over[0].backend, plan.passed_over[0].reason) == ("gsplat", reason)
+        assert (plan.skipped[0].backend, plan.skipped[0].reason) == ("gsplat", reason)
     untrained = plan_ladder("splat", SplatOptions(train=False))
     assert untrained.rungs == ("light",)
 
