@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from ds3d_pipeline.programs.locks import locked
 from ds3d_pipeline.storage.home import Home
-from ds3d_pipeline.storage.locks import locked
 
 
 @contextlib.contextmanager
@@ -17,7 +17,7 @@ def open_instance(home: Home) -> Iterator[dg.DagsterInstance]:
     """
     made = home.locks / "instance_made"
     if not made.exists():
-        with locked(home.locks / "first_start", poll_s=0.05):
+        with locked(home.locks / "first_start"):
             if not made.exists():
                 _make_tables()
                 made.touch()

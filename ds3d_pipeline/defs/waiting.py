@@ -16,12 +16,14 @@ import dagster as dg
 from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, HOUSEKEEPING, PARTITION_TAG, end_dead_runs
 from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.execution.progress import Display
+from ds3d_pipeline.programs.locks import locked_if_free
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.storage.home import Home
-from ds3d_pipeline.storage.locks import locked
 
+TURN_EVERY_S = 1.0
 POLL_S = 2.0
 """Reading the runs costs some 30 ms."""
+_RECORD = "turn.json"
 _GOING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
@@ -39,41 +41,42 @@ def turn(home: Home, capture: str, display: Display) -> Iterator[None]:
 
     What `display.look` raises ends the waiting.
     """
-    record, told = home.locks / "turn.json", set[Holder]()
-
-    def while_waiting() -> None:
-        with contextlib.suppress(FileNotFoundError):
-            holder = read_json(record, Holder)
-            if holder not in told:
-                told.add(holder)
-                display.wait_for(holder.capture, holder.since)
+    told: set[Holder] = set()
+    while True:
+        with locked_if_free(home.locks / "turn") as is_mine:
+            if is_mine:
+                with _recorded(home, capture):
+                    yield
+                return
+        holder = _holder(home)
+        if holder and holder not in told:
+            told.add(holder)
+            display.wait_for(holder.capture, holder.since)
         display.look()
+        time.sleep(TURN_EVERY_S)
 
-    with locked(home.locks / "turn", while_waiting):
-        write_json(record, Holder(capture=capture, since=time.time()))
-        try:
-            yield
-        finally:
-            record.unlink(missing_ok=True)
+
+@contextlib.contextmanager
+def _recorded(home: Home, capture: str) -> Iterator[None]:
+    record = home.locks / _RECORD
+    write_json(record, Holder(capture=capture, since=time.time()))
+    try:
+        yield
+    finally:
+        record.unlink(missing_ok=True)
+
+
+def _holder(home: Home) -> Holder | None:
+    with contextlib.suppress(FileNotFoundError):
+        return read_json(home.locks / _RECORD, Holder)
+    return None
 
 
 def whose_turn(home: Home) -> str | None:
     """The capture that the command line makes right now."""
-    try:
-        with locked(home.locks / "turn", _refuse):
-            return None
-    except _Taken:
-        with contextlib.suppress(FileNotFoundError):
-            return read_json(home.locks / "turn.json", Holder).capture
-        return None
-
-
-class _Taken(Exception):
-    """Somebody has the turn."""
-
-
-def _refuse() -> None:
-    raise _Taken
+    with locked_if_free(home.locks / "turn") as is_free:
+        holder = None if is_free else _holder(home)
+    return holder.capture if holder else None
 
 
 def await_others(instance: dg.DagsterInstance, home: Home, display: Display) -> None:

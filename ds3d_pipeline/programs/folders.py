@@ -28,11 +28,21 @@ def sync_folder(folder: Path) -> None:
     """Returns once every file and folder below has reached the disk, so that a power cut leaves no holes."""
     for parent, _, names in os.walk(folder):
         for path in (*(Path(parent) / name for name in names), Path(parent)):
-            _sync(path)
+            sync_path(path)
 
 
-def _sync(path: Path) -> None:
-    """Folders cannot be opened on Windows, where their entries need no call of their own."""
+def replace_durably(partial: Path, path: Path) -> None:
+    """Puts a finished file in the place of another; a power cut leaves one of them, whole."""
+    sync_path(partial)
+    os.replace(partial, path)
+    sync_path(path.parent)
+
+
+def sync_path(path: Path) -> None:
+    """Returns once a file's content, or a folder's list of names, has reached the disk.
+
+    Folders cannot be opened on Windows, where their entries need no call of their own.
+    """
     if path.is_symlink() or (os.name == "nt" and path.is_dir()):
         return
     descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)

@@ -7,11 +7,16 @@ import uuid
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ds3d_pipeline.programs.folders import replace_durably
+
 T = TypeVar("T")
 
 
-def write_json(path: Path, record: Any) -> None:
-    """Writes a dataclass (or plain JSON value) so that no reader ever sees half of it."""
+def write_json(path: Path, record: Any, *, durable: bool = False) -> None:
+    """Writes a dataclass (or plain JSON value) so that no reader ever sees half of it.
+
+    Where it is `durable`, a power cut after the return does not undo it.
+    """
     from pydantic import RootModel
 
     # A name of its own: two processes may write the same record at once.
@@ -19,7 +24,10 @@ def write_json(path: Path, record: Any) -> None:
     text = RootModel[type(record)](record).model_dump_json(indent=2, by_alias=True)
     try:
         partial.write_text(text + "\n", encoding="utf-8")
-        os.replace(partial, path)
+        if durable:
+            replace_durably(partial, path)
+        else:
+            os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from upath import UPath
 
 from ds3d_pipeline.programs.enums import Outcome
-from ds3d_pipeline.programs.folders import file_sha256, sync_folder
+from ds3d_pipeline.programs.folders import file_sha256, replace_durably, sync_folder, sync_path
 from ds3d_pipeline.programs.locks import locked
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.storage.manifest import (
@@ -99,7 +99,7 @@ def seal(folder: Path, report: StageReport) -> Bundle:
     write_json(folder / REPORT, report)
     # A power cut after this must find every file that the manifest names, whole.
     sync_folder(folder)
-    write_json(folder / MANIFEST, entries | {REPORT: FileEntry.of(folder / REPORT)})
+    write_json(folder / MANIFEST, entries | {REPORT: FileEntry.of(folder / REPORT)}, durable=True)
     version = content_version(entries)
     return Bundle(folder=folder, data_version=version, report=report)
 
@@ -125,9 +125,10 @@ def _publish_locally(bundle: Bundle, place: Path, target: Path) -> None:
     else:
         quarantine(target)
         _move_folder(bundle.folder, target)
+        sync_path(place)
     pointer = place / f".{CURRENT}.{uuid.uuid4().hex}"
     pointer.write_text(bundle.data_version)
-    os.replace(pointer, place / CURRENT)
+    replace_durably(pointer, place / CURRENT)
 
 
 def _move_folder(source: Path, target: Path) -> None:
@@ -137,6 +138,7 @@ def _move_folder(source: Path, target: Path) -> None:
     except OSError:
         partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         shutil.copytree(source, partial)
+        sync_folder(partial)
         os.rename(partial, target)
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.programs.locks import locked
 from ds3d_pipeline.programs.settings import read_folder, read_text
-from ds3d_pipeline.storage.locks import locked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ def prepare_home() -> Home:
     config = home.root / "dagster.yaml"
     is_made = all(path.exists() for path in (home.work, home.logs, home.registered, config))
     if not is_made or not config.stat().st_size:
-        with locked(home.locks / "first_start", poll_s=0.05):
+        with locked(home.locks / "first_start"):
             _make(home, config)
     _check_storage(home.storage)
     os.environ["DAGSTER_HOME"] = str(home.root)

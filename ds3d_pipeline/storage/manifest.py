@@ -16,7 +16,7 @@ from pathlib import Path
 from upath import UPath
 
 from ds3d_pipeline.errors import StageError
-from ds3d_pipeline.programs.folders import file_sha256
+from ds3d_pipeline.programs.folders import file_sha256, replace_durably
 from ds3d_pipeline.programs.records import write_json
 
 REPORT = "report.json"
@@ -138,14 +138,14 @@ def replace_report(folder: Path, source: Path) -> None:
     """
     earlier, later = read_manifest(folder), read_manifest(source)
     both = replace(later[REPORT], or_sha256=earlier[REPORT].sha256)
-    write_json(folder / MANIFEST, earlier | {REPORT: both})
+    write_json(folder / MANIFEST, earlier | {REPORT: both}, durable=True)
     partial = folder / f".{REPORT}.{uuid.uuid4().hex}.part"
     try:
         shutil.copyfile(source / REPORT, partial)
-        os.replace(partial, folder / REPORT)
+        replace_durably(partial, folder / REPORT)
     finally:
         partial.unlink(missing_ok=True)
-    write_json(folder / MANIFEST, earlier | {REPORT: FileEntry.of(folder / REPORT)})
+    write_json(folder / MANIFEST, earlier | {REPORT: FileEntry.of(folder / REPORT)}, durable=True)
 
 
 def quarantine(folder: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ds3d_pipeline.errors import InputError
-from ds3d_pipeline.programs.folders import file_sha256
+from ds3d_pipeline.programs.folders import file_sha256, sync_path
 from ds3d_pipeline.programs.records import read_json, write_json
 
 MARKER = ".ds3d.json"
@@ -173,6 +173,8 @@ def replace_folder(staged: Path, target: Path, aside: Path) -> list[str]:
         if aside.exists():
             os.rename(aside, target)
         raise
+    # Before what was there is removed.
+    sync_path(target.parent)
     return finish_replacing(target, aside)
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
+from ds3d_pipeline.programs.locks import locked
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.storage.home import Home, outputs_folder
-from ds3d_pipeline.storage.locks import locked
 from ds3d_pipeline.storage.ownership import read_marker
 
 
 @contextlib.contextmanager
-def publishing(home: Home, capture: str, output: Path) -> Iterator[None]:
+def publishing(home: Home, capture: str, output: Path) -> Generator[None]:
     """Notes that files of a capture go to `output`/<capture>. One process of a home publishes at a time.
 
     So the later of two runs replaces the folder of the earlier whole, and neither takes the other's half for
@@ -22,7 +22,7 @@ def publishing(home: Home, capture: str, output: Path) -> Iterator[None]:
     with locked(home.locks / "publishing"):
         folders = {*_noted(home, capture), str((output / capture).absolute())}
         index_path(home, capture).parent.mkdir(exist_ok=True)
-        write_json(index_path(home, capture), sorted(folders))
+        write_json(index_path(home, capture), sorted(folders), durable=True)
         yield
 
 

@@ -143,5 +143,5 @@ def register_upload(home: Home, capture: str, inputs: Sequence[Path], content: C
     folder = home.registered / check_capture_key(capture)
     folder.mkdir(parents=True, exist_ok=True)
     paths = tuple(str(path.absolute()) for path in inputs)
-    write_json(folder / _REQUEST, Request(inputs=paths, content=content))
-    write_json(folder / _UPLOAD, Upload(sha256=content.sha256))
+    write_json(folder / _REQUEST, Request(inputs=paths, content=content), durable=True)
+    write_json(folder / _UPLOAD, Upload(sha256=content.sha256), durable=True)

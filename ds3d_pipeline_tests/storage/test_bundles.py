@@ -19,6 +19,7 @@ from ds3d_pipeline.storage.bundles import (
     publish,
     seal,
 )
+from ds3d_pipeline_tests.homes import make_home, put_bundle
 
 
 def make_report(**changes) -> StageReport:
@@ -116,3 +117,34 @@ def test_a_kill_at_any_moment_leaves_a_whole_bundle(tmp_path):
         assert text == text[:4] * 5000
         again = seal(back.folder, back.report)
         assert again.data_version == back.data_version
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="does not apply: names of open files are told in /proc")
+def test_every_step_of_publishing_has_reached_the_disk_before_the_next(tmp_path, monkeypatch):
+    """So that a power cut leaves no pointer to a bundle with holes."""
+    done: list[tuple[str, str]] = []
+    fsync, rename, replace = os.fsync, os.rename, os.replace
+
+    def spy_fsync(descriptor):
+        done.append(("sync", Path(os.readlink(f"/proc/self/fd/{descriptor}")).name))
+        fsync(descriptor)
+
+    def spy_move(move):
+        def spy(source, target):
+            done.append(("move", Path(target).name))
+            move(source, target)
+
+        return spy
+
+    monkeypatch.setattr(os, "fsync", spy_fsync)
+    monkeypatch.setattr(os, "rename", spy_move(rename))
+    monkeypatch.setattr(os, "replace", spy_move(replace))
+    version = put_bundle(make_home(tmp_path / "home"), "mesh", "room", "text").data_version
+    sealed, moved, flipped = (done.index(("move", name)) for name in ("manifest.json", version, "CURRENT"))
+    assert ("sync", "file.txt") in done[:sealed]
+    assert ("sync", "report.json") in done[:sealed]
+    assert done[sealed + 1] == ("sync", "text")
+    assert sealed < moved < flipped
+    assert ("sync", "room") in done[moved:flipped]
+    assert done[flipped - 1][1].startswith(".CURRENT.")
+    assert done[flipped + 1] == ("sync", "room")

@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from ds3d_pipeline.defs.jobs import reconstruct_jobs
 from ds3d_pipeline.defs.launch import request_of
 from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, PARTITION_TAG
 from ds3d_pipeline.execution.failed_run import publish_failed_run
@@ -10,12 +9,15 @@ from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.storage.home import prepare_home
 
 
-@dg.run_failure_sensor(monitored_jobs=reconstruct_jobs, default_status=dg.DefaultSensorStatus.RUNNING)
+# Of all jobs: a launch from the asset graph or a backfill has one of Dagster's own.
+@dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING)
 def failed_captures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
     """Publishes what a failed run did finish, with a report that says why the rest did not."""
     run, home = context.dagster_run, prepare_home()
     capture = run.tags.get(PARTITION_TAG)
-    if capture is None or run.tags.get(COMMAND_LINE_TAG) == run.run_id:
+    if capture is None:
+        return dg.SkipReason("The run had no capture.")
+    if run.tags.get(COMMAND_LINE_TAG) == run.run_id:
         return dg.SkipReason("The command line publishes the failures of its own runs.")
     (latest,) = context.instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: capture}), limit=1)
     if latest.run_id != run.run_id:

@@ -66,7 +66,7 @@ def read_ledger(home: Home) -> Ledger:
 
 def write_ledger(home: Home, ledger: Ledger) -> None:
     """Puts it in the place of the earlier one."""
-    write_json(_path(home), ledger)
+    write_json(_path(home), ledger, durable=True)
 
 
 @dataclass(frozen=True, kw_only=True)

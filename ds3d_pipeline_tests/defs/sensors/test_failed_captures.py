@@ -2,6 +2,7 @@
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.run_status_sensor_definition import RunStatusSensorCursor
 
 from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.definitions import defs
@@ -89,3 +90,19 @@ def test_a_run_that_failed_at_mesh_is_told_and_goes_on_from_there(instance, tmp_
     assert "later run" in tell(instance, failed.run_id).skip_message
     told = read_json(tmp_path / "out" / CAPTURE / "metrics.json", dict)
     assert (told["status"], told["stages"]["mesh"]["backend"]) == ("ok", "poisson")
+
+
+def test_a_launch_from_the_asset_graph_is_told_as_others_are(instance, tmp_path, monkeypatch):
+    """It has a job of Dagster's own, and so has a backfill."""
+    change_card(monkeypatch, "capture", rungs=REFUSING)
+    job = defs.resolve_implicit_global_asset_job_def()
+    config = {"ops": {"metrics": {"config": {"output": str(tmp_path / "out")}}}}
+    failed = job.execute_in_process(
+        instance=instance, partition_key=CAPTURE, run_config=config, raise_on_error=False
+    )
+    assert not failed.success
+    start = RunStatusSensorCursor(record_id=0, record_timestamp="2020-01-01T00:00:00").to_json()
+    with dg.build_sensor_context(instance=instance, cursor=start, sensor_name="failed_captures") as context:
+        failed_captures.evaluate_tick(context)
+    told = read_json(tmp_path / "out" / CAPTURE / "metrics.json", dict)
+    assert told["reasons"][0] == "Upload: Only 2 of 9 pixels match. Film more slowly."
