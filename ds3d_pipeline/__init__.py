@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ds3d_pipeline.api import Capture, Progress, ReconstructionFailed, open_capture, reconstruct
+    from ds3d_pipeline.errors import InputError
 
 __version__ = "0.1.0"
 """The one place where the version is written; pyproject.toml reads it from here."""
 
-__all__ = ["Capture", "Progress", "ReconstructionFailed", "open_capture", "reconstruct"]
+__all__ = ["Capture", "InputError", "Progress", "ReconstructionFailed", "open_capture", "reconstruct"]
 
 # pycolmap's wheel exports a zlib of its own. Whoever deflates for the first time after it is loaded (numba
 # does to compile) calls now one, now the other, and aborts; a call beforehand binds the right one.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.formats.ply import read_pointcloud
 from ds3d_pipeline.formats.splat_ply import read_splat_ply
 from ds3d_pipeline.intake.accept import accept_request
-from ds3d_pipeline.intake.request import RunRequest, read_prefer
+from ds3d_pipeline.intake.request import RunRequest, checked_prefer
 from ds3d_pipeline.intake.settings import checked_mode, checked_tables
 from ds3d_pipeline.metrics.record import Metrics, Status, load_metrics
 from ds3d_pipeline.names import DEFAULT_MODE
@@ -156,7 +156,7 @@ def reconstruct(
         mode=checked_mode(mode, "mode: "),
         output=Path(output).absolute(),
         tables=checked_tables({stage: table_of(own) for stage, own in (options or {}).items()}, "options: "),
-        prefer=read_prefer([f"{stage}={backend}" for stage, backend in (prefer or {}).items()]),
+        prefer=checked_prefer((prefer or {}).items(), "prefer: "),
         source="python",
     )
     request = accept_request(request, name)
@@ -189,7 +189,7 @@ class _Follower:
         self._waits_for = capture
 
     @contextlib.contextmanager
-    def following(self, read: Reader) -> Iterator[None]:
+    def following(self, read: Reader) -> Generator[None]:
         """Once more at the end, so that the last word is the whole story."""
         self._read, self._waits_for = read, ""
         yield

@@ -77,7 +77,8 @@ def test_a_folder_that_is_no_finished_capture_is_refused_in_one_sentence(tmp_pat
         ({"options": {"soup": {}}}, "'soup' is not a stage"),
         ({"options": {"splat": {"max_seconds": -1}}}, "splat.max_seconds cannot be -1"),
         ({"options": {"splat": 3}}, "'splat' is not a stage"),
-        ({"prefer": {"poses": "magic"}}, "no such backend"),
+        ({"prefer": {"poses": "magic"}}, "prefer: poses=magic: no such backend"),
+        ({"prefer": {"soup": "magic"}}, "prefer: soup=magic: there is no such stage"),
         ({}, "none.mp4"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,17 +14,23 @@ from ds3d_pipeline.stages.modes import MODES
 
 def read_prefer(words: Sequence[str]) -> dict[str, str]:
     """`STAGE=BACKEND` words as a table; raises InputError for what no ladder has."""
+    pairs = [word.partition("=") for word in words]
+    return checked_prefer([(stage, backend) for stage, _, backend in pairs], "--prefer ")
+
+
+def checked_prefer(pairs: Iterable[tuple[str, str]], where: str) -> dict[str, str]:
+    """Stages and backends as a table; raises InputError, beginning with `where`, for what no ladder has."""
     from ds3d_pipeline.stages.table import ladders
 
     found: dict[str, str] = {}
     cards = ladders()
-    for word in words:
-        stage, _, backend = word.partition("=")
+    for stage, backend in pairs:
+        named = f"{where}{stage}={backend}"
         if stage not in cards:
-            raise InputError(f"--prefer {word}: there is no such stage.", f"Use one of {', '.join(cards)}.")
+            raise InputError(f"{named}: there is no such stage.", f"Use one of {', '.join(cards)}.")
         names = cards[stage].backends
         if backend not in names:
-            raise InputError(f"--prefer {word}: no such backend.", f"{stage} has {', '.join(names)}.")
+            raise InputError(f"{named}: no such backend.", f"{stage} has {', '.join(names)}.")
         found[stage] = backend
     return found
 

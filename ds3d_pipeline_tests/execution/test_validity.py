@@ -61,7 +61,7 @@ def test_depth_must_be_finite_not_negative_and_somewhere_known(tmp_path):
     wrong = depth_folder(tmp_path / "wrong", a=[[np.nan, 1]], b=[[-1, 1]])
     assert [fault.split()[0] for fault in find_faults("depth_maps", wrong)] == ["a.jpg.bin", "b.jpg.bin"]
     none = depth_folder(tmp_path / "none", a=[[0, 0]])
-    assert find_faults("depth_maps", none) == ("None of the 1 depth maps holds any depth.",)
+    assert find_faults("depth_maps", none) == ("None of the 1 depth maps contains any depth.",)
 
 
 def test_a_mesh_must_be_finite_and_have_an_extent(tmp_path):
@@ -71,4 +71,4 @@ def test_a_mesh_must_be_finite_and_have_an_extent(tmp_path):
     write_glb(tmp_path / "model.glb", replace(mesh, vertices_in_world=0 * mesh.vertices_in_world))
     assert find_faults("mesh", tmp_path) == ("model.glb is a single point.",)
     write_glb(tmp_path / "model.glb", replace(mesh, vertices_in_world=broken))
-    assert "model.glb holds vertices that are not finite." in find_faults("mesh", tmp_path)
+    assert "model.glb contains vertices that are not finite." in find_faults("mesh", tmp_path)
