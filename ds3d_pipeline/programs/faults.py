@@ -7,6 +7,7 @@ What this module does not know is a bug, and is reported as one by whoever asks.
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -66,7 +67,8 @@ def in_words(error: BaseException, places: Sequence[Path] = ()) -> str:
 
 def stops_all(error: BaseException) -> bool:
     """Whether the machine is in a state in which no other backend can succeed either, as with a full disk."""
-    return any(isinstance(below, OSError) and below.errno in STOPPING for below in chain(error))
+    system = [below for below in chain(error) if isinstance(below, OSError)]
+    return any(below.errno in STOPPING or _is_full(below) for below in system)
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
@@ -101,8 +103,15 @@ def _explain_one(error: BaseException, places: Sequence[Path]) -> StageError | N
             return None
 
 
+def _is_full(error: OSError) -> bool:
+    """Whether a disk was full; numpy's `tofile` says so without a number."""
+    return (
+        error.errno == errno.ENOSPC or re.fullmatch(r"\d+ requested and \d+ written", str(error)) is not None
+    )
+
+
 def _explain_system(error: OSError, places: Sequence[Path]) -> StageError | None:
-    if error.errno == errno.ENOSPC:
+    if _is_full(error):
         return disk_full([Path(_text(error.filename)), *places] if error.filename else places)
     if error.errno == errno.ENOENT and error.filename is None:
         return StageError("The current folder no longer exists.", "Change to another folder with `cd`.")
@@ -115,7 +124,7 @@ def _explain_system(error: OSError, places: Sequence[Path]) -> StageError | None
 
 def disk_full(places: Sequence[Path]) -> StageError:
     """The full disk among those of `places` and the folder for temporary files, by the folder on it."""
-    full = find_full([*places, _temporary()])
+    full = find_full(places)
     if full is None:
         return StageError("The disk is full.", AGAIN)
     remedy = f"{AGAIN[:-1]}, or set TMPDIR to a folder on another disk." if full == _temporary() else AGAIN
@@ -123,8 +132,8 @@ def disk_full(places: Sequence[Path]) -> StageError:
 
 
 def find_full(places: Sequence[Path]) -> Path | None:
-    """The first of the folders whose disk has hardly a byte left."""
-    for place in places:
+    """The first of the folders, that for temporary files included, whose disk has hardly a byte left."""
+    for place in (*places, _temporary()):
         existing = next((p for p in (place, *place.absolute().parents) if p.is_dir()), None)
         if existing is not None and shutil.disk_usage(existing).free < FULL_BYTES:
             return existing

@@ -4,10 +4,12 @@ import errno
 import os
 import sqlite3
 
+import numpy as np
 import pytest
 
 from ds3d_pipeline.errors import InputError, StageError
 from ds3d_pipeline.programs.faults import KNOWN, disk_full, explain, stops_all
+from ds3d_pipeline_tests.disks import small_disk
 
 
 @pytest.mark.parametrize("number", sorted(KNOWN))
@@ -49,6 +51,14 @@ def test_a_sentence_of_ours_is_kept():
 def test_a_bug_is_not_explained(bug):
     assert explain(bug) is None
     assert not stops_all(bug)
+
+
+def test_numpy_says_that_a_disk_is_full_without_a_number(tmp_path):
+    with small_disk(tmp_path / "disk", 100) as disk, pytest.raises(OSError, match="requested") as caught:
+        np.zeros(1_000_000).tofile(disk / "x")
+    assert caught.value.errno is None
+    assert "The disk is full" in str(explain(caught.value, [tmp_path]))
+    assert stops_all(caught.value)
 
 
 def test_a_full_disk_is_named_where_it_can_be_found():
