@@ -124,7 +124,7 @@ def clean(*, really: bool) -> None:
     for leftover in dropped:
         screen.print(f"{size(leftover.bytes):>9}  {leftover.kind:<14}  {leftover.path}")
     if running:
-        screen.print(f"{plural(len(running), 'run')} still going: stored results were left alone.")
+        screen.print(f"{plural(len(running), 'run')} still in progress, so stored results were kept.")
     screen.print(_verdict(dropped, really=really))
 
 

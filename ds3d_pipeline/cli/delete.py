@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
+from ds3d_pipeline.cli.output import console
 from ds3d_pipeline.programs.words import plural, size
 from ds3d_pipeline.storage.delete import Holdings
 from ds3d_pipeline.storage.home import prepare_home
@@ -15,9 +14,9 @@ def delete(capture: str, *, keep_outputs: bool, really: bool) -> None:
 
     act = delete_capture if really else look_at_capture
     holdings = act(prepare_home(), capture, keep_outputs=keep_outputs)
-    console = Console(soft_wrap=True, highlight=False)
+    screen = console()
     for line in _lines(capture, holdings, keep_outputs=keep_outputs, really=really):
-        console.print(line, markup=False)
+        screen.print(line)
 
 
 def _lines(capture: str, holdings: Holdings, *, keep_outputs: bool, really: bool) -> list[str]:

@@ -75,7 +75,7 @@ def tell_errors(finished: Path, *, as_json: bool) -> None:
     table = Table(box=None, pad_edge=False, title="against the truth", title_justify="left")
     table.add_column("measure")
     table.add_column("value", justify="right")
-    table.add_row("frames registered", f"{poses['registered']} of {poses['total']}")
+    table.add_row("photos aligned", f"{poses['registered']} of {poses['total']}")
     table.add_row("camera centre error, mean", f"{1000 * poses['centre_error_mean']:.2f} mm")
     table.add_row("camera centre error, largest", f"{1000 * poses['centre_error_max']:.2f} mm")
     table.add_row("rotation error, mean", f"{poses['rotation_error_mean_deg']:.3f} deg")

@@ -10,9 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ds3d_pipeline.cli.boundary import CANCELLED, OK
+from ds3d_pipeline.cli.boundary import CANCELLED, FAILED, OK
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline_tests.captures import DS3D, environment, run_ds3d, start_ds3d
+from ds3d_pipeline_tests.disks import fill, small_disk
 
 pytestmark = pytest.mark.slow
 
@@ -73,3 +74,21 @@ def test_a_run_whose_output_nobody_reads_is_published(tmp_path, small_photos, re
     assert (done.returncode, done.stderr) == (OK, "")
     assert (output / "small" / "metrics.json").is_file()
     assert os.path.getsize(output / "small" / "report.html") > 1000
+
+
+@pytest.mark.parametrize("stage", ["keyframes", "depth_maps", "splat"])
+def test_a_disk_that_fills_during_a_run_is_named_and_the_run_goes_on_later(tmp_path, small_photos, stage):
+    with small_disk(tmp_path / "disk", 700_000) as disk:
+        home, output = disk / "home", disk / "out"
+        process = start_ds3d(home, *words(small_photos, output))
+        wait_until(lambda: has_begun(home, stage), process)
+        filler = fill(disk)
+        stdout, stderr = process.communicate(timeout=200)
+        assert process.returncode == FAILED
+        assert "Traceback" not in stdout + stderr
+        assert "disk is full" in stdout + stderr
+        listed = run_ds3d(home, "list")
+        assert listed.returncode == OK
+        assert listed.stdout.splitlines()[1].startswith("small ")
+        filler.unlink()
+        assert run_ds3d(home, *words(small_photos, output)).returncode == OK

@@ -15,7 +15,7 @@ from ds3d_pipeline.cli.main import main
 from ds3d_pipeline.containers.engine import read_settings
 from ds3d_pipeline.metrics.schema import check_metrics
 from ds3d_pipeline.stages.modes import MODES, Mode
-from ds3d_pipeline_tests.captures import run_ds3d
+from ds3d_pipeline_tests.captures import call_ds3d, run_ds3d
 
 UNUSABLE = 2
 
@@ -27,7 +27,7 @@ def test_unusable_input_names_the_file_and_writes_nothing(tmp_path, make):
     photo = tmp_path / "photo.jpg"
     make(photo)
     output = tmp_path / "out"
-    done = run_ds3d(tmp_path / "home", "reconstruct", str(photo), "--output", str(output))
+    done = call_ds3d(tmp_path / "home", "reconstruct", str(photo), "--output", str(output))
     assert done.returncode == UNUSABLE
     assert "photo.jpg" in done.stderr
     assert not output.exists()
@@ -42,7 +42,7 @@ def test_the_names_of_modes_and_stages_are_those_of_the_tables():
     "words", [["--from", "soup"], ["--mode", "best"], ["--prefer", "poses=magic"], ["--prefer", "soup=x"]]
 )
 def test_unusable_arguments(tmp_path, words):
-    done = run_ds3d(tmp_path / "home", "reconstruct", "x.mp4", *words)
+    done = call_ds3d(tmp_path / "home", "reconstruct", "x.mp4", *words)
     assert done.returncode == UNUSABLE
     assert len(done.stderr.splitlines()) == 1
 
@@ -67,7 +67,7 @@ def test_pulling_images_is_allowed_by_a_word(tmp_path, monkeypatch):
 def test_a_config_file_that_does_not_fit(tmp_path, text, named):
     config = tmp_path / "own.json"
     config.write_text(text)
-    done = run_ds3d(tmp_path / "home", "reconstruct", "x.mp4", "--config", str(config))
+    done = call_ds3d(tmp_path / "home", "reconstruct", "x.mp4", "--config", str(config))
     assert done.returncode == UNUSABLE
     assert named in done.stderr
     assert "Traceback" not in done.stderr
@@ -102,7 +102,7 @@ def no_frames(folder):
 @pytest.mark.parametrize("make", [one_pixel, truncated_video, empty_folder, no_frames])
 def test_unusable_files_are_named_in_one_sentence(tmp_path, make):
     path = make(tmp_path)
-    done = run_ds3d(tmp_path / "home", "reconstruct", path, "--output", tmp_path / "out")
+    done = call_ds3d(tmp_path / "home", "reconstruct", path, "--output", tmp_path / "out")
     assert done.returncode == UNUSABLE
     (line,) = done.stderr.splitlines()
     assert path.name in line

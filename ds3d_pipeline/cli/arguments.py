@@ -1,0 +1,150 @@
+"""The arguments of the command line. Only argparse is imported, so that `ds3d --help` is there at once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias
+
+from ds3d_pipeline import __version__
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.names import DEFAULT_MODE, MODES, STAGES
+
+_Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
+_OUTPUT_HELP = "folder of finished captures (default outputs)"
+LAST_PORT = 65_535
+_NOUNS = {"start": "stage"}
+"""What users call an argument, where that is not the name it has here."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Usage errors in one sentence, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message[:1].upper()}{message[1:]}.", f"See `{self.prog} --help`.")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            noun = _NOUNS.get(action.dest, action.dest)
+            raise InputError(f"Unknown {noun} {value!r}.", f"Choose {_listed(list(action.choices))}.")
+
+
+def _listed(words: list[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= LAST_PORT):
+        raise InputError(f"{text!r} is not a port.", f"Give a whole number from 1 to {LAST_PORT}.")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise InputError(f"{text!r} is not a number of photos.", "Give a whole number, such as 32.")
+    return int(text)
+
+
+def _filled(text: str) -> str:
+    """A path or name; an empty one is mostly a variable of the shell that is not set."""
+    if not text.strip():
+        raise InputError("An input or a name is empty.", "Give a file, a folder or a name.")
+    return text
+
+
+def _path(text: str) -> Path:
+    return Path(_filled(text))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and options."""
+    parser = _Parser(
+        prog="ds3d", description="Turns one phone video, or photos, into a mesh, a splat and a point cloud."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    for add in (_add_runs, _add_view, _add_captures, _add_machine):
+        add(commands)
+    return parser
+
+
+def _add_runs(commands: _Commands) -> None:
+    run = commands.add_parser("reconstruct", help="turn one video, or photos (files, folders, zips), into 3D")
+    run.add_argument("inputs", nargs="+", metavar="INPUT", type=_filled)
+    run.add_argument(
+        "--name",
+        metavar="ID",
+        type=_filled,
+        help="name of the capture (default: made from the file's name and content)",
+    )
+    run.add_argument(
+        "--from",
+        dest="start",
+        choices=STAGES,
+        metavar="STAGE",
+        help="re-run from STAGE (and everything that depends on it)",
+    )
+    _add_run_options(run)
+    demo = commands.add_parser(
+        "demo", help="reconstruct a synthetic capture and show how far the result is from the truth"
+    )
+    demo.add_argument("--frames", type=_count, default=32, help="photos to make (default 32)")
+    _add_run_options(demo)
+
+
+def _add_view(commands: _Commands) -> None:
+    view = commands.add_parser("view", help="show a finished capture in the browser")
+    view.add_argument(
+        "capture", metavar="CAPTURE", type=_filled, help="a finished folder, or the name of a capture"
+    )
+    view.add_argument("--output", type=_path, default=Path("outputs"), metavar="DIR", help=_OUTPUT_HELP)
+    view.add_argument(
+        "--port", type=_port, default=8080, help="if it is in use, the next free one is taken (default 8080)"
+    )
+    view.add_argument("--no-open", action="store_true", help="do not open a browser")
+
+
+def _add_captures(commands: _Commands) -> None:
+    listing = commands.add_parser("list", help="list all captures")
+    listing.add_argument("--json", action="store_true", help="print one JSON object per capture")
+    status = commands.add_parser("status", help="show the stages of one capture")
+    status.add_argument("capture", metavar="CAPTURE", type=_filled)
+    status.add_argument("--json", action="store_true", help="print one JSON object")
+    clean = commands.add_parser("clean", help="show old intermediate files that can be deleted")
+    clean.add_argument("--yes", action="store_true", help="delete them")
+    delete = commands.add_parser("delete", help="show what is kept of one capture, and delete it")
+    delete.add_argument("capture", metavar="CAPTURE", type=_filled)
+    delete.add_argument("--keep-outputs", action="store_true", help="keep the finished folder")
+    delete.add_argument("--yes", action="store_true", help="delete it")
+
+
+def _add_machine(commands: _Commands) -> None:
+    commands.add_parser("doctor", help="check this machine and show which backends will be used")
+    models = commands.add_parser(
+        "models", help="download the optional depth model (99 MB, for single photos)"
+    )
+    models.add_argument("action", choices=("fetch",), help="download it and check it")
+    models.add_argument(
+        "--config", type=_path, metavar="FILE", help="config file that names another depth model"
+    )
+    commands.add_parser("home", help="print the folder in which ds3d keeps its data")
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--mode", choices=MODES, default=DEFAULT_MODE, help="default: balanced")
+    parser.add_argument("--output", type=_path, default=Path("outputs"), metavar="DIR", help=_OUTPUT_HELP)
+    parser.add_argument(
+        "--prefer", action="append", default=[], metavar="STAGE=BACKEND", help="try this backend first"
+    )
+    parser.add_argument(
+        "--config", type=_path, metavar="FILE", help="TOML, YAML or JSON file with one table per stage"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="STAGE.OPTION=VALUE",
+        help="set one option, such as poses.max_features=4000 (repeatable; wins over --config)",
+    )
+    parser.add_argument("--pull", action="store_true", help="let containers download a missing image")
+    parser.add_argument("--json", action="store_true", help="print progress and result as JSON Lines")
