@@ -13,6 +13,7 @@ from rich.table import Table
 from ds3d_pipeline.cli.output import console
 from ds3d_pipeline.errors import InputError, StageError
 from ds3d_pipeline.metrics.record import Metrics
+from ds3d_pipeline.programs.folders import clear_folder
 from ds3d_pipeline.scene import Keyframe, Keyframes
 from ds3d_pipeline.storage.home import prepare_home
 
@@ -26,10 +27,11 @@ def make_demo(frames: int) -> Path:
 
     if frames < 3:
         raise InputError(f"--frames {frames} is too few.", "Use at least 3.")
-    folder = prepare_home().root / CAPTURE_FOLDER
+    # Photos of an earlier demo with more frames must not take part.
+    folder = clear_folder(prepare_home().root / CAPTURE_FOLDER)
     start = time.monotonic()
     truth = make_capture(folder, SyntheticOptions(frames=frames))
-    console(stderr=True).print(f"made {frames} synthetic photos in {time.monotonic() - start:.1f} s")
+    console(stderr=True).print(f"rendered {frames} synthetic photos in {time.monotonic() - start:.1f} s")
     return folder / truth.input
 
 
@@ -47,9 +49,9 @@ def measure_errors(finished: Path) -> dict[str, Any]:
 
 
 def _keyframes(metrics: Metrics) -> Keyframes:
-    """The photos that became keyframes; raises StageError where the metrics do not know the upload."""
+    """The photos that became keyframes; raises StageError if the metrics do not contain the upload."""
     if metrics.input is None:
-        raise StageError("The metrics of the demo do not say what it was made of.", "Run `ds3d demo` again.")
+        raise StageError("The metrics of the demo do not contain its input.", "Run `ds3d demo` again.")
     frames = tuple(
         Keyframe(
             image=frame.image,

@@ -155,14 +155,14 @@ def interpolate_depth(work: Work[DepthOptions]) -> DepthReport:
     report = _write_maps(work, model, maps())
     if report.coverage == 0:
         raise StageError(
-            f"None of the {len(model.views)} views sees enough sparse points for depth.",
+            f"No view sees enough sparse points for depth ({plural(len(model.views), 'view')}).",
             "Film again with more texture and more overlap between views.",
         )
     return report
 
 
 def monocular_depth(work: Work[DepthOptions]) -> DepthReport:
-    """Depth that a learned model sees in each photo, fitted to the sparse points and to what other views see.
+    """Depth that a learned model estimates for each photo, fitted to the sparse points and the other views.
 
     Raises StageError where the model is missing, damaged or of another kind, and where no map comes out.
     """
@@ -176,7 +176,7 @@ def monocular_depth(work: Work[DepthOptions]) -> DepthReport:
     shutil.rmtree(scratch)
     if report.coverage == 0:
         raise StageError(
-            f"The depth model sees no depth in the {len(model.views)} photos, or none that fits the points.",
+            f"The depth model found no depth in {plural(len(model.views), 'photo')} that fits the points.",
             "Film again with more texture and more depth in view.",
         )
     fits = monocular.alignments

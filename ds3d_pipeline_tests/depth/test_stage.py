@@ -56,7 +56,7 @@ def test_too_few_views_that_share_points(tmp_path):
     (tmp_path / "input").mkdir()
     write_capture(tmp_path / "input", maps=False, views=1)
     assert run(tmp_path, "patchmatch") == STAGE_ERROR_EXIT
-    assert "Only 0 of 1 views" in told(tmp_path)
+    assert "No two views have enough sparse points in common (1 view)" in told(tmp_path)
 
 
 def test_a_missing_photo_is_named(wall):

@@ -95,7 +95,7 @@ def test_a_photo_of_one_colour_has_no_depth(one_photo):
     cv2.imwrite(str(one_photo / "input" / "images" / "000001.png"), np.full((120, 160), 99, np.uint8))
     model = weighted_colors(one_photo / "model.onnx")
     assert run(one_photo, model=str(model)) == STAGE_ERROR_EXIT
-    assert "sees no depth in the 1 photos" in told(one_photo, "error")["cause"]
+    assert "found no depth in 1 photo" in told(one_photo, "error")["cause"]
 
 
 def test_without_a_model_the_card_is_flat(one_photo):
