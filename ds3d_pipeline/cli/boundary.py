@@ -39,7 +39,7 @@ def _guarded(command: Callable[[], int]) -> int:
     try:
         return command()
     except KeyboardInterrupt:
-        complain("cancelled. The same command goes on where this one stopped.")
+        complain("cancelled. Run the same command again to continue.")
         return CANCELLED
     except Exception as error:
         known = explain_all(error)

@@ -168,8 +168,7 @@ def why_no_image(image: str) -> str | None:
     except docker.errors.ImageNotFound:
         if read_settings().pull:
             return None
-        remedy = "`docker pull` or build it, or let a run pull it: --pull, or DS3D_CONTAINER_PULL=1"
-        return f"The image {name} is not there: {remedy}."
+        return f"The image {name} is missing: pull it or build it, or use --pull (DS3D_CONTAINER_PULL=1)."
     except docker.errors.APIError as error:
         return f"Docker cannot look for the image {name!r}: {error.explanation}."
     return None
@@ -180,6 +179,6 @@ def describe_engine() -> str:
     engine = look_at_engine()
     if engine.why_not:
         return engine.why_not
-    images = [f"{image_name(key)} {'missing' if why_no_image(key) else 'there'}" for key in IMAGES]
+    images = [f"{image_name(key)} {'missing' if why_no_image(key) else 'installed'}" for key in IMAGES]
     gpu = "gives containers the NVIDIA GPU" if engine.gpus else "has no NVIDIA runtime"
     return f"{engine.version}, {gpu}; images: {', '.join(images)}"

@@ -53,7 +53,7 @@ def find_finished(capture: str, output: Path) -> Path:
         if (folder / "metrics.json").is_file():
             return folder
     raise InputError(
-        f"No finished capture {capture!r}: neither {tried[0]} nor {tried[1]} holds a metrics.json.",
+        f"There is no finished capture {capture!r}: no metrics.json in {tried[0]} or {tried[1]}.",
         "Give a finished folder, or a capture's name with --output DIR.",
     )
 
@@ -73,7 +73,7 @@ def read_exhibit(folder: Path) -> Exhibit:
         gaussians_in_file=0 if splat is None else len(splat.means),
     )
     if not (has_model or exhibit.mesh or splat is not None or points is not None):
-        raise InputError(f"{folder} holds nothing to see.", "Its report.html says why.")
+        raise InputError(f"There is nothing to view in {folder}.", "Its report.html says why.")
     return exhibit
 
 

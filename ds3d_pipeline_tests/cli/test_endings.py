@@ -51,7 +51,7 @@ def test_sigterm_or_a_closed_terminal_ends_every_stage_tidily(tmp_path, small_ph
         process.send_signal((signal.SIGTERM, signal.SIGHUP)[number % 2])
         _, stderr = process.communicate(timeout=60)
         assert process.returncode == CANCELLED, (stage, stderr)
-        assert stderr == "ds3d: cancelled. The same command goes on where this one stopped.\n", stage
+        assert stderr == "ds3d: cancelled. Run the same command again to continue.\n", stage
         _, alive = psutil.wait_procs(children, timeout=5)
         assert not alive, stage
         assert not list(home.glob("work/*")), stage

@@ -125,7 +125,7 @@ def test_a_home_on_a_named_volume(engine, monkeypatch, boxed_image):
 
 def test_a_missing_image_is_named_and_never_pulled(own_home):
     reason = reason_of(climb("box.missing_image", "works"), own_home, "box.missing_image")
-    assert "ds3d-test-nowhere:1 is not there" in reason
+    assert "ds3d-test-nowhere:1 is missing" in reason
     assert "docker pull" in reason
 
 

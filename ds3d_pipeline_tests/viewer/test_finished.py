@@ -37,7 +37,7 @@ def test_a_capture_is_named_by_folder_or_by_name(folder):
 
 def test_a_folder_with_nothing_to_see_is_refused(tmp_path):
     (tmp_path / "metrics.json").write_text("{}")
-    with pytest.raises(InputError, match="nothing to see"):
+    with pytest.raises(InputError, match="nothing to view"):
         read_exhibit(tmp_path)
 
 
