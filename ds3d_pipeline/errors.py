@@ -12,3 +12,11 @@ class StageError(Exception):
 
 class InputError(StageError):
     """The user's input or arguments are unusable: no retry and no other backend can help (exit code 2)."""
+
+
+class UnreadableError(InputError):
+    """The input cannot be read at present (permissions, a full disk, a failing drive); it may be good."""
+
+
+class IncompleteError(InputError):
+    """The input breaks off or is not written yet: it may be the beginning of a good file."""

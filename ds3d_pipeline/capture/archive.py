@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import lzma
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,9 +17,23 @@ from typing import IO
 
 from ds3d_pipeline.capture.names import PHOTO_SUFFIXES, is_hidden, natural_key, printable
 from ds3d_pipeline.capture.options import CaptureOptions
-from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.errors import IncompleteError, InputError
 
 _REPACK_REMEDY = "Pack the photos into a new zip, without a password and without links."
+_COPY_REMEDY = "Copy the complete file again."
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,
+    EOFError,
+    NotImplementedError,
+    ValueError,
+    RuntimeError,
+    struct.error,
+)
+"""What zipfile raises for damaged files."""
+_HEAD = 4096
 _UTF8_NAME_FLAG, _ENCRYPTED_FLAG = 0x800, 0x1
 _CHUNK = 1 << 20
 
@@ -59,15 +75,24 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"{path.name} is not a readable zip file ({error}).", _REPACK_REMEDY) from error
-    except OSError as error:
-        # EINVAL: an entry points before the start of the file.
-        if error.errno not in (errno.EINVAL, errno.EACCES):
+    except _DAMAGED as error:
+        # Errors of the system have a number, those of bzip2 none; EINVAL: an entry points before the start.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
-        raise InputError(
-            f"{path.name} is not a readable zip file ({error.strerror}).", _REPACK_REMEDY
-        ) from error
+        if _breaks_off(path):
+            raise IncompleteError(
+                f"{path.name} is not a readable zip file: its end is missing.", _COPY_REMEDY
+            ) from error
+        raise InputError(f"{path.name} is not a readable zip file ({error}).", _REPACK_REMEDY) from error
+
+
+def _breaks_off(path: Path) -> bool:
+    """Whether it begins as a zip does, or is not written yet, and has no directory at its end."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    return (head.startswith(b"PK\x03\x04") or not any(head)) and not zipfile.is_zipfile(path)
 
 
 def _photo_members(

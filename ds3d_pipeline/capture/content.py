@@ -13,8 +13,8 @@ from ds3d_pipeline.capture.archive import iter_zip
 from ds3d_pipeline.capture.inputs import Inputs
 from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.capture.photos import check_complete, read_photo, read_size_and_exif
-from ds3d_pipeline.capture.video import probe_video
-from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.capture.video import missing_part, probe_video
+from ds3d_pipeline.errors import IncompleteError, InputError, UnreadableError
 from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.storage.registrations import Content, ContentFile
 
@@ -23,20 +23,24 @@ _MOST_PHOTO_BYTES = 1 << 31
 """A photo is held in memory while it is checked; none is as large as this."""
 
 
-def examine(inputs: Inputs, options: CaptureOptions = _DEFAULTS) -> Content:
+def examine(inputs: Inputs, options: CaptureOptions = _DEFAULTS, scratch: Path | None = None) -> Content:
     """The files of `inputs`, opened, checked and hashed, so that unusable input is found within seconds.
 
     A video must give a frame; every photo must have a sound header and be complete, and the first usable
     one must decode. Photos that fail are left out with the reason as long as two remain. A zip counts as
     the photos in it, so the same photos in a folder give the same digest. Photos and zips are opened once;
     a video twice, since FFmpeg opens what it reads by itself.
-    Raises InputError where nothing usable remains or a bound of `options` is exceeded.
+    A zip is unpacked in `scratch`, photo by photo, by default where the system has its temporary files.
+    Raises InputError where nothing usable remains or a bound of `options` is exceeded: UnreadableError
+    where the files cannot be read at present, IncompleteError where they break off.
     """
     _refuse_excess(inputs, options)
     if inputs.kind == "video":
         files = (_checked_video(inputs, options),)
     else:
-        files = _checked_photos(_packed(inputs, options) if inputs.is_zip else _loose(inputs), options)
+        files = _checked_photos(
+            _packed(inputs, options, scratch) if inputs.is_zip else _loose(inputs), options
+        )
     sha256 = combined_sha256(file.sha256 for file in files if not file.left_out)
     return Content(kind=inputs.kind, files=files, sha256=sha256, bounds=dataclasses.asdict(options))
 
@@ -68,7 +72,10 @@ def _checked_video(inputs: Inputs, options: CaptureOptions) -> ContentFile:
     _, size_wh = probe_video(path)
     _refuse_small(name, size_wh, options)
     digest = file_sha256(path)
-    return ContentFile(name=name, bytes=found.st_size, mtime_ns=found.st_mtime_ns, sha256=digest)
+    cut_off = missing_part(path).replace(path.name, name, 1)
+    return ContentFile(
+        name=name, bytes=found.st_size, mtime_ns=found.st_mtime_ns, sha256=digest, cut_off=cut_off
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,11 +93,11 @@ def _loose(inputs: Inputs) -> Iterator[_Photo]:
         yield _Photo(name=name, path=path, mtime_ns=path.stat().st_mtime_ns)
 
 
-def _packed(inputs: Inputs, options: CaptureOptions) -> Iterator[_Photo]:
+def _packed(inputs: Inputs, options: CaptureOptions, scratch: Path | None) -> Iterator[_Photo]:
     """The zip's photos, only one of them on disk at a time."""
     (path,) = inputs.files
     mtime_ns = path.stat().st_mtime_ns
-    with tempfile.TemporaryDirectory(prefix="ds3d-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ds3d-", dir=scratch) as folder:
         for photo in iter_zip(path, Path(folder), options):
             yield _Photo(name=photo.name, path=photo.path, mtime_ns=mtime_ns, sha256=photo.sha256)
             photo.path.unlink()
@@ -106,7 +113,7 @@ def _checked_photos(offered: Iterable[_Photo], options: CaptureOptions) -> tuple
         if error:
             refused.append(error)
     if refused and len(files) - len(refused) < 2:
-        raise refused[0]
+        raise next((error for error in refused if isinstance(error, IncompleteError)), refused[0])
     return tuple(files)
 
 
@@ -119,9 +126,11 @@ def _checked_photo(
         data = _read(photo.path)
         sha256 = sha256 or hashlib.sha256(data).hexdigest()
         _check_photo(photo.path, data, options, decode=decode)
+    except UnreadableError:
+        raise
     except InputError as caught:
         # The causes start with the name of the file on disk, which is not always the user's.
-        error = InputError(photo.name + caught.cause.removeprefix(photo.path.name), caught.remedy)
+        error = type(caught)(photo.name + caught.cause.removeprefix(photo.path.name), caught.remedy)
     file = ContentFile(
         name=photo.name,
         bytes=len(data),
@@ -137,8 +146,8 @@ def _read(path: Path) -> bytes:
         size = path.stat().st_size
         data = path.read_bytes() if size <= _MOST_PHOTO_BYTES else None
     except OSError as error:
-        cause = f"{path.name} cannot be read ({error.strerror})."
-        raise InputError(cause, "Check its permissions.") from error
+        cause = f"{path.name} cannot be read: {error.strerror}."
+        raise UnreadableError(cause, "Check its permissions and its disk.") from error
     if data is None:
         cause = f"{path.name} has {size} bytes, too many for a photo."
         raise InputError(cause, "Leave it out, or export it again as JPEG.")

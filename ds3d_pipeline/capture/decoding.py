@@ -10,7 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.capture.truncation import breaks_off
+from ds3d_pipeline.errors import IncompleteError, InputError, UnreadableError
+from ds3d_pipeline.programs.faults import stops_all
 
 if TYPE_CHECKING:
     import av
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 _OPEN_OPTIONS = {"format_whitelist": "mov,matroska,avi", "protocol_whitelist": "file"}
 """A playlist or script posing as a video must not make FFmpeg open other files or addresses."""
 EXPORT_REMEDY = "Play it on your device; if it plays, export it again as MP4 (H.264) and pass that file."
+_UNREADABLE = "Check its permissions and its disk."
 _COPY_REMEDY = "Copy the complete file from your device again."
 
 
@@ -34,13 +37,14 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
     try:
         if path.stat().st_size == 0:
-            raise InputError(f"{path.name} is empty (zero bytes).", _COPY_REMEDY)
+            raise IncompleteError(f"{path.name} is empty (zero bytes).", _COPY_REMEDY)
         container = av.open(f"file:{path.absolute()}", options=dict(_OPEN_OPTIONS), metadata_errors="replace")
     except (FFmpegError, OSError) as error:
-        cause = (
-            f"{path.name} is not a readable video: it is incomplete, damaged or of another kind ({error})."
-        )
-        raise InputError(" ".join(cause.split()), _COPY_REMEDY) from error
+        if isinstance(error, OSError) and stops_all(error):
+            raise UnreadableError(f"{path.name} cannot be read: {error.strerror}.", _UNREADABLE) from error
+        raise unusable(
+            path, f"is not a readable video: it is damaged or of another kind ({error})"
+        ) from error
     with container:
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream):
@@ -48,6 +52,13 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         if stream.codec_context is None:
             raise InputError(f"{path.name} is in a video format that is not supported.", EXPORT_REMEDY)
         yield container, stream
+
+
+def unusable(path: Path, why: str, remedy: str = _COPY_REMEDY) -> InputError:
+    """The error to raise about a video: an IncompleteError where its end is, or may be, missing."""
+    if breaks_off(path):
+        return IncompleteError(f"{path.name} is incomplete: its end is missing.", _COPY_REMEDY)
+    return InputError(" ".join(f"{path.name} {why}.".split()), remedy)
 
 
 class Decoded(NamedTuple):

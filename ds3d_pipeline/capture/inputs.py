@@ -16,8 +16,9 @@ from ds3d_pipeline.capture.names import (
     printable,
     slug,
 )
-from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.errors import InputError, UnreadableError
 from ds3d_pipeline.scene import CaptureKind
+from ds3d_pipeline.storage.ownership import read_marker
 
 _ACCEPTED = (
     "Pass one video (mp4, mov, avi, mkv, webm), "
@@ -44,9 +45,9 @@ class Inputs:
 def find_inputs(paths: Sequence[Path]) -> Inputs:
     """Classifies `paths`: one video, or photos, folders of photos, or one zip of photos.
 
-    A folder means the photos or the video directly inside it or, if there are none, those below it;
-    hidden files are left out. Nothing is opened. Raises InputError for a missing or unsupported file, an
-    empty folder, two videos, and a mixture.
+        A folder means the photos or the video directly inside it or, if there are none, those below it;
+    hidden files and folders that ds3d made are left out. Nothing is opened. Raises InputError for a missing
+    or unsupported file, an empty folder, two videos, and a mixture.
     """
     if not paths:
         raise InputError("No input was given.", _ACCEPTED)
@@ -82,7 +83,7 @@ def _expanded(path: Path) -> Iterator[tuple[str, Path]]:
     except FileNotFoundError as error:
         raise InputError(f"{shown} does not exist.", "Check the path.") from error
     except OSError as error:
-        raise InputError(f"{shown} cannot be read: {error.strerror}.", "Check the path.") from error
+        raise UnreadableError(f"{shown} cannot be read: {error.strerror}.", "Check the path.") from error
     if stat.S_ISDIR(mode):
         yield from _folder_files(path, shown)
     elif not stat.S_ISREG(mode):
@@ -94,6 +95,11 @@ def _expanded(path: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _folder_files(folder: Path, shown: str) -> Iterator[tuple[str, Path]]:
+    if read_marker(folder):
+        raise InputError(
+            f"The folder {shown} was made by ds3d: it is a result and cannot be the input.",
+            "Pass the video or the photos that it was made of.",
+        )
     names = [name for name in _walk(folder, shown) if not is_hidden(name)]
     accepted = PHOTO_SUFFIXES | VIDEO_SUFFIXES
     media = [n for n in names if Path(n).suffix.lower() in accepted and (folder / n).is_file()]
@@ -105,15 +111,41 @@ def _folder_files(folder: Path, shown: str) -> Iterator[tuple[str, Path]]:
 
 
 def _walk(folder: Path, shown: str) -> Iterator[str]:
-    """Relative POSIX paths of all files below `folder`, links to folders not followed."""
-
-    def refuse(error: OSError) -> None:
+    """Relative POSIX paths of all files below `folder` that can be input."""
+    try:
+        yield from (path.relative_to(folder).as_posix() for path in files_below(folder))
+    except OSError as error:
         cause = f"The folder {shown} cannot be read: {error.strerror}."
-        raise InputError(cause, "Check its permissions.") from error
+        raise UnreadableError(cause, "Check its permissions.") from error
 
-    for parent, _, names in os.walk(folder, onerror=refuse):
-        for name in names:
-            yield (Path(parent) / name).relative_to(folder).as_posix()
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, in no order: links to folders and the results of ds3d are left out.
+
+    Raises OSError for a folder that cannot be read.
+    """
+    remaining = [folder]
+    while remaining:
+        inner, names = _listed(remaining.pop())
+        yield from names
+        remaining += [path for path in inner if not read_marker(path)]
+
+
+def _listed(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The folders right inside, without links, and whatever is no folder."""
+    with os.scandir(folder) as entries:
+        found = [
+            (Path(entry.path), entry.is_dir(follow_symlinks=False), _is_folder(entry)) for entry in entries
+        ]
+    return [path for path, own, _ in found if own], [path for path, _, any_folder in found if not any_folder]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """A link that leads back to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _refuse_mixture(files: list[Path]) -> None:

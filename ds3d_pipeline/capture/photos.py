@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
 
-from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.errors import IncompleteError, InputError
 from ds3d_pipeline.scene import Exif, UInt8
 
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ def check_complete(path: Path, data: bytes | None = None) -> None:
     with _opened(path, content) as image:
         if image.format in ("JPEG", "MPO"):
             if not _has_jpeg_end(content):
-                raise InputError(f"{path.name} is incomplete: it ends in the middle of the image.", _REMEDY)
+                raise IncompleteError(
+                    f"{path.name} is incomplete: it ends in the middle of the image.", _REMEDY
+                )
         elif image.format == "PNG":
             image.verify()
         elif image.format in ("BMP", "TIFF"):

@@ -20,3 +20,5 @@ class CaptureReport:
     """Over the contents of all files, whatever their names."""
     skipped: tuple[str, ...] = ()
     """Files that were left out, by the user's own names, with the reason."""
+    cut_off: tuple[str, ...] = ()
+    """What is missing of a file whose end is missing, one sentence each."""

@@ -44,6 +44,7 @@ def stage_capture(work: Work[CaptureOptions]) -> CaptureReport:
         bytes=sum(source.bytes for source in capture.sources),
         sha256=capture.sha256,
         skipped=content.skipped,
+        cut_off=content.cut_off,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ds3d_pipeline.capture.decoding import EXPORT_REMEDY, Decoded, decoded_frames, frames_of, opened
+from ds3d_pipeline.capture.decoding import EXPORT_REMEDY, Decoded, decoded_frames, frames_of, opened, unusable
 from ds3d_pipeline.capture.tonemap import Transfer, sdr_from_hdr
+from ds3d_pipeline.capture.truncation import breaks_off
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.scene import UInt8, VideoInfo
 
@@ -48,7 +50,7 @@ def probe_video(path: Path) -> tuple[VideoInfo, tuple[int, int]]:
     with opened(path) as (container, stream):
         first = next(frames_of(container, stream, "SLICE", lambda: None, _PROBE_PACKETS), None)
         if first is None:
-            raise InputError(f"{path.name} contains no frame that can be decoded.", EXPORT_REMEDY)
+            raise unusable(path, "contains no frame that can be decoded", EXPORT_REMEDY)
         frame = first.frame
         info = VideoInfo(
             codec=stream.codec_context.name,
@@ -59,6 +61,37 @@ def probe_video(path: Path) -> tuple[VideoInfo, tuple[int, int]]:
         )
         width, height = _coded_size(first, None)
     return info, (height, width) if info.rotation_deg in (90, 270) else (width, height)
+
+
+def missing_part(path: Path) -> str:
+    """How much of a video can be read, one sentence, where its end is missing; empty where it is whole.
+
+    Every packet is read and none decoded. Raises InputError where the file is no readable video.
+    """
+    if not breaks_off(path):
+        return ""
+    readable_s, declared_s, frame_s = _times_s(path)
+    if declared_s - readable_s < 0.5 * frame_s:
+        return ""
+    return f"{path.name} is cut off: {readable_s:.1f} of {declared_s:.1f} s can be read."
+
+
+def _times_s(path: Path) -> tuple[float, float, float]:
+    """Seconds that can be read, that the file says it has, and of one frame."""
+    from av.error import FFmpegError
+
+    begin_s, end_s = float("inf"), 0.0
+    with opened(path) as (container, stream):
+        frame_s = float(1 / (stream.average_rate or 30))
+        ticks_s = float(stream.time_base or 1)
+        with contextlib.suppress(FFmpegError):  # Here the file breaks off.
+            for packet in container.demux(stream):
+                time = packet.pts if packet.pts is not None else packet.dts
+                if time is not None and packet.size and not packet.is_corrupt:
+                    begin_s = min(begin_s, time * ticks_s)
+                    end_s = max(end_s, time * ticks_s + (packet.duration or 0) * ticks_s or frame_s)
+        declared_s = stream.duration * ticks_s if stream.duration else (container.duration or 0) / 1e6
+    return max(0.0, end_s - begin_s), declared_s, frame_s
 
 
 def iter_frames(

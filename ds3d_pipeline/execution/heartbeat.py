@@ -18,6 +18,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ds3d_pipeline.programs.boots import boot_id
 from ds3d_pipeline.programs.records import read_json, write_json
 
 BEAT_S = 5.0
@@ -56,10 +57,9 @@ class Look:
 
 def this_system() -> System:
     """The one that this process lives in."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
     return System(
         host=socket.gethostname(),
-        boot=boot.read_text().strip() if sys.platform == "linux" else "",
+        boot=boot_id(),
         numbers=os.readlink("/proc/self/ns/pid") if sys.platform == "linux" else "",
     )
 

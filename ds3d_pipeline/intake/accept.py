@@ -11,9 +11,10 @@ from ds3d_pipeline.capture.content import examine
 from ds3d_pipeline.capture.inputs import Inputs, capture_id, find_inputs
 from ds3d_pipeline.capture.names import printable
 from ds3d_pipeline.capture.options import CaptureOptions
-from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.errors import InputError, UnreadableError
 from ds3d_pipeline.intake.request import RunRequest
-from ds3d_pipeline.storage.home import Home, prepare_home
+from ds3d_pipeline.programs.faults import explain
+from ds3d_pipeline.storage.home import Home, find_home, prepare_home
 from ds3d_pipeline.storage.registrations import (
     Content,
     Request,
@@ -63,16 +64,26 @@ def accept_request(request: RunRequest, name: str | None = None) -> RunRequest:
 
 
 def check(paths: Sequence[Path], options: CaptureOptions) -> Checked:
-    """The first half of `accept`: every file is opened and read once, and nothing is written."""
+    """The first half of `accept`: every file is opened and read once, and nothing is written.
+
+    Raises UnreadableError for what cannot be read at present and IncompleteError for what breaks off.
+    """
+    home = find_home()
     for path in paths:
         check_readable(path)
     inputs = find_inputs(paths)
     try:
-        content = examine(inputs, options)
+        content = examine(inputs, options, home.work if home.work.is_dir() else None)
     except OSError as error:
-        name = printable(paths[0].name)
-        raise InputError(f"{name} cannot be read: {error.strerror}.", "Check its permissions.") from error
+        raise _unreadable(error, printable(paths[0].name), home) from error
     return Checked(paths=tuple(paths), inputs=inputs, content=content)
+
+
+def _unreadable(error: OSError, name: str, home: Home) -> UnreadableError:
+    known = explain(error, [home.root])
+    if known is None:
+        return UnreadableError(f"{name} cannot be read: {error.strerror or error}.", "Check its disk.")
+    return UnreadableError(f"{name} cannot be checked: {known.cause}", known.remedy)
 
 
 def accept_content(home: Home, checked: Checked) -> Accepted:

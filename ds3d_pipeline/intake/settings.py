@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.errors import InputError, UnreadableError
 from ds3d_pipeline.names import DEFAULT_MODE, STAGES
 from ds3d_pipeline.programs.options import is_table, merged_tables
 from ds3d_pipeline.stages.modes import MODES
+
+_UNREADABLE_REMEDY = "Check its path and its permissions."
 
 Tables = dict[str, dict[str, Any]]
 """Options by stage, as the user wrote them."""
@@ -63,7 +65,9 @@ def read_tables(path: Path) -> dict[str, Any]:
     try:
         # Editors on Windows begin a file with a byte order mark.
         tables = _parse(path.suffix, path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise UnreadableError(f"{path} cannot be read: {error.strerror}.", _UNREADABLE_REMEDY) from error
+    except (ValueError, yaml.YAMLError) as error:
         cause = " ".join(str(error).split())
         raise InputError(f"{path} cannot be read: {cause}.", "Give a TOML, YAML or JSON file.") from error
     except RecursionError as error:

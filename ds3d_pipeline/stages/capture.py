@@ -5,7 +5,15 @@ from __future__ import annotations
 from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.capture.report import CaptureReport
 from ds3d_pipeline.programs.rungs import Rung
-from ds3d_pipeline.stages.stage import Stage
+from ds3d_pipeline.stages.stage import Gate, Stage, Verdict
+from ds3d_pipeline.storage.bundles import StageReport
+
+
+def _whole(report: StageReport) -> Verdict:
+    cut_off = report.read(CaptureReport).cut_off
+    text = " ".join(cut_off) or "All files are whole."
+    return Verdict(passed=not cut_off, text=text, numbers={"cut_off": len(cut_off)})
+
 
 CARD = Stage(
     name="capture",
@@ -22,5 +30,6 @@ CARD = Stage(
             summary="checks and copies the upload",
         ),
     ),
+    gates=(Gate(name="whole_files", about="No file is cut off.", judge=_whole),),
     kinds=("video", "photos"),
 )

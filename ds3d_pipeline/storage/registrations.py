@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.scene import CaptureKind
 from ds3d_pipeline.storage.home import Home
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 _KEY = re.compile(r"[a-z0-9._-]{1,57}")
 _REQUEST, _UPLOAD = "request.json", "upload.json"
@@ -37,6 +41,8 @@ class ContentFile:
     sha256: str
     left_out: str = ""
     """Why it is no part of the capture, one sentence; empty where it is."""
+    cut_off: str = ""
+    """How much of it is missing, one sentence; empty where it is whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +64,11 @@ class Content:
     def skipped(self) -> tuple[str, ...]:
         """Why files were left out, one sentence each, naming the file."""
         return tuple(file.left_out for file in self.files if file.left_out)
+
+    @property
+    def cut_off(self) -> tuple[str, ...]:
+        """What is missing of usable files, one sentence each, naming the file."""
+        return tuple(file.cut_off for file in self.usable if file.cut_off)
 
     @property
     def bytes(self) -> int:
@@ -116,15 +127,32 @@ def is_registered(home: Home, capture: str) -> bool:
 def registered_as(home: Home, sha256: str) -> str | None:
     """The capture that stands for this content, where one was registered; the first by name of several."""
     for path in sorted(home.registered.glob(f"*/{_UPLOAD}")):
-        if read_json(path, Upload).sha256 == sha256:
+        upload = _read_or_none(path, Upload)
+        if upload and upload.sha256 == sha256:
             return path.parent.name
     return None
 
 
+def damaged_registrations(home: Home) -> list[Path]:
+    """The records that cannot be read: their captures count as not registered, until they are again."""
+    kinds = ((_UPLOAD, Upload), (_REQUEST, Request))
+    found = [(path, kind) for name, kind in kinds for path in home.registered.glob(f"*/{name}")]
+    return sorted(path for path, kind in found if _read_or_none(path, kind) is None)
+
+
+def _read_or_none(path: Path, record_type: type[T]) -> T | None:
+    """None where the record is damaged or was removed meanwhile."""
+    try:
+        return read_json(path, record_type)
+    except (FileNotFoundError, ValueError):
+        log.warning("%s cannot be read", path)
+        return None
+
+
 def registered_request(home: Home, capture: str) -> Request | None:
-    """What a capture was registered with; None where it never was."""
+    """What a capture was registered with; None where it never was, or where the record is damaged."""
     path = home.registered / check_capture_key(capture) / _REQUEST
-    return read_json(path, Request) if path.exists() else None
+    return _read_or_none(path, Request) if path.exists() else None
 
 
 def content_versions(files: Mapping[str, Path]) -> dict[str, str]:

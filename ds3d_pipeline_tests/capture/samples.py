@@ -37,11 +37,13 @@ def write_video(
     rotation_deg: int = 0,
     mirrored: bool = False,
     options: dict[str, str] | None = None,
+    index_first: bool = False,
 ) -> Path:
     """`ticks` are presentation times in 1/90000 s; `rotation_deg` is FFmpeg's, counter-clockwise."""
     height, width = images[0].shape[:2]
     ticks_per_s = AVI_TICKS_PER_S if path.suffix == ".avi" else TICKS_PER_S
-    with av.open(str(path), "w") as container:
+    flags = {"movflags": "+faststart"} if index_first else {}
+    with av.open(str(path), "w", options=flags) as container:
         stream = container.add_stream(codec, rate=30, options=options or {})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.time_base = stream.codec_context.time_base = Fraction(1, ticks_per_s)

@@ -1,8 +1,13 @@
+import re
+
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ds3d_pipeline.capture.video import frames_at, iter_frames, probe_video
+from ds3d_pipeline.capture.truncation import breaks_off
+from ds3d_pipeline.capture.video import frames_at, iter_frames, missing_part, probe_video
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline_tests.capture.samples import (
     CORNERS,
@@ -262,3 +267,36 @@ def test_real_video(shared_data):
     frames = list(iter_frames(path, max_side_px=320))
     assert len(frames) == info.frames == 50
     assert frames[-1].timestamp_s == pytest.approx(9.8)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_half_a_video_says_how_much_can_be_read(tmp_path, name):
+    images = [np.random.default_rng(n).integers(0, 255, (64, 96, 3), np.uint8) for n in range(60)]
+    path = write_video(tmp_path / name, images, index_first=name == "a.mp4")
+    assert missing_part(path) == ""
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    pattern = rf"{name} is cut off: (.*) of (.*) s can be read\."
+    readable, total = re.fullmatch(pattern, missing_part(path)).groups()
+    assert total == "2.0"
+    assert 0.5 <= float(readable) <= 1.2
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi"])
+def test_something_behind_a_whole_video_is_no_gap(tmp_path, name):
+    path = write_video(tmp_path / name, gray_images(range(0, 200, 10)), codec="libx264")
+    path.write_bytes(path.read_bytes() + b"trailer of some camera")
+    assert missing_part(path) == ""
+
+
+@pytest.mark.parametrize("head", [b"", b"\x1aE\xdf\xa3", b"\0\0\0\x18ftypisom", b"RIFF\xff\0\0\0", bytes(99)])
+def test_what_begins_as_a_video_may_be_the_beginning_of_one(tmp_path, head):
+    (tmp_path / "a").write_bytes(head)
+    assert breaks_off(tmp_path / "a")
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_have_an_answer(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "bytes.mp4"
+    path.write_bytes(data)
+    assert breaks_off(path) in (True, False)

@@ -75,7 +75,7 @@ def wait_until(condition, dev):
 def drop_before_the_kill(dropped, folder):
     """A video, a broken one, half of one with an emoji name, and a folder whose photos come slowly."""
     shutil.copyfile(dropped / "clip.mp4", folder / "clip.mp4")
-    (folder.parent / "broken.mp4").write_bytes(bytes(3000))
+    (folder.parent / "broken.mp4").write_bytes(b"no video" * 400)
     (folder / f"{EMOJI}.part").write_bytes((dropped / "other.mp4").read_bytes()[:2000])
     (folder / "room").mkdir()
     for photo in sorted((dropped / "room").iterdir()):

@@ -3,17 +3,16 @@
 import shutil
 import tempfile
 from pathlib import Path
-from unittest import mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ds3d_pipeline.intake.request import RunRequest
-from ds3d_pipeline.intake.watched import scan as looking
 from ds3d_pipeline.intake.watched.ledger import Ledger, QueuedRequest, Seen, read_ledger, write_ledger
 from ds3d_pipeline.intake.watched.reading import Reader
-from ds3d_pipeline.intake.watched.scan import Patience, look
+from ds3d_pipeline.intake.watched.scan import scan
+from ds3d_pipeline.intake.watched.timing import Pace
 from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline.storage.home import Home
 from ds3d_pipeline_tests.intake.watched.folder import QUIET_S, put_photos
@@ -128,9 +127,8 @@ class Folder(RuleBasedStateMachine):
 
     def look(self, pause_s: float):
         self.now += pause_s
-        patience = Patience(quiet_s=QUIET_S, work_s=1000.0)
-        with mock.patch.object(looking.time, "time", return_value=self.now):
-            return look(self.home, self.folder, self.confirmed, patience, self.reader)
+        pace = Pace(quiet_s=QUIET_S, work_s=1000.0, clock=lambda: self.now)
+        return scan(self.home, self.folder, self.confirmed, pace, self.reader)
 
     def start(self, found, *, noted: bool = True) -> None:
         """As Dagster does: a run key that it knows starts nothing."""

@@ -15,6 +15,7 @@ def texture(shown):
 
 
 GOOD = {
+    "capture": {"kind": "video", "files": 1, "bytes": 9, "sha256": "0"},
     "poses": {
         "registered": 29,
         "total": 30,
@@ -57,6 +58,7 @@ def test_good_numbers_pass_every_gate(stage):
 @pytest.mark.parametrize(
     ("stage", "changes", "name", "word"),
     [
+        ("capture", {"cut_off": ["a.mp4 is cut off: 1 of 2 s can be read."]}, "whole_files", "1 of 2 s"),
         ("poses", {"registered": 20}, "registered_fraction", "Only 20 of 30 keyframes could be aligned."),
         ("poses", {"mean_reprojection_error_px": 2.1}, "mean_reprojection_error", "2.10 px"),
         ("poses", {"largest_gap": 8}, "largest_gap", "Longest gap: 8 keyframes."),
@@ -77,7 +79,7 @@ def test_each_gate_is_missed_by_its_own_numbers_and_says_them(stage, changes, na
 
 def test_only_unsound_files_stop_a_run():
     for card in STAGE_CARDS.values():
-        blocking = ["valid_files"] if card.gates else []
+        blocking = ["valid_files"] if card.check_files else []
         assert [gate.name for gate in card.gates if gate.blocking] == blocking
 
 

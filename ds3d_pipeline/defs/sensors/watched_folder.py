@@ -1,20 +1,27 @@
 """The watched folder."""
 
+from functools import partial
+
 import dagster as dg
+from dagster._core.storage.tags import RUN_KEY_TAG
 
 from ds3d_pipeline.defs.jobs import captures, reconstruct_jobs
 from ds3d_pipeline.defs.launch import launch_of
+from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.execution.freshness import find_fresh
 from ds3d_pipeline.intake.watched.entries import uploads_folder
 from ds3d_pipeline.intake.watched.ledger import QueuedRequest
 from ds3d_pipeline.intake.watched.reading import Reader
-from ds3d_pipeline.intake.watched.scan import Look, Patience, look
+from ds3d_pipeline.intake.watched.scan import ScanResult, scan
+from ds3d_pipeline.intake.watched.timing import Pace
 from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.faults import explain
 from ds3d_pipeline.programs.settings import read_seconds
 from ds3d_pipeline.storage.home import Home, prepare_home
 
 EVERY_S = read_seconds("DS3D_UPLOADS_EVERY_S", 15)
 LINES_SHOWN = 40
+_WITHOUT_RESULT = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 READER = Reader()
 """Of this process: what one tick began to read the next one gets."""
 
@@ -26,12 +33,25 @@ READER = Reader()
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Starts a run for each video, photo folder or zip in the upload folder.",
 )
-def capture_uploads(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+def capture_uploads(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Every tick reports what happened to each upload, or what it waits for."""
     home = prepare_home()
+    try:
+        return _tick(context, home)
+    except (StageError, OSError) as error:
+        # The folder or the home as a whole: nothing was given to Dagster, and the next tick tries again.
+        known = explain(error, [home.root, uploads_folder(home)])
+        if known is None:
+            raise
+        context.log.warning(str(known))
+        return dg.SkipReason(str(known))
+
+
+def _tick(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
     confirmed = int(context.cursor) if context.cursor else None
     # A tick comes a little early now and then; it is a whole tick all the same.
-    found = look(home, uploads_folder(home), confirmed, Patience(quiet_s=0.9 * EVERY_S), READER)
+    pace = Pace(quiet_s=0.9 * EVERY_S)
+    found = scan(home, uploads_folder(home), confirmed, pace, READER, partial(_has_failed, context.instance))
     lines = _lines(found, home)
     context.log.info(lines)
     if not found.queued:
@@ -44,7 +64,15 @@ def capture_uploads(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     )
 
 
-def _lines(found: Look, home: Home) -> str:
+def _has_failed(instance: dg.DagsterInstance, run_key: str) -> bool:
+    """Whether every run of this key, and every later try of one, has ended without a result."""
+    runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: run_key}))
+    groups = [instance.get_run_group(run.run_id) for run in runs]
+    tries = [run for group in groups if group for run in group[1]]
+    return bool(tries) and all(run.status in _WITHOUT_RESULT for run in tries)
+
+
+def _lines(found: ScanResult, home: Home) -> str:
     lines = found.lines[:LINES_SHOWN] or (f"The upload folder is empty ({uploads_folder(home)}).",)
     more = len(found.lines) - len(lines)
     return "\n".join([*lines, f"and {more} more"] if more > 0 else lines)

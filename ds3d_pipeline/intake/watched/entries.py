@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ds3d_pipeline.capture.names import PHOTO_SUFFIXES, natural_key
+from ds3d_pipeline.capture.inputs import files_below
+from ds3d_pipeline.capture.names import PHOTO_SUFFIXES, natural_key, printable
 from ds3d_pipeline.programs.settings import read_folder
 from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline.storage.home import Home
+from ds3d_pipeline.storage.ownership import read_marker
 
 REJECTED = "rejected"
 SIDECAR_SUFFIX = ".toml"
@@ -31,7 +33,9 @@ class Entry:
     """Of the subfolder that it lies in."""
     sidecar: Path | None
     stamp: str | None
-    """Of names, sizes and times of its files; None while something says that it is unfinished."""
+    """Of names, sizes and times of its files; None while something says that it cannot be read so far."""
+    why: str = ""
+    """Why there is no stamp, to be read after the name."""
     settings: str
     """The same of the sidecar; empty without one."""
 
@@ -54,18 +58,28 @@ def find_entries(folder: Path) -> list[Entry]:
 
 
 def _in_folder(root: Path, folder: Path, mode: str | None) -> Iterator[Entry]:
-    paths = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
+    try:
+        paths = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
+    except OSError as error:
+        yield _entry(root, folder, mode, None, Look(why=f"cannot be read: {error.strerror}"))
+        return
     for name, path in paths.items():
         if _is_upload(path, at_root=mode is None):
             sidecar = paths.get(path.stem + SIDECAR_SUFFIX) or paths.get(name + SIDECAR_SUFFIX)
-            yield Entry(
-                name=os.fsencode(path.relative_to(root)).decode("utf-8", "backslashreplace"),
-                path=path,
-                mode=mode,
-                sidecar=sidecar,
-                stamp=None if name + PARTIAL_SUFFIXES[0] in paths else stamp_of(path),
-                settings=(stamp_of(sidecar) or "") if sidecar else "",
-            )
+            unfinished = name + PARTIAL_SUFFIXES[0] in paths
+            yield _entry(root, path, mode, sidecar, _UNFINISHED if unfinished else look_at(path))
+
+
+def _entry(root: Path, path: Path, mode: str | None, sidecar: Path | None, found: Look) -> Entry:
+    return Entry(
+        name=os.fsencode(path.relative_to(root)).decode("utf-8", "backslashreplace"),
+        path=path,
+        mode=mode,
+        sidecar=sidecar,
+        stamp=found.stamp,
+        why=found.why,
+        settings=(look_at(sidecar).stamp or "unreadable") if sidecar else "",
+    )
 
 
 def _is_upload(path: Path, *, at_root: bool) -> bool:
@@ -73,25 +87,48 @@ def _is_upload(path: Path, *, at_root: bool) -> bool:
     return not (path.name in reserved or path.name.startswith(".") or path.suffix == SIDECAR_SUFFIX)
 
 
-def stamp_of(path: Path) -> str | None:
-    """Digest of the names, sizes and times of a file or folder.
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """The stamp of an upload, or why it has none, to be read after its name."""
 
-    None where a file is marked as unfinished or went away meanwhile, and for an empty folder.
-    """
-    digest, files = hashlib.sha256(), sorted(_files(path))
+    stamp: str | None = None
+    why: str = ""
+
+
+_UNFINISHED = Look(why="is still being written")
+
+
+def look_at(path: Path) -> Look:
+    """Digest of the names, sizes and times of a file or folder, or why there is none so far."""
     try:
-        for file in files:
-            if file.suffix.lower() in PARTIAL_SUFFIXES:
-                return None
-            told = file.stat()
-            digest.update(f"{told.st_size} {told.st_mtime_ns} ".encode() + os.fsencode(file) + b"\0")
+        return _look_at(path)
     except FileNotFoundError:
-        return None
-    return digest.hexdigest()[:16] if files else None
+        return _UNFINISHED
+    except OSError as error:
+        return Look(why=f"cannot be read: {error.strerror}")
 
 
-def _files(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
-        yield path
-    for parent, _, names in os.walk(path):
-        yield from (Path(parent) / name for name in names)
+def _look_at(path: Path) -> Look:
+    is_folder = path.is_dir()
+    if is_folder and read_marker(path):
+        return Look(why="was made by ds3d: a result is no upload")
+    digest, files = hashlib.sha256(), sorted(files_below(path)) if is_folder else [path]
+    for file in files:
+        if file.suffix.lower() in PARTIAL_SUFFIXES:
+            return _UNFINISHED
+        found = _stat(file)
+        if found is None:
+            inside = f"holds {printable(file.name)}, which " if file != path else ""
+            return Look(why=f"{inside}is a link to nothing")
+        digest.update(f"{found.st_size} {found.st_mtime_ns} ".encode() + os.fsencode(file) + b"\0")
+    return Look(stamp=digest.hexdigest()[:16]) if files else Look(why="holds no files so far")
+
+
+def _stat(file: Path) -> os.stat_result | None:
+    """None for a link that leads nowhere, or back to itself."""
+    try:
+        return file.stat()
+    except OSError:
+        if file.is_symlink():
+            return None
+        raise

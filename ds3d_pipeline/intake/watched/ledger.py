@@ -1,4 +1,4 @@
-"""What is remembered from look to look, in one small file of the home.
+"""What is remembered from scan to scan, in one small file of the home.
 
 Dagster stores a sensor's cursor again with every tick, for days. So the cursor holds one number only, the
 generation of the requests whose runs Dagster is known to have; the rest stands here. Requests of a later
@@ -8,6 +8,7 @@ generation are given again, and their run keys see to it that no run starts twic
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,17 @@ class QueuedRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """An upload at the latest look."""
+    """An upload at the latest scan."""
 
     stamp: str
     settings: str
     since: float
-    """When it first looked as it does now, in seconds since 1970."""
+    """When it first looked as it does now, in seconds since 1970; for people to read."""
+    due: float = 0.0
+    """From when on it may be read, by the steady clock of this `boot`."""
+    boot: str = ""
+    trouble: str = ""
+    """Why it could not be read so far, a cause and a remedy."""
     sha256: str = ""
     """Of its content; empty until it was complete."""
     outcome: str = ""
@@ -55,13 +61,22 @@ def _path(home: Home) -> Path:
 
 
 def read_ledger(home: Home) -> Ledger:
-    """The ledger of this home; empty before the first look. Raises ValueError where it does not fit."""
+    """The ledger of this home; empty before the first scan. Raises ValueError where it does not fit."""
     path = _path(home)
     if not path.exists():
         return Ledger()
     if "orders" in read_json(path, dict[str, Any]):
         return _of_orders(home, read_json(path, _OldLedger))
     return read_json(path, Ledger)
+
+
+def set_aside(home: Home) -> Path:
+    """Renames a ledger that cannot be read, so that a new one can begin; returns where it is now."""
+    path = _path(home)
+    places = (path.with_name(f"{path.stem}.damaged-{number}{path.suffix}") for number in count(1))
+    place = next(place for place in places if not place.exists())
+    path.rename(place)
+    return place
 
 
 def write_ledger(home: Home, ledger: Ledger) -> None:

@@ -1,74 +1,52 @@
-"""One look at the watched folder: what is new, what is complete by now, and which runs that asks for."""
+"""One scan of the watched folder: what is new, what is complete by now, and which runs that asks for.
+
+Each upload is looked at by itself: whatever is wrong with one is said of that one, and the rest goes on.
+Nothing is moved away that may be good: what cannot be read now, or breaks off, waits with its reason.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ds3d_pipeline.capture.names import printable
 from ds3d_pipeline.capture.options import CaptureOptions
-from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.errors import IncompleteError, InputError, StageError, UnreadableError
 from ds3d_pipeline.intake.accept import Accepted, Checked, accept_content, find_accepted
 from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.intake.settings import read_sidecar
-from ds3d_pipeline.intake.watched.entries import REJECTED, Entry, find_entries, stamp_of
+from ds3d_pipeline.intake.watched.entries import Entry, find_entries, look_at
 from ds3d_pipeline.intake.watched.ledger import (
     Ledger,
     QueuedRequest,
     Seen,
     read_ledger,
+    set_aside,
     upload_request,
     write_ledger,
 )
 from ds3d_pipeline.intake.watched.reading import Reader
+from ds3d_pipeline.intake.watched.rejecting import reject
+from ds3d_pipeline.intake.watched.timing import Pace, first_seen, is_due, put_off, since, watched_anew
 from ds3d_pipeline.names import DEFAULT_MODE
+from ds3d_pipeline.programs.faults import explain
 from ds3d_pipeline.storage.home import Home
-from ds3d_pipeline.storage.registrations import check_readable, is_registered
+from ds3d_pipeline.storage.registrations import check_readable, damaged_registrations, is_registered
 
-
-def reject(folder: Path, entry: Entry, error: InputError, *, with_sidecar: bool) -> str:
-    """Moves an upload to `rejected/` of the watched `folder` and returns the sentence told about it."""
-    place = folder / REJECTED
-    try:
-        place.mkdir(exist_ok=True)
-        target = next(path for path in _places(place, entry.path) if not os.path.lexists(path))
-        # The text first: a stop between the two leaves an upload that is looked at again.
-        target.with_name(target.name + ".txt").write_text(f"{error}\n", encoding="utf-8")
-        shutil.move(entry.path, target)
-        if with_sidecar and entry.sidecar:
-            shutil.move(entry.sidecar, target.with_name(f"{target.name}.toml"))
-    except OSError as trouble:
-        return f"unusable, and could not be moved to {REJECTED}/ ({trouble.strerror}): {error}"
-    return f"moved to {REJECTED}/: {error}"
-
-
-def _places(place: Path, path: Path) -> Iterator[Path]:
-    yield place / path.name
-    for number in range(2, 1_000_000):
-        yield place / f"{path.stem}-{number}{path.suffix}"
-
+log = logging.getLogger(__name__)
 
 REJECTIONS_TOLD = 10
 """A tick with runs to start shows no text, so that a rejection has to be told again later."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
-    """`quiet_s`: so long an upload must not have changed. `work_s`: so long a look may take."""
-
-    quiet_s: float
-    work_s: float = 20.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Look:
+class ScanResult:
     """`queued` to give to Dagster, `lines` on every upload, what just happened first, and the generation."""
 
     queued: tuple[QueuedRequest, ...]
@@ -76,47 +54,82 @@ class Look:
     generation: int
 
 
-def look(home: Home, folder: Path, confirmed: int | None, patience: Patience, reader: Reader) -> Look:
-    """Looks once. `confirmed` is the generation of the last look whose requests Dagster has surely got.
+def scan(
+    home: Home,
+    folder: Path,
+    confirmed: int | None,
+    pace: Pace,
+    reader: Reader,
+    has_failed: Callable[[str], bool] = lambda run_key: False,
+) -> ScanResult:
+    """Scans once. `confirmed` is the generation of the last scan whose requests Dagster has surely got.
 
     None means that Dagster does not know: then the latest requests are given once more. Nothing is run
-    twice for that, because a request's run key stays the same.
+    twice for that, because a request's run key stays the same. `has_failed` says whether the run of a key
+    ended without a result: then the same content may ask for another. Raises InputError where `folder` is
+    no folder.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    before = read_ledger(home)
-    # A ledger that was lost starts behind the generation that Dagster knows.
-    before = replace(before, generation=max(before.generation, confirmed or 0))
+    _make(folder)
+    before, notes = _ledger_before(home, confirmed or 0)
     entries = find_entries(folder)
-    eye = _Eye(
+    under_way = _Scan(
         home=home,
         folder=folder,
         before=before,
-        patience=patience,
+        pace=pace,
         reader=reader,
+        has_failed=has_failed,
         sidecars=[entry.sidecar for entry in entries if entry.sidecar],
     )
     for entry in entries:
-        eye.see(entry)
-    after = eye.ledger()
+        under_way.see(entry)
+    after = under_way.ledger()
     if after != before:
         write_ledger(home, after)
     known = after.generation - 1 if confirmed is None else confirmed
-    return Look(
+    return ScanResult(
         queued=tuple(queued for queued in after.queued.values() if queued.generation > known),
-        lines=(*eye.news, *eye.waiting, *eye.settled, *before.rejected),
+        lines=(*notes, *under_way.news, *under_way.waiting, *under_way.settled, *before.rejected),
         generation=after.generation,
     )
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(
+            f"The watched folder {folder} is a file.", "Move it away, or set DS3D_UPLOADS to a folder."
+        ) from error
+
+
+def _ledger_before(home: Home, confirmed: int) -> tuple[Ledger, list[str]]:
+    """The ledger, and a line on each record that cannot be read; such a ledger begins anew.
+
+    One that was lost starts behind the generation that Dagster knows.
+    """
+    notes = [f"The registration {path} is damaged and is passed by." for path in damaged_registrations(home)]
+    try:
+        before = read_ledger(home)
+    except (ValueError, TypeError, RecursionError) as error:
+        log.warning("the ledger cannot be read: %s", error)
+        before = Ledger()
+        notes.append(
+            f"The list of uploads was damaged: it is kept as {set_aside(home)}, and a new one begins."
+        )
+    return replace(before, generation=max(before.generation, confirmed)), notes
+
+
 @dataclass(kw_only=True)
-class _Eye:
-    """One look under way."""
+class _Scan:
+    """One scan under way."""
 
     home: Home
     folder: Path
     before: Ledger
-    patience: Patience
+    pace: Pace
     reader: Reader
+    has_failed: Callable[[str], bool]
     sidecars: list[Path]
     start: float = field(default_factory=time.monotonic)
     seen: dict[str, Seen] = field(default_factory=dict[str, Seen])
@@ -133,17 +146,25 @@ class _Eye:
         return Ledger(generation=generation, seen=self.seen, queued=queued, rejected=rejected)
 
     def see(self, entry: Entry) -> None:
-        """Files the entry under news, waiting or settled."""
+        """Files the entry under news, waiting or settled, whatever is wrong with it."""
+        try:
+            self._see(entry)
+        except Exception as error:
+            log.exception("%s cannot be looked at", entry.name)
+            known = explain(error, [self.home.root, self.folder])
+            self._wait(entry, self._seen(entry), known or _unknown(error))
+
+    def _see(self, entry: Entry) -> None:
         earlier = self.before.seen.get(entry.name)
         if entry.stamp is None:
-            self.waiting.append(_line(entry, "is still being written"))
+            self.waiting.append(_line(entry, entry.why))
         elif earlier is None or (earlier.stamp, earlier.settings) != (entry.stamp, entry.settings):
-            self._keep(entry, self._first_seen(entry, entry.stamp, earlier))
+            self._keep(entry, first_seen(entry, earlier, self.pace))
         elif earlier.outcome:
             self.seen[entry.name] = earlier
             self.settled.append(_line(entry, earlier.outcome))
-        elif time.time() - earlier.since < self.patience.quiet_s:
-            self._keep(entry, earlier)
+        elif not is_due(earlier, self.pace):
+            self._keep(entry, watched_anew(earlier, self.pace))
         elif self._time_left() <= 0:
             self.seen[entry.name] = earlier
             self.waiting.append(_line(entry, "waits for its turn to be read"))
@@ -152,40 +173,71 @@ class _Eye:
 
     def _keep(self, entry: Entry, seen: Seen) -> None:
         self.seen[entry.name] = seen
-        self.waiting.append(_line(entry, f"waits until nothing changes for {self.patience.quiet_s:g} s"))
+        quiet = f"waits until nothing changes for {self.pace.quiet_s:g} s"
+        self.waiting.append(_line(entry, since(seen) if seen.trouble else quiet))
 
-    def _first_seen(self, entry: Entry, stamp: str, earlier: Seen | None) -> Seen:
-        """Other settings for the same content need no second reading of it."""
-        sha256 = earlier.sha256 if earlier and earlier.stamp == stamp else ""
-        return Seen(stamp=stamp, settings=entry.settings, since=time.time(), sha256=sha256)
+    def _seen(self, entry: Entry) -> Seen:
+        """Of this scan, or as it was before, or new."""
+        known = self.seen.get(entry.name) or self.before.seen.get(entry.name)
+        same = known if known and (known.stamp, known.settings) == (entry.stamp, entry.settings) else None
+        return same or first_seen(entry, None, self.pace)
 
     def _time_left(self) -> float:
-        return self.patience.work_s - (time.monotonic() - self.start)
+        return self.pace.work_s - (time.monotonic() - self.start)
 
     def _take(self, entry: Entry, seen: Seen) -> None:
         try:
-            request = _request(self.home, entry)
-            found = self._look_into(entry, seen, request.options("capture"))
+            check_usable(entry)
+            request = self._request(entry)
+            found = self._look_into(entry, seen, request.options("capture")) if request else None
+        except (UnreadableError, IncompleteError) as error:
+            self._wait(entry, seen, error)
+            return
         except InputError as error:
             self._refuse(entry, seen, error)
+            return
+        if request is None:
             return
         if found is None:
             self.seen[entry.name] = seen
             self.waiting.append(_line(entry, "is being read"))
-        elif stamp_of(entry.path) != entry.stamp:
+        elif look_at(entry.path).stamp != entry.stamp:
             self.waiting.append(_line(entry, "changed while it was read"))
+        elif found.content.cut_off:
+            self._wait(entry, seen, IncompleteError(" ".join(found.content.cut_off), _USE_ANYWAY))
         else:
-            outcome = self._queue(request, found)
-            self.seen[entry.name] = replace(seen, sha256=found.content.sha256, outcome=outcome)
-            self.news.append(_line(entry, outcome))
+            self._settle(entry, replace(seen, sha256=found.content.sha256), self._queue(request, found))
+
+    def _settle(self, entry: Entry, seen: Seen, outcome: str) -> None:
+        self.seen[entry.name] = replace(seen, outcome=outcome)
+        self.news.append(_line(entry, outcome))
+
+    def _request(self, entry: Entry) -> RunRequest | None:
+        """What an upload asks for; None where its settings do not fit: they are named, and it stays."""
+        try:
+            mode, tables = read_sidecar(entry.sidecar) if entry.sidecar else (None, {})
+            request = upload_request(self.home, entry.name, mode or entry.mode or DEFAULT_MODE, tables)
+            request.all_options()
+        except UnreadableError:
+            raise
+        except InputError as error:
+            self._settle(entry, self._seen(entry), f"is not taken: {error}")
+            return None
+        return request
 
     def _look_into(self, entry: Entry, seen: Seen, options: CaptureOptions) -> Accepted | Checked | None:
         """None while it is being read; what was accepted before is not read again."""
         known = find_accepted(self.home, seen.sha256, options)
         return known or self.reader.read(entry, options, self._time_left())
 
+    def _wait(self, entry: Entry, seen: Seen, error: StageError) -> None:
+        """Leaves it where it is; it is tried again a little later, or once it has changed."""
+        seen = put_off(seen, str(error), self.pace)
+        self.seen[entry.name] = seen
+        self.waiting.append(_line(entry, since(seen)))
+
     def _refuse(self, entry: Entry, seen: Seen, error: InputError) -> None:
-        if stamp_of(entry.path) != entry.stamp:
+        if look_at(entry.path).stamp != entry.stamp:
             self.waiting.append(_line(entry, "changed while it was read"))
             return
         alone = entry.sidecar is not None and self.sidecars.count(entry.sidecar) == 1
@@ -198,10 +250,8 @@ class _Eye:
 
     def _queue(self, request: RunRequest, found: Accepted | Checked) -> str:
         """Queues the request unless it was queued before, and says what became of the upload."""
-        run_key = _run_key(found.content.sha256, request.mode, request.tables)
-        given = (self.before.queued | self.queued).get(run_key)
-        # Where that capture was deleted since, it is new.
-        if given is not None and is_registered(self.home, given.request.capture):
+        run_key, given = self._key(_run_key(found.content.sha256, request.mode, request.tables))
+        if given is not None:
             earlier = given.request
             return f"has the content of {earlier.upload}, capture {earlier.capture}: not run again"
         accepted = found if isinstance(found, Accepted) else accept_content(self.home, found)
@@ -210,22 +260,39 @@ class _Eye:
         self.queued[run_key] = QueuedRequest(run_key=run_key, generation=generation, request=request)
         return f"taken as capture {accepted.capture}, mode {request.mode}"
 
+    def _key(self, run_key: str) -> tuple[str, QueuedRequest | None]:
+        """The key to use, and the earlier request that makes another needless; a failed one does not."""
+        known, key, number = self.before.queued | self.queued, run_key, 1
+        while (given := known.get(key)) is not None:
+            # Where that capture was deleted since, it is new.
+            if is_registered(self.home, given.request.capture) and not self.has_failed(key):
+                return key, given
+            number += 1
+            key = f"{run_key}-{number}"
+        return key, None
 
-def _request(home: Home, entry: Entry) -> RunRequest:
-    """What an upload asks for; raises InputError for what cannot be used by its name or settings."""
+
+_USE_ANYWAY = "Copy the complete file again; `ds3d reconstruct` takes the part that is there."
+
+
+def check_usable(entry: Entry) -> None:
+    """Raises InputError for what is no capture by its name alone."""
     check_readable(entry.path)
     if entry.is_loose_photo:
         raise InputError(
             f"{entry.path.name} is a single photo.",
             "Put the photos of one capture into a folder of their own.",
         )
-    mode, tables = read_sidecar(entry.sidecar) if entry.sidecar else (None, {})
-    return upload_request(home, entry.name, mode or entry.mode or DEFAULT_MODE, tables)
+
+
+def _unknown(error: Exception) -> StageError:
+    cause = f"It cannot be looked at ({type(error).__name__}: {' '.join(str(error).split())[:200]})."
+    return StageError(cause, "Remove it, and report this as a bug.")
 
 
 def _run_key(sha256: str, mode: str, tables: dict[str, dict[str, Any]]) -> str:
     """The same for the same content, mode and options."""
-    text = json.dumps(tables, sort_keys=True)
+    text = json.dumps(tables, sort_keys=True, default=str)
     return f"{sha256[:32]}-{mode}" + (f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}" if tables else "")
 
 

@@ -1,28 +1,36 @@
 """Looks at a watched folder: what becomes a run, when, and how often."""
 
+import errno
 import json
 import os
 import shutil
+import subprocess
 import threading
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ds3d_pipeline.capture import content
 from ds3d_pipeline.capture.options import CaptureOptions
+from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.intake.accept import accept
 from ds3d_pipeline.intake.watched import reading
-from ds3d_pipeline.intake.watched import scan as looking
 from ds3d_pipeline.intake.watched.ledger import read_ledger
 from ds3d_pipeline.intake.watched.reading import Reader
-from ds3d_pipeline.intake.watched.scan import Patience, look
+from ds3d_pipeline.intake.watched.scan import scan
+from ds3d_pipeline.intake.watched.timing import AGAIN_S, Pace
 from ds3d_pipeline.storage.delete import find_holdings, remove_holdings
 from ds3d_pipeline.storage.home import Home
-from ds3d_pipeline.storage.registrations import upload_files
+from ds3d_pipeline.storage.ownership import mark_finished
+from ds3d_pipeline.storage.registrations import registered_request, upload_files
+from ds3d_pipeline_tests.capture.samples import write_video
 from ds3d_pipeline_tests.intake.watched.folder import (
     EMOJI,
     QUIET_S,
     copy_half,
     move_out,
+    picture,
     put_photo,
     put_photos,
     put_video,
@@ -33,18 +41,18 @@ from ds3d_pipeline_tests.intake.watched.folder import (
 class Watch:
     """A home whose folder is looked at every `QUIET_S` seconds of a clock that the test moves."""
 
-    def __init__(self, root, monkeypatch) -> None:
+    def __init__(self, root) -> None:
         self.home = Home(root=root, storage=str(root / "storage"))
         self.folder = root / "uploads"
         self.folder.mkdir(parents=True)
         self.now, self.confirmed, self.lines, self.reader = 1000.0, None, (), Reader()
-        monkeypatch.setattr(looking.time, "time", lambda: self.now)
+        self.failed = set()
 
     def tick(self, *, delivered: bool = True, work_s: float = 1000.0):
         """Requests of one look; not `delivered` is a daemon that dies before it has noted them."""
         self.now += QUIET_S
-        patience = Patience(quiet_s=QUIET_S, work_s=work_s)
-        found = look(self.home, self.folder, self.confirmed, patience, self.reader)
+        pace = Pace(quiet_s=QUIET_S, work_s=work_s, clock=lambda: self.now)
+        found = scan(self.home, self.folder, self.confirmed, pace, self.reader, self.failed.__contains__)
         self.lines = found.lines
         if delivered:
             self.confirmed = found.generation
@@ -59,8 +67,8 @@ class Watch:
 
 
 @pytest.fixture
-def watch(tmp_path, monkeypatch):
-    return Watch(tmp_path / "home", monkeypatch)
+def watch(tmp_path):
+    return Watch(tmp_path / "home")
 
 
 def test_a_video_is_taken_once_it_did_not_change_for_a_tick(watch):
@@ -200,8 +208,8 @@ def test_a_later_sidecar_asks_for_a_run_without_reading_the_content_again(watch,
 @pytest.mark.parametrize(
     ("name", "make", "cause", "remedy"),
     [
-        ("broken.mp4", lambda p: p.write_bytes(bytes(5000)), "broken.mp4", "."),
-        ("empty.zip", lambda p: p.write_bytes(b""), "empty.zip", "zip"),
+        ("broken.mp4", lambda p: p.write_bytes(b"no video" * 600), "broken.mp4", "."),
+        ("junk.zip", lambda p: p.write_bytes(b"no zip"), "junk.zip", "zip"),
         ("notes.txt", lambda p: p.write_text("hello"), "unsupported file type", "mp4"),
         ("one.png", put_photo, "single", "folder"),
         ("texts", lambda p: (p.mkdir(), (p / "a.txt").write_text("x")), "no photos", "photos"),
@@ -227,13 +235,181 @@ def test_an_empty_folder_waits_for_its_photos(watch):
     assert watch.rejected() == set()
 
 
-def test_a_sidecar_that_does_not_fit_is_rejected_with_its_video(watch):
+SIDECARS = {
+    "mode": 'mode = "best"\n',
+    "list": 'mode = ["quality"]\n',
+    "quoted": '[poses]\nmax_features = "96"\n',
+    "broken": "mode = \n",
+    "deep": "x = " + "[" * 100_000,
+    "bytes": "\udcff",
+}
+
+
+@pytest.mark.parametrize("text", SIDECARS.values(), ids=SIDECARS)
+def test_a_sidecar_that_does_not_fit_is_named_and_its_video_stays(watch, text):
+    put_video(watch.folder / "clip.mp4", 1)
+    put_video(watch.folder / "good.mp4", 2)
+    (watch.folder / "clip.toml").write_text(text, errors="surrogateescape")
+    watch.tick()
+    assert watch.tick() == [("good.mp4", "balanced")]
+    assert "clip.toml" in watch.told("clip.mp4")
+    assert watch.rejected() == set()
+    (watch.folder / "clip.toml").write_text('mode = "fastest"\n')
+    watch.tick()
+    assert watch.tick() == [("clip.mp4", "fastest")]
+
+
+def loop(path):
+    path.symlink_to(path)
+
+
+def photos_with_loop(path):
+    put_photos(path)
+    loop(path / "again.png")
+
+
+def deep(path):
+    here = path
+    path.mkdir()
+    folder = os.open(path, os.O_RDONLY)
+    for _ in range(1000):
+        os.mkdir("d", dir_fd=folder)
+        inner = os.open("d", os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = inner
+    os.close(folder)
+    put_photos(here)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (loop, "link to nothing"),
+        (lambda path: path.symlink_to("/nowhere"), "link to nothing"),
+        (photos_with_loop, "again.png, which is a link to nothing"),
+        (deep, "room taken"),
+    ],
+)
+def test_odd_links_and_depths_are_named_and_stop_nothing(watch, make, words):
+    make(watch.folder / "room")
+    put_video(watch.folder / "good.mp4", 2)
+    watch.tick()
+    assert ("good.mp4", "balanced") in watch.tick()
+    assert words in watch.told("room")
+    assert watch.rejected() == set()
+    # Python's own way to remove folders goes less deep.
+    subprocess.run(["rm", "-rf", watch.folder / "room"], check=True)
+
+
+@pytest.mark.parametrize("index_first", [True, False])
+@pytest.mark.parametrize("part", [0.0, 0.2, 0.5, 0.9])
+def test_a_copy_that_stalls_waits_and_is_taken_whole(watch, tmp_path, part, index_first):
+    pictures = [picture(seed) for seed in range(20)]
+    whole = write_video(tmp_path / "clip.mp4", pictures, index_first=index_first)
+    clip, data = watch.folder / "clip.mp4", whole.read_bytes()
+    clip.write_bytes(data[: int(len(data) * part)])
+    assert [watch.tick() for _ in range(20)] == [[]] * 20
+    assert "waits since" in watch.told("clip.mp4")
+    assert watch.rejected() == set()
+    clip.write_bytes(data)
+    assert watch.tick() == []
+    assert watch.tick() == [("clip.mp4", "balanced")]
+
+
+def test_space_that_is_reserved_but_not_written_yet_waits(watch):
+    (watch.folder / "clip.mp4").write_bytes(bytes(9000))
+    assert [watch.tick() for _ in range(3)] == [[], [], []]
+    assert "waits since" in watch.told("clip.mp4")
+    assert watch.rejected() == set()
+
+
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.9])
+def test_half_a_zip_waits_and_is_taken_whole(watch, tmp_path, part):
+    data = zip_of(put_photos(tmp_path / "room"), tmp_path / "room.zip").read_bytes()
+    (watch.folder / "room.zip").write_bytes(data[: int(len(data) * part)])
+    assert [watch.tick() for _ in range(5)] == [[]] * 5
+    assert watch.rejected() == set()
+    (watch.folder / "room.zip").write_bytes(data)
+    watch.tick()
+    assert watch.tick() == [("room.zip", "balanced")]
+
+
+def test_a_damaged_list_of_uploads_is_kept_and_begun_anew(watch):
     put_video(watch.folder / "clip.mp4")
-    (watch.folder / "clip.toml").write_text('mode = "best"\n')
+    watch.tick()
+    watch.tick()
+    (watch.home.root / "uploads.json").write_text("")
+    put_video(watch.folder / "other.mp4", 2)
+    watch.tick()
+    assert "list of uploads was damaged" in watch.lines[0]
+    assert (watch.home.root / "uploads.damaged-1.json").exists()
+    assert ("other.mp4", "balanced") in watch.tick()
+
+
+@pytest.mark.parametrize("name", ["upload.json", "request.json"])
+def test_a_damaged_registration_is_named_and_stops_nothing(watch, name):
+    put_video(watch.folder / "clip.mp4")
+    watch.tick()
+    watch.tick()
+    (broken,) = watch.home.registered.glob(f"*/{name}")
+    broken.write_text("")
+    put_video(watch.folder / "other.mp4", 2)
+    watch.tick()
+    assert str(broken) in watch.lines[0]
+    assert watch.tick() == [("other.mp4", "balanced")]
+
+
+def test_a_file_in_the_place_of_the_folder_is_one_sentence(watch):
+    watch.folder.rmdir()
+    watch.folder.write_text("x")
+    with pytest.raises(InputError, match="is a file"):
+        watch.tick()
+
+
+def test_a_date_that_jumps_changes_no_wait(watch):
+    clip = put_video(watch.folder / "clip.mp4")
+    os.utime(clip, (4e9, 4e9))
+    watch.tick()
+    assert watch.tick() == [("clip.mp4", "balanced")]
+
+
+def test_a_result_of_ours_is_no_upload(watch):
+    mark_finished(put_photos(watch.folder / "room"), "room", {})
+    mark_finished(put_photos(watch.folder / "mine" / "room-12345678", seed=3), "room", {})
+    put_photos(watch.folder / "mine" / "photos", seed=5)
+    watch.tick()
+    assert watch.tick() == [("mine", "balanced")]
+    assert "made by ds3d" in watch.told("room")
+    (queued,) = read_ledger(watch.home).queued.values()
+    request = registered_request(watch.home, queued.request.capture)
+    assert [file.name for file in request.content.files] == [f"photos/IMG_{n}.png" for n in range(3)]
+
+
+def test_the_same_content_runs_again_after_a_run_that_failed(watch):
+    clip = put_video(watch.folder / "clip.mp4")
+    watch.tick()
+    watch.tick()
+    watch.failed = set(read_ledger(watch.home).queued)
+    os.utime(clip, (9, 9))
+    watch.tick()
+    assert watch.tick() == [("clip.mp4", "balanced")]
+    os.utime(clip, (10, 10))
     watch.tick()
     assert watch.tick() == []
-    assert watch.rejected() == {"clip.mp4", "clip.mp4.txt", "clip.mp4.toml"}
-    assert "'best' is not a mode" in (watch.folder / "rejected" / "clip.mp4.txt").read_text()
+    assert "not run again" in watch.told("clip.mp4")
+    assert len(read_ledger(watch.home).queued) == 2
+
+
+@settings(max_examples=30, deadline=None)
+@given(kind=st.sampled_from(["a.toml", "z.zip", "p/1.jpg", "v.mp4", "../uploads.json"]), data=st.binary())
+def test_no_bytes_in_any_file_stop_a_good_upload(tmp_path_factory, kind, data):
+    watch = Watch(tmp_path_factory.mktemp("home"))
+    put_video(watch.folder / "a.mp4", 1)
+    put_video(watch.folder / "good.mp4", 2)
+    (watch.folder / kind).parent.mkdir(exist_ok=True)
+    (watch.folder / kind).write_bytes(data)
+    watch.tick()
+    assert ("good.mp4", "balanced") in watch.tick()
 
 
 def test_a_second_bad_file_of_a_name_replaces_nothing(watch):
@@ -356,20 +532,25 @@ def test_what_takes_longer_than_a_tick_is_read_once_and_taken_later(watch, monke
     assert calls == ["big.mp4", "small.mp4"]
 
 
-def test_a_file_that_may_not_be_read_is_rejected_and_stops_nothing(watch, monkeypatch):
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EIO])
+def test_a_file_that_cannot_be_read_now_waits_and_stops_nothing(watch, monkeypatch, number):
     put_video(watch.folder / "a.mp4", 1)
     put_video(watch.folder / "b.mp4", 2)
     digest = content.file_sha256
 
     def forbidden(path):
         if path.name == "a.mp4":
-            raise PermissionError(13, "Permission denied")
+            raise OSError(number, os.strerror(number), str(path))
         return digest(path)
 
     monkeypatch.setattr(content, "file_sha256", forbidden)
     watch.tick()
     assert watch.tick() == [("b.mp4", "balanced")]
-    assert "Permission denied" in (watch.folder / "rejected" / "a.mp4.txt").read_text()
+    assert "waits since" in watch.told("a.mp4")
+    assert watch.rejected() == set()
+    monkeypatch.setattr(content, "file_sha256", digest)
+    watch.now += AGAIN_S
+    assert watch.tick() == [("a.mp4", "balanced")]
 
 
 def test_a_ledger_of_orders_is_read_as_requests(watch):
