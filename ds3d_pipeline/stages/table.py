@@ -28,9 +28,10 @@ def ladders() -> dict[str, Stage]:
 
 
 def products() -> list[tuple[str, Product]]:
-    """What the finished folder has, with its stages: later stages first, what publishing writes last."""
-    found = [(card.name, product) for card in reversed(STAGE_CARDS.values()) for product in card.products]
-    return sorted(found, key=lambda item: item[1].source is None)
+    """What the finished folder has, with its stages: what is made of most first, publishing's own last."""
+    found = [(card, product) for card in reversed(STAGE_CARDS.values()) for product in card.products]
+    found.sort(key=lambda item: (item[1].source is None, -len(item[0].reads)))
+    return [(card.name, product) for card, product in found]
 
 
 def find_rung(stage: str, name: str) -> Rung:

@@ -14,7 +14,7 @@ from ds3d_pipeline.intake.request import read_prefer
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.stages import documentation
 from ds3d_pipeline.stages.modes import MODES
-from ds3d_pipeline.stages.table import STAGE_CARDS, depending_on
+from ds3d_pipeline.stages.table import STAGE_CARDS, depending_on, products
 from ds3d_pipeline_tests.stages.cards import change_card
 from ds3d_pipeline_tests.stages.toy_backend import RUNGS
 
@@ -64,6 +64,12 @@ def test_the_marked_tables_of_a_page_are_those_that_the_cards_make(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     assert "<!-- /" in text
     assert documentation.with_tables(text) == text
+
+
+def test_the_products_begin_with_the_mesh_and_end_with_what_publishing_writes():
+    names = [product.name for _, product in products()]
+    assert names[:2] == ["model.glb", "model.splat.ply"]
+    assert names[-2:] == ["report.html", "metrics.json"]
 
 
 def test_a_marked_table_is_made_anew_and_the_text_around_it_stays():
