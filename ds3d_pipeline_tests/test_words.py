@@ -29,7 +29,7 @@ OLD_VERBS = {
 }
 """The same in all but `OTHER_ROOMS`."""
 
-OTHER_ROOMS = ("cli", "containers", "defs", "execution", "intake", "programs", "storage", "viewer")
+OTHER_ROOMS = ("cli", "defs", "intake")
 ROOT = Path(ds3d_pipeline.__file__).parent
 
 

@@ -17,12 +17,12 @@ RUN, STEP, ATTEMPT, HOME = "ds3d/run", "ds3d/step", "ds3d/attempt", "ds3d/home"
 
 
 def make_labels(home: Home, run_id: str, step: str, attempt: int) -> dict[str, str]:
-    """What tells a container from all others."""
+    """What identifies a container."""
     return {RUN: run_id, STEP: step, ATTEMPT: str(attempt), HOME: home_label(home)}
 
 
 def home_label(home: Home) -> str:
-    """Tells this home from others that use the same engine."""
+    """Distinguishes this home from others that use the same engine."""
     return read_settings().home_volume or str(home.root)
 
 

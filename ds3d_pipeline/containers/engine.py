@@ -60,7 +60,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> ContainerSetti
 
 
 def image_name(image: str) -> str:
-    """What a key of `IMAGES` stands for on this machine; any other name stands for itself."""
+    """The image that a key of `IMAGES` means on this machine; any other name is the image itself."""
     variable, default = IMAGES.get(image, ("", image))
     return (read_text(variable) if variable else None) or default
 
@@ -128,7 +128,7 @@ def _describe(info: Mapping[str, Any], version: Mapping[str, Any]) -> Engine:
 
 
 def _why_unreachable(error: BaseException) -> str:
-    """One sentence and the remedy, by what lies at the bottom of the client's error."""
+    """One sentence and the remedy, by the root of the client's error."""
     host = os.environ.get("DOCKER_HOST")
     where = f" at {host}" if host else ""
     causes: list[BaseException] = [error]

@@ -61,7 +61,7 @@ class Job:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What tells the container from all others."""
+        """What identifies the container."""
         return make_labels(self.home, self.run_id, self.step, self.attempt)
 
     @property
@@ -239,7 +239,7 @@ class _Watched:
 
 
 def _memory_mb(used: Mapping[str, Any]) -> float:
-    """Without the page cache, as `docker stats` tells it, under both versions of cgroups."""
+    """Without the page cache, as `docker stats` shows it, under both versions of cgroups."""
     numbers = used.get("stats", {})
     cache = numbers.get("inactive_file", numbers.get("total_inactive_file", 0))
     return (used.get("usage", 0) - cache) / 1e6

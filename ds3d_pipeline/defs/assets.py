@@ -146,13 +146,13 @@ def metrics(
     journal = run_journal(home, context.run.run_id)
     try:
         with publishing(home, story.capture, Path(options.output)):
-            told = publish_capture(story, bundles, Path(options.output))
+            content = publish_capture(story, bundles, Path(options.output))
     except (OSError, StageError) as error:
         reason = f"The files could not be published. {in_words(error, (Path(options.output), home.root))}"
         journal.record("metrics", Attempt(backend="local", outcome=Outcome.FAILED, reason=reason))
         raise dg.Failure(reason, allow_retries=False) from error
     folder = clear_folder(home.work / context.run.run_id / "metrics" / "output")
-    write_json(folder / "metrics.json", told)
+    write_json(folder / "metrics.json", content)
     report = StageReport(
         stage="metrics",
         backend="local",
@@ -162,15 +162,15 @@ def metrics(
         fingerprint=fingerprint(
             "metrics", options, None, {name: bundle.data_version for name, bundle in bundles.items()}
         ),
-        result={"status": told["status"], "reasons": " ".join(told["reasons"])},
+        result={"status": content["status"], "reasons": " ".join(content["reasons"])},
     )
     bundle = seal(folder, report)
-    journal.finish(told)
-    metadata = describe(bundle) | {"metrics": dg.MetadataValue.json(told)}
+    journal.finish(content)
+    metadata = describe(bundle) | {"metrics": dg.MetadataValue.json(content)}
     published = Path(options.output).absolute() / story.capture
     metadata |= {
         "output": dg.MetadataValue.path(str(published)),
         "report": dg.MetadataValue.path(str(published / "report.html")),
-        "total_seconds": told["total_seconds"],
+        "total_seconds": content["total_seconds"],
     }
     return dg.Output(bundle, data_version=dg.DataVersion(bundle.data_version), metadata=metadata)

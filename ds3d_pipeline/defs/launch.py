@@ -36,7 +36,7 @@ def launch_of(
     """The run of a request over these `stages`; `reused` has the data versions of the others."""
     tables = _told_tables(request)
     others = {stage: table for stage, table in tables.items() if stage not in stages}
-    told = {
+    values = {
         MODE_TAG: request.mode,
         SOURCE_TAG: request.source,
         UPLOAD_TAG: request.upload,
@@ -50,7 +50,7 @@ def launch_of(
             "ops": {stage: {"config": table} for stage, table in tables.items() if stage in stages},
             "resources": {"mode": {"config": {"name": request.mode}}},
         },
-        tags={tag: text for tag, text in told.items() if text},
+        tags={tag: text for tag, text in values.items() if text},
     )
 
 
@@ -93,5 +93,5 @@ def _mode(run_config: Mapping[str, Any], tags: Mapping[str, str]) -> str:
 
 
 def _source(tags: Mapping[str, str]) -> Source:
-    told = tags.get(SOURCE_TAG)
-    return next((source for source in get_args(Source) if source == told), "dagster")
+    tag = tags.get(SOURCE_TAG)
+    return next((source for source in get_args(Source) if source == tag), "dagster")

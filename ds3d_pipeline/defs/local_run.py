@@ -142,7 +142,7 @@ def _execute(
     job = find_job(launch.job_name)
     with patient_claims(lambda: _refuse_after_cancel(run_journal(prepare_home(), run_id))):
         job.execute_in_process(
-            # The display tells what happens; the whole story stands in the instance.
+            # The display shows what happens; everything is in the instance.
             run_config=launch.run_config | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             instance=instance,
             partition_key=request.capture,
@@ -172,10 +172,10 @@ def _conclude(home: Home, run_id: str, request: RunRequest, display: Display) ->
     journal = run_journal(home, run_id)
     if journal.is_cancelled():
         raise KeyboardInterrupt
-    told, folder = journal.finished(), request.output / request.capture
-    if told is None:
-        told, folder = publish_failed_run(home, run_id, request)
-    metrics = read_metrics(told)
+    content, folder = journal.finished(), request.output / request.capture
+    if content is None:
+        content, folder = publish_failed_run(home, run_id, request)
+    metrics = read_metrics(content)
     display.finish(metrics, str(folder))
     return RunOutcome(metrics=metrics, folder=folder)
 

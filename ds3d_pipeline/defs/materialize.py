@@ -57,7 +57,7 @@ def materialize(
     files: dict[str, Path] | None = None,
     file_versions: dict[str, str] | None = None,
 ) -> dg.MaterializeResult:
-    """Runs the rung that this attempt is due and returns its bundle, told in metadata.
+    """Runs the rung for this attempt and returns its bundle with metadata.
 
     The program's input folder holds the files of all `inputs`, and `files` under the given names, for whose
     content `file_versions` stand where they are given. Raises

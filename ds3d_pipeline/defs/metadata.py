@@ -95,15 +95,15 @@ def _pictures(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def link_files(bundle: Bundle, stands_at: UPath) -> dict[str, dg.MetadataValue]:
-    """Where the files themselves stand, once the bundle is published at `stands_at`."""
+def link_files(bundle: Bundle, published_at: UPath) -> dict[str, dg.MetadataValue]:
+    """Where the files are once the bundle is published at `published_at`."""
     shown = [path.relative_to(bundle.folder).as_posix() for path in _paths(bundle.folder)]
     names = [name for name, _ in list_files(bundle.folder) if "/" not in name]
-    return {name: dg.MetadataValue.path(str(stands_at / name)) for name in [*names, *shown]}
+    return {name: dg.MetadataValue.path(str(published_at / name)) for name in [*names, *shown]}
 
 
 def _paths(folder: Path) -> Iterator[Path]:
-    """What lies in the bundle itself, and some held-out photos beside their renders."""
+    """The files in the bundle itself, and some held-out photos beside their renders."""
     yield from (path for path in sorted(folder.iterdir()) if path.suffix in _KINDS)
     heldout = sorted((folder / "heldout").glob("*.jpg"))
     yield from heldout[:: max(1, -(-len(heldout) // MOST_HELDOUT))]

@@ -1,6 +1,6 @@
 """Runs whose process is gone: ended in the instance, their places in the pools and scratch folders freed.
 
-Dagster's own run monitoring cannot tell of a run that it started on this machine, after a power cut for
+Dagster's own run monitoring cannot see whether a run that it started on this machine, after a power cut for
 instance; such a run would hold its place in the queue for ever.
 """
 

@@ -13,7 +13,7 @@ from ds3d_pipeline.depth.stereo.view_selection import source_views
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.formats.colmap import read_array, read_reconstruction
 from ds3d_pipeline.geometry.cameras import K_scaled
-from ds3d_pipeline.programs.colmap_cli import PREAMBLE, SCRIPT, Options, command_line, tell
+from ds3d_pipeline.programs.colmap_cli import PREAMBLE, SCRIPT, Options, command_line, report_progress
 from ds3d_pipeline.programs.contract import Work
 from ds3d_pipeline.programs.folders import clear_folder
 from ds3d_pipeline.programs.words import plural
@@ -58,7 +58,7 @@ def write_script(work: Work[DepthOptions]) -> DepthScript:
 
 def make_script(options: DepthOptions) -> str:
     """Photometric, then geometric stereo of the views in `patch-match.cfg`."""
-    return "\n".join([PREAMBLE, LINKS, tell(0.05, "stereo in COLMAP"), _stereo(options), ""])
+    return "\n".join([PREAMBLE, LINKS, report_progress(0.05, "stereo in COLMAP"), _stereo(options), ""])
 
 
 def _stereo(options: DepthOptions) -> str:

@@ -40,7 +40,7 @@ class System:
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """The process that a run depends on. `started` tells it from a later one with its number."""
+    """The process that a run depends on. `started` separates it from a later one with its number."""
 
     system: System
     pid: int

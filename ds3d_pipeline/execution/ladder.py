@@ -34,7 +34,7 @@ class Inputs:
     bundles: Mapping[str, Bundle] = field(default_factory=dict[str, Bundle])
     files: Mapping[str, Path] = field(default_factory=dict[str, Path])
     file_versions: Mapping[str, str] | None = None
-    """What stands for the content of `files`; None for the hash of each."""
+    """What represents the content of `files`; None for the hash of each."""
 
     def versions(self) -> dict[str, str]:
         """The content of each, as a hash."""

@@ -48,7 +48,7 @@ def _largest(images: list[Path]) -> tuple[int, int]:
 
 
 def _points(path: Path) -> int:
-    """The vertices that a PLY's header tells."""
+    """The number of vertices in a PLY's header."""
     if not path.exists():
         return 0
     with path.open("rb") as file:

@@ -12,7 +12,7 @@ colmap help 2>&1 | grep -m 1 "^COLMAP" >"$scratch/version.txt"
 if colmap help 2>&1 | grep -q "without CUDA"; then gpu=0; fi
 
 # Appends to the progress that the stage shows.
-tell() {
+report_progress() {
     line='{"time": %s, "fraction": %s, "message": "%s"}\n'
     printf "$line" "$(date +%s)" "$1" "$2" >>"$output/progress.jsonl"
 }
@@ -47,6 +47,6 @@ def command_line(command: str, options: Options) -> str:
     return " \\\n    ".join([f"run {command}", *words])
 
 
-def tell(fraction: float, message: str) -> str:
+def report_progress(fraction: float, message: str) -> str:
     """A line that appends to the stage's progress."""
-    return f'tell {fraction} "{message}"'
+    return f'report_progress {fraction} "{message}"'

@@ -19,7 +19,7 @@ _NO_LIMIT = 1 << 62
 
 @dataclass(frozen=True, kw_only=True)
 class ControlGroups:
-    """Where the kernel tells the groups of this process."""
+    """Where the kernel lists the groups of this process."""
 
     mount: Path = Path("/sys/fs/cgroup")
     membership: Path = Path("/proc/self/cgroup")
@@ -33,7 +33,7 @@ class ControlGroups:
                 yield from _upwards(self.mount, path)
 
     def _memberships(self) -> Iterator[tuple[list[str], str]]:
-        """Controllers (none for version 2) and the group's path; the roots where the kernel tells nothing."""
+        """Controllers (none for version 2) and the group's path; the roots if the kernel lists nothing."""
         try:
             lines = self.membership.read_text(encoding="utf-8").splitlines()
         except OSError:
@@ -128,5 +128,5 @@ def _words(path: Path) -> list[str]:
 
 
 def _number(word: str) -> int | None:
-    """A number; None for the word `max`, which stands for no limit."""
+    """A number; None for the word `max`, which means no limit."""
     return None if word == "max" else int(word)

@@ -159,9 +159,9 @@ def _failure(
     tail = "\n".join(log.splitlines()[-LOG_TAIL_LINES:])
     error = output / "error.json"
     if exit_code == STAGE_ERROR_EXIT and error.exists():
-        told = json.loads(error.read_text(encoding="utf-8"))
-        outcome = Outcome.INPUT if told["kind"] == "input" else Outcome.FAILED
-        reason = f"{told['cause']} {told['remedy']}"
+        error_record = json.loads(error.read_text(encoding="utf-8"))
+        outcome = Outcome.INPUT if error_record["kind"] == "input" else Outcome.FAILED
+        reason = f"{error_record['cause']} {error_record['remedy']}"
     elif find_full([output, log_path.parent]):
         outcome, reason = Outcome.INPUT, str(disk_full([output, log_path.parent]))
     else:

@@ -20,7 +20,7 @@ def allowed_threads(groups: ControlGroups = HERE) -> int:
 
 
 def with_thread_limits(environment: Mapping[str, str]) -> dict[str, str]:
-    """`environment` with what keeps libraries to the allowed CPUs; what the user has set in it stands."""
+    """`environment` with what keeps libraries to the allowed CPUs; what the user has set in it stays."""
     cpus = str(allowed_cpus())
     return {**environment, **{name: environment.get(name) or cpus for name in VARIABLES}}
 

@@ -4,7 +4,7 @@
     <storage>/<asset>/<capture>/CURRENT         the hash that counts
 
 The manifest is written last and the pointer flips after it, so a reader never sees half a bundle.
-`report.json` tells how the files came about; it is no content and stays out of the hash.
+`report.json` records how the files were made; it is no content and stays out of the hash.
 """
 
 from __future__ import annotations
@@ -245,7 +245,7 @@ def link_tree(source: Path, target: Path) -> None:
 def link_file(source: Path, target: Path) -> None:
     """One file of `link_tree`."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Never write through a link that stands there: its content belongs to another bundle.
+    # Never write through a link that is there: its content belongs to another bundle.
     target.unlink(missing_ok=True)
     try:
         os.link(source, target)

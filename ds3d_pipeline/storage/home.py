@@ -100,11 +100,11 @@ def _write_config(config: Path) -> None:
 
 
 def _adopt_registrations(home: Home) -> None:
-    """In homes made before there was a watched folder they lie in what is that folder now."""
+    """In homes made before there was a watched folder they are in what is that folder now."""
     home.registered.mkdir()
-    for told in sorted((home.root / "uploads").glob("*/upload.json")):
-        if (told.parent / "request.json").exists():
-            shutil.move(told.parent, home.registered)
+    for record in sorted((home.root / "uploads").glob("*/upload.json")):
+        if (record.parent / "request.json").exists():
+            shutil.move(record.parent, home.registered)
 
 
 def _user_data_folder() -> Path:

@@ -21,7 +21,7 @@ UNFINISHED = "unfinished"
 
 @dataclass(frozen=True, kw_only=True)
 class CaptureSummary:
-    """One capture: `status` and `mode` as its latest finished run told them.
+    """One capture: `status` and `mode` of its latest finished run.
 
     Without one, `status` is the word of its latest run, or `unfinished`.
     """
@@ -65,15 +65,15 @@ def _folders(place: UPath) -> Iterator[UPath]:
 
 
 def summarise(home: Home, name: str, word: str = UNFINISHED) -> CaptureSummary:
-    """One row of the list; `word` stands where no run finished."""
+    """One row of the list; `word` is shown if no run finished."""
     places = [UPath(home.storage) / stage / name for stage in STAGES]
     sizes = [size for place in places if (size := bundle_bytes(place)) is not None]
-    told = _read_metrics(home, name)
+    metrics = _read_metrics(home, name)
     return CaptureSummary(
         name=name,
-        status=told["status"] if told else word,
-        mode=told["mode"] if told else "",
-        finished_at=(places[-1] / CURRENT).stat().st_mtime or None if told else None,
+        status=metrics["status"] if metrics else word,
+        mode=metrics["mode"] if metrics else "",
+        finished_at=(places[-1] / CURRENT).stat().st_mtime or None if metrics else None,
         stages=len(sizes),
         bytes=sum(sizes),
     )
@@ -93,10 +93,10 @@ def _read_metrics(home: Home, name: str) -> dict[str, Any] | None:
     place = UPath(home.storage) / "metrics" / name
     version = current_version(place)
     try:
-        told: Any = json.loads((place / version / "metrics.json").read_bytes()) if version else None
+        metrics: Any = json.loads((place / version / "metrics.json").read_bytes()) if version else None
     except (OSError, ValueError):
         return None
-    return told if is_table(told) and {"status", "mode", "reasons"} <= told.keys() else None
+    return metrics if is_table(metrics) and {"status", "mode", "reasons"} <= metrics.keys() else None
 
 
 def read_status(home: Home, name: str) -> CaptureStatus:

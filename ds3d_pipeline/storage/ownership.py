@@ -56,8 +56,8 @@ def mark_finished(folder: Path, capture: str, digests: Mapping[str, str]) -> Non
 
 
 def _written(path: Path, sha256: str | None) -> Written:
-    told = path.stat()
-    return Written(bytes=told.st_size, sha256=sha256 or file_sha256(path), mtime_ns=told.st_mtime_ns)
+    stat = path.stat()
+    return Written(bytes=stat.st_size, sha256=sha256 or file_sha256(path), mtime_ns=stat.st_mtime_ns)
 
 
 def read_marker(folder: Path) -> Marker | None:

@@ -1,4 +1,4 @@
-"""The uploads that a home knows: what a capture's key stands for, so that every route can materialise it."""
+"""The uploads that a home knows: what a capture's key means, so that every route can materialise it."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def is_registered(home: Home, capture: str) -> bool:
 
 
 def registered_as(home: Home, sha256: str) -> str | None:
-    """The capture that stands for this content, where one was registered; the first by name of several."""
+    """The capture registered for this content; the first by name of several."""
     for path in sorted(home.registered.glob(f"*/{_UPLOAD}")):
         upload = _read_or_none(path, Upload)
         if upload and upload.sha256 == sha256:

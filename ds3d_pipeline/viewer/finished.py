@@ -24,7 +24,7 @@ POINT_BUDGET = 500_000
 
 @dataclass(frozen=True, kw_only=True)
 class GlbMesh:
-    """The mesh as its file, and where that file's axes and centre lie in the world."""
+    """The mesh as its file, and where that file's axes and centre are in the world."""
 
     data: bytes
     world_from_gltf: Float64

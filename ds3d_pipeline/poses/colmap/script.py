@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ds3d_pipeline.poses.options import PosesOptions
-from ds3d_pipeline.programs.colmap_cli import PREAMBLE, Options, command_line, tell
+from ds3d_pipeline.programs.colmap_cli import PREAMBLE, Options, command_line, report_progress
 from ds3d_pipeline.scene import Float64, Keyframe
 
 DATABASE, MODELS, PAIRS = "database.db", "sparse", "pairs.txt"
@@ -17,11 +17,11 @@ def make_script(frames: Sequence[Keyframe], options: PosesOptions, K: Float64 | 
     for camera in cameras_of(frames):
         frame = next(frame for frame in frames if frame.camera == camera)
         lines += [
-            tell(0.05, "features in COLMAP"),
+            report_progress(0.05, "features in COLMAP"),
             command_line("feature_extractor", _extract(frame, options, K)),
         ]
-    lines += [tell(0.3, "matching in COLMAP"), command_line("matches_importer", _match(options))]
-    lines += [tell(0.5, "mapping in COLMAP"), f'mkdir -p "$scratch/{MODELS}"']
+    lines += [report_progress(0.3, "matching in COLMAP"), command_line("matches_importer", _match(options))]
+    lines += [report_progress(0.5, "mapping in COLMAP"), f'mkdir -p "$scratch/{MODELS}"']
     return "\n".join([*lines, command_line("mapper", _map(options)), ""])
 
 
