@@ -57,10 +57,11 @@ class Look:
 
 def this_system() -> System:
     """The one that this process lives in."""
+    numbers = Path("/proc/self/ns/pid")
     return System(
         host=socket.gethostname(),
         boot=boot_id(),
-        numbers=os.readlink("/proc/self/ns/pid") if sys.platform == "linux" else "",
+        numbers=os.readlink(numbers) if os.path.lexists(numbers) else "",
     )
 
 
@@ -124,7 +125,7 @@ def is_going(folder: Path, here: System | None = None) -> bool | None:
         return process_start(process.pid) == process.started
     if there.boot and there.boot == here.boot:
         return time.monotonic() - beat_ns / 1e9 < GONE_AFTER_S
-    if there.host == here.host:
+    if there.boot and there.host == here.host:
         return False  # This machine was started anew.
     return _beats(folder, beat_ns, here)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 
 def boot_id() -> str:
     """Differs after every start of the machine; empty where the system has none to tell."""
     boot = Path("/proc/sys/kernel/random/boot_id")
-    return boot.read_text().strip() if sys.platform == "linux" else ""
+    return boot.read_text().strip() if boot.exists() else ""
