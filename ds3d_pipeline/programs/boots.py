@@ -1,4 +1,4 @@
-"""One start of the machine, told from the next."""
+"""Identifies one start of the machine."""
 
 from __future__ import annotations
 

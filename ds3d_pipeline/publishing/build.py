@@ -25,6 +25,7 @@ from ds3d_pipeline.poses.report import PosesReport
 from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.programs.records import read_json
+from ds3d_pipeline.programs.words import listing
 from ds3d_pipeline.scene import Capture, Keyframes
 from ds3d_pipeline.splats.report import SplatReport
 from ds3d_pipeline.stages.table import backend_label, missed_gates, stage_label
@@ -85,20 +86,30 @@ def find_reasons(story: Story, reports: dict[str, StageReport]) -> list[str]:
         found += [a.reason for a in report.attempts if a.outcome is Outcome.CLAMPED]
         found += _fallbacks(report)
         found += missed_gates(report)
-    return found + _diagnosis(reports)
+    return found + _diagnosis(reports) + [text for report in reports.values() for text in _missing(report)]
 
 
 def _fallbacks(report: StageReport) -> list[str]:
-    """Which backends failed; if the one used lacks something, also that, and which were not available."""
-    stage, found = stage_label(report.stage), list[str]()
-    used = backend_label(report.stage, report.backend)
+    """Which backends failed, those with the same reason together, and what the one used lacks."""
+    failed: dict[str, list[str]] = {}
     for attempt in report.attempts:
-        backend = backend_label(report.stage, attempt.backend)
         if attempt.outcome in (Outcome.FAILED, Outcome.CRASHED):
-            found.append(f"{stage}: {used} is used because {backend} {attempt.outcome}. {attempt.reason}")
-        elif report.shortfall and attempt.outcome is Outcome.SKIPPED:
-            found.append(f"{stage}: {backend} is not available. {attempt.reason}")
+            failed.setdefault(attempt.reason, []).append(backend_label(report.stage, attempt.backend))
+    stage, used = stage_label(report.stage), backend_label(report.stage, report.backend)
+    found = [
+        f"{stage}: {used} is used because {listing(names)} failed. {reason}"
+        for reason, names in failed.items()
+    ]
     return [*found, report.shortfall] if report.shortfall else found
+
+
+def _missing(report: StageReport) -> list[str]:
+    """If the backend used lacks something: which better ones are not available."""
+    skipped = [a for a in report.attempts if a.outcome is Outcome.SKIPPED and report.shortfall]
+    stage = stage_label(report.stage)
+    return [
+        f"{stage}: {backend_label(report.stage, a.backend)} is not available. {a.reason}" for a in skipped
+    ]
 
 
 def _diagnosis(reports: dict[str, StageReport]) -> list[str]:

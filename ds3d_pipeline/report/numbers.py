@@ -66,7 +66,8 @@ def _poses(poses: PosesReport | None) -> list[Number]:
             label="Aligned keyframes",
             value=f"{poses.registered} of {poses.total}",
             meaning="Keyframes whose camera position was found. Everything below uses only these.",
-            grade=REGISTERED.grade(fraction),
+            # A single photo is always at its own place.
+            grade=REGISTERED.grade(fraction) if error is not None else "",
         )
     ]
     # A single photo has no points to reproject.
@@ -89,7 +90,7 @@ def measured_fraction(depth: DepthReport) -> float:
 
 
 def _depth(depth: DepthReport | None) -> list[Number]:
-    if depth is None:
+    if depth is None or depth.flat:
         return []
     measured, estimated = measured_fraction(depth), depth.estimated
     rest = f" Another {estimated:.1%} are estimated by a learned model." if estimated else ""

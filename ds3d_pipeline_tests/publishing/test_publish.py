@@ -47,6 +47,7 @@ def test_a_fallback_uses_plain_names():
         backend="single",
         attempts=(
             Attempt(backend="pycolmap", outcome="failed", reason="Nothing matches."),
+            Attempt(backend="opencv", outcome="failed", reason="Nothing matches."),
             Attempt(backend="colmap-container", outcome="skipped", reason="Docker is not running."),
             Attempt(backend="single", outcome="ok"),
         ),
@@ -57,9 +58,9 @@ def test_a_fallback_uses_plain_names():
         shortfall="Only one photo is used.",
     )
     assert find_reasons(STORY, {"poses": report}) == [
-        "Camera positions: a single photo is used because COLMAP failed. Nothing matches.",
-        "Camera positions: COLMAP in a container is not available. Docker is not running.",
+        "Camera positions: a single photo is used because COLMAP and OpenCV failed. Nothing matches.",
         "Only one photo is used.",
+        "Camera positions: COLMAP in a container is not available. Docker is not running.",
     ]
 
 

@@ -43,3 +43,9 @@ def test_what_a_model_filled_in_is_not_counted_as_measured(depth, value, grade, 
 def test_a_training_that_was_cut_short_says_so(splat, meaning):
     (tile,) = list_numbers(make_metrics(splat={"gaussians": 9} | splat))
     assert tile.meaning == meaning
+
+
+def test_a_flat_card_is_not_praised():
+    poses = {"registered": 1, "total": 1, "mean_reprojection_error_px": None, "points": 0}
+    (aligned,) = list_numbers(make_metrics(poses=poses, depth={"coverage": 1.0, "flat": True}))
+    assert (aligned.value, aligned.grade) == ("1 of 1", "")

@@ -88,6 +88,8 @@ def judge(evidence: Evidence, min_registered: int = 3) -> Diagnosis | None:
 def refusal(evidence: Evidence, registered: int, min_registered: int) -> StageError:
     """The error of a capture of which too few frames could be registered."""
     found = diagnose(evidence, min_registered) or _little_overlap(evidence)
+    if found.kind == "few frames":
+        return StageError(found.cause, found.remedy)
     count = f"Only {registered}" if registered else "None"
     needed = f"at least {min_registered} are needed"
     total = plural(len(evidence.frames), evidence.noun)
@@ -115,7 +117,8 @@ def _few_frames(evidence: Evidence, needed: int) -> Diagnosis:
     count = len(evidence.frames)
     return Diagnosis(
         kind="few frames",
-        cause=f"There {'is' if count == 1 else 'are'} only {plural(count, f'usable {evidence.noun}')}.",
+        cause=f"There {'is' if count == 1 else 'are'} only {plural(count, f'usable {evidence.noun}')} "
+        f"(at least {needed} are needed).",
         remedy=f"Capture at least {max(needed, 8)} overlapping {evidence.noun}s from different places.",
     )
 
