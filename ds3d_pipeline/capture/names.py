@@ -33,7 +33,29 @@ def printable(name: str) -> str:
 
 
 def slug(text: str) -> str:
-    """`[a-z0-9._-]{1,48}` that starts and ends with a letter or digit; "capture" where nothing remains."""
+    """A capture's name of at most `SLUG_LENGTH` made from any text; "capture" where nothing remains."""
     plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
     cleaned = re.sub(r"[^a-z0-9._-]+", "-", plain).strip("-._")
+    if _is_reserved(cleaned):
+        cleaned = f"capture-{cleaned}"
     return cleaned[:SLUG_LENGTH].rstrip("-._") or "capture"
+
+
+NAME_LENGTH = SLUG_LENGTH + 9
+"""Of the longest slug with a hyphen and 8 hex digits."""
+NAME_RULE = (
+    f"Use 1 to {NAME_LENGTH} of a-z 0-9 . _ - that start and end with a letter or digit, "
+    "and no name that Windows reserves, such as con or nul."
+)
+_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
+_RESERVED = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9])(\..*)?")
+
+
+def is_name(text: str) -> bool:
+    """Whether a text may name a capture: a folder's name on every system (`NAME_RULE`)."""
+    return len(text) <= NAME_LENGTH and bool(_NAME.fullmatch(text)) and not _is_reserved(text)
+
+
+def _is_reserved(name: str) -> bool:
+    """Whether it is a device on Windows, whatever comes behind the first dot."""
+    return _RESERVED.fullmatch(name) is not None

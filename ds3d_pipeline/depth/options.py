@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ds3d_pipeline.programs.options import Allowed, Fraction, Seed, SidePx, options_record
+from ds3d_pipeline.programs.options import Allowed, Fraction, Place, Seed, SidePx, options_record
 
 
 @options_record
@@ -142,7 +142,7 @@ class DepthOptions:
     """Number of neighbouring views that each view is matched with."""
     seed: Seed = 0
     """Random seed."""
-    model: str = ""
+    model: Annotated[str, Place()] = ""
     """ONNX depth model: a file, or `owner/repository@revision:file` on Hugging Face; empty: Depth Anything V2
     Small."""
     model_sha256: Sha256 = ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ds3d_pipeline.capture.content import examine
 from ds3d_pipeline.capture.inputs import Inputs, capture_id, find_inputs
-from ds3d_pipeline.capture.names import printable
+from ds3d_pipeline.capture.names import NAME_RULE, is_name, printable
 from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.errors import InputError, UnreadableError
 from ds3d_pipeline.intake.request import RunRequest
@@ -18,8 +18,8 @@ from ds3d_pipeline.storage.home import Home, find_home, prepare_home
 from ds3d_pipeline.storage.registrations import (
     Content,
     Request,
-    check_capture_key,
     check_readable,
+    is_registered,
     register_upload,
     registered_as,
     registered_request,
@@ -50,11 +50,21 @@ class Accepted:
 
 
 def accept(paths: Sequence[Path], options: CaptureOptions, name: str | None = None) -> Accepted:
-    """Checks, hashes and registers the input; raises InputError before anything is written."""
+    """Checks, hashes and registers the input; raises InputError before it is registered."""
     checked = check(paths, options)
-    capture = check_capture_key(name) if name else checked.own_key
-    register_upload(prepare_home(), capture, checked.paths, checked.content)
+    home = prepare_home()
+    capture = checked.own_key if name is None else _checked_name(home, name)
+    register_upload(home, capture, checked.paths, checked.content)
     return Accepted(capture=capture, content=checked.content)
+
+
+def _checked_name(home: Home, name: str) -> str:
+    """The name; one that an earlier version accepted stays. Raises InputError where it names no capture."""
+    if is_name(name):
+        return name
+    if name and is_registered(home, name):
+        return name
+    raise InputError(f"{name!r} cannot name a capture.", NAME_RULE)
 
 
 def accept_request(request: RunRequest, name: str | None = None) -> RunRequest:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ds3d_pipeline.errors import InputError, UnreadableError
 from ds3d_pipeline.names import DEFAULT_MODE, STAGES
-from ds3d_pipeline.programs.options import is_table, merged_tables
+from ds3d_pipeline.programs.options import is_table, list_options, merged_tables
 from ds3d_pipeline.stages.modes import MODES
 
 _UNREADABLE_REMEDY = "Check its path and its permissions."
@@ -31,12 +31,36 @@ def read_config(path: Path | None, words: Sequence[str] = ()) -> Tables:
 
 
 def read_sidecar(path: Path) -> tuple[str | None, Tables]:
-    """The `mode` that stands above the tables of such a file, None without one, and the tables."""
+    """The `mode` that stands above the tables of such a file, None without one, and the tables.
+
+    Whoever may put files into the watched folder writes it, so it may not set a path or a URL: InputError.
+    """
     tables = read_tables(path)
     mode = tables.pop("mode", None)
     if mode is not None:
         mode = checked_mode(mode, f"{path}: ")
-    return mode, checked_tables(tables, f"{path}: ")
+    checked = checked_tables(tables, f"{path}: ")
+    for stage, table in checked.items():
+        _refuse_places(stage, table, f"{path}: ")
+    return mode, checked
+
+
+def _refuse_places(stage: str, table: Mapping[str, Any], where: str) -> None:
+    for option in list_options(MODES[DEFAULT_MODE].options_with(stage, {})):
+        if option.is_place and _has(table, option.name.split(".")):
+            raise InputError(
+                f"{where}{stage}.{option.name} is a path or an address and cannot be set here.",
+                "Remove that line, or run `ds3d reconstruct` with it as --config.",
+            )
+
+
+def _has(table: Any, names: Sequence[str]) -> bool:
+    """Whether nested tables hold the option of these names."""
+    for name in names:
+        if not isinstance(table, Mapping) or name not in table:
+            return False
+        table = table[name]
+    return True
 
 
 def checked_mode(mode: Any, where: str) -> str:

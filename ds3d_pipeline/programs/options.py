@@ -39,6 +39,14 @@ class Allowed:
     words: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Marks an option that is a path or a URL, as part of the annotation.
+
+    Only who may start programs on this machine sets it; a file that came with an upload does not.
+    """
+
+
 SidePx = Annotated[int, Field(ge=16, le=20_000)]
 """A side of a picture."""
 Seconds = Annotated[float, Field(ge=0.001, le=1e6)]
@@ -59,6 +67,8 @@ class Option:
     """What it takes, in words: a type and bounds."""
     doc: str
     """One line."""
+    is_place: bool
+    """Whether it is a path or a URL."""
 
 
 def list_options(options: Any, prefix: str = "") -> Iterator[Option]:
@@ -74,6 +84,7 @@ def list_options(options: Any, prefix: str = "") -> Iterator[Option]:
                 annotation=field.annotation,
                 allowed=allowed_words(field),
                 doc=" ".join((field.description or "").split()),
+                is_place=any(isinstance(mark, Place) for mark in field.metadata),
             )
 
 

@@ -90,11 +90,14 @@ class Request:
 
 
 def check_capture_key(key: str) -> str:
-    """The key itself; raises InputError where it could not be a folder's name everywhere."""
+    """The key itself; raises InputError where no version ever named a capture so.
+
+    What may name a new one is `capture.names.is_name`.
+    """
     if not _KEY.fullmatch(key) or not key.strip(".") or key.startswith("-"):
         raise InputError(
             f"{key!r} cannot name a capture.",
-            "Use 1 to 48 of a-z 0-9 . _ - and start with a letter or digit.",
+            "`ds3d list` shows the names of all captures.",
         )
     return key
 

@@ -1,8 +1,10 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ds3d_pipeline.capture.names import is_hidden, natural_key, printable, slug
+from ds3d_pipeline.capture.names import is_hidden, is_name, natural_key, printable, slug
 
 
 def test_numbers_sort_by_value():
@@ -50,3 +52,36 @@ def test_hidden_names():
 def test_printable_names_can_be_encoded():
     assert printable("a\udcffb\n.jpg").encode() == "a\ufffdb\ufffd.jpg".encode()
     assert printable("日本 🎥.jpg") == "日本 🎥.jpg"
+
+
+BAD = [
+    "",
+    "con",
+    "nul",
+    "aux.txt",
+    "com1",
+    "a.",
+    "a-",
+    "_x",
+    ".hidden",
+    ".part",
+    ".x.12345678.old",
+    "A",
+    "a/b",
+]
+
+
+@pytest.mark.parametrize("text", [*BAD, "a" * 58, "a b", "-a", "..", "\N{LATIN SMALL LETTER E WITH ACUTE}"])
+def test_what_cannot_be_a_folder_everywhere_names_no_capture(text):
+    assert not is_name(text)
+
+
+@pytest.mark.parametrize("text", ["a", "fox", "fox-12345678", "a.b_c", "console", "nul-1", "com10", "a" * 57])
+def test_ordinary_names_are_names(text):
+    assert is_name(text)
+
+
+@given(st.text() | st.sampled_from([*BAD, "CON.jpg", "prn.", "nul.a.b"]))
+def test_names_made_from_files_obey_the_same_rule(text):
+    assert is_name(slug(text))
+    assert is_name(f"{slug(text)}-12345678")

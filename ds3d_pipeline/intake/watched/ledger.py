@@ -116,8 +116,11 @@ def _queued(home: Home, order: _Order) -> QueuedRequest:
 
 
 def upload_request(home: Home, upload: str, mode: str, tables: dict[str, dict[str, Any]]) -> RunRequest:
-    """What an upload asks for before it is accepted; its `tables` may name another output folder."""
-    output = tables.get("metrics", {}).get("output", outputs_folder(home))
+    """What an upload asks for before it is accepted; only `DS3D_OUTPUTS` says where its files go."""
     return RunRequest(
-        mode=mode, output=Path(output), tables=tables, source="watched_folder", upload=printable(upload)
+        mode=mode,
+        output=outputs_folder(home),
+        tables=tables,
+        source="watched_folder",
+        upload=printable(upload),
     )

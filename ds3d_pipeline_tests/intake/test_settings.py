@@ -1,0 +1,31 @@
+"""What a file beside an upload may not set."""
+
+import pytest
+
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.intake.settings import read_sidecar
+from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.options import list_options
+from ds3d_pipeline.stages.modes import MODES
+
+PLACES = {"metrics.output", "depth_maps.model"}
+
+
+def options():
+    for stage in STAGES:
+        for option in list_options(MODES["balanced"].options_with(stage, {})):
+            yield f"{stage}.{option.name}", option
+
+
+def test_every_option_that_takes_any_text_is_marked_as_a_place():
+    free = {name for name, option in options() if option.annotation is str and "SHA" not in option.allowed}
+    assert free == {name for name, option in options() if option.is_place}
+    assert free >= PLACES
+
+
+@pytest.mark.parametrize("name", sorted(name for name, option in options() if option.is_place))
+def test_a_sidecar_sets_no_place(tmp_path, name):
+    table, _, option = name.rpartition(".")
+    (tmp_path / "clip.toml").write_text(f'[{table}]\n{option} = "/elsewhere"\n')
+    with pytest.raises(InputError, match=name):
+        read_sidecar(tmp_path / "clip.toml")
