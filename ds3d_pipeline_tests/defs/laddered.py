@@ -49,7 +49,7 @@ def make_defs(*names: str) -> dg.Definitions:
 
     return dg.Definitions(
         assets=[depth_maps],
-        jobs=[dg.define_asset_job("climb", selection=[depth_maps])],
+        jobs=[dg.define_asset_job("run_ladder", selection=[depth_maps])],
         executor=step_executor,
         resources={"mode": ModeResource(), "io_manager": BundleIOManager()},
     )

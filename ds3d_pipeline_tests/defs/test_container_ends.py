@@ -79,22 +79,22 @@ def test_an_interrupt_of_the_command_line(start, engine, folder, number):
 
 def test_kill_9_and_then_a_new_run(start, engine, folder):
     process = start()
-    (stray,) = containers_of(engine, folder / "home")
+    (orphan,) = containers_of(engine, folder / "home")
     for member in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
         member.kill()
     process.communicate(timeout=30)
-    assert [found.id for found in containers_of(engine, folder / "home")] == [stray.id]
-    second = start_again_until_swept(start, engine, folder, stray)
+    assert [found.id for found in containers_of(engine, folder / "home")] == [orphan.id]
+    second = start_again_until_swept(start, engine, folder, orphan)
     second.send_signal(signal.SIGINT)
     second.communicate(timeout=30)
     assert containers_of(engine, folder / "home") == []
 
 
-def start_again_until_swept(start, engine, folder, stray):
+def start_again_until_swept(start, engine, folder, orphan):
     process = start()
     deadline = time.monotonic() + 60
-    while stray.id in [found.id for found in containers_of(engine, folder / "home")]:
-        assert time.monotonic() < deadline, "the stray is still there"
+    while orphan.id in [found.id for found in containers_of(engine, folder / "home")]:
+        assert time.monotonic() < deadline, "the orphan is still there"
         time.sleep(0.1)
     return process
 
@@ -110,7 +110,7 @@ def own_home(tmp_path, monkeypatch, boxed_image):
 
 
 def test_a_killed_step_leaves_its_container_to_the_next_attempt(own_home, engine):
-    command = [sys.executable, "-m", "dagster", "job", "execute", "-j", "climb", *LADDERED]
+    command = [sys.executable, "-m", "dagster", "job", "execute", "-j", "run_ladder", *LADDERED]
     command += ["--tags", f'{{"dagster/partition": "{CAPTURE}"}}']
     env = environment(own_home.root)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env) as job:
@@ -130,7 +130,7 @@ def test_terminate_from_the_ui(own_home, engine):
     try:
         dev.wait()
         run_id = dev.launch(
-            "climb", {}, capture=CAPTURE, location="ds3d_pipeline_tests.defs.laddered:from_environment"
+            "run_ladder", {}, capture=CAPTURE, location="ds3d_pipeline_tests.defs.laddered:from_environment"
         )
         wait_for_container(engine, own_home.root)
         told = dev.ask(TERMINATE, id=run_id)["terminateRun"]

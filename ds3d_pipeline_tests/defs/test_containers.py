@@ -37,8 +37,8 @@ def nothing_left(own_home, engine):
     assert {volume.name for volume in engine.volumes.list()} <= before
 
 
-def climb(*names: str):
-    job = make_defs(*names).resolve_job_def("climb")
+def run_ladder(*names: str):
+    job = make_defs(*names).resolve_job_def("run_ladder")
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions("captures", [CAPTURE])
         return job.execute_in_process(instance=instance, partition_key=CAPTURE, raise_on_error=False)
@@ -59,7 +59,7 @@ def reason_of(result, home, rung: str) -> str:
 
 
 def test_a_container_keeps_the_contract(own_home):
-    assert climb("box.works").success
+    assert run_ladder("box.works").success
     bundle = published(own_home)
     told = bundle.report.result
     assert (bundle.folder / "made.txt").read_text() == "by a container"
@@ -95,13 +95,13 @@ def as_another_user():
 
 
 def test_no_file_belongs_to_root(own_home, engine, monkeypatch, as_another_user):
-    assert climb("box.works").success, "this also imports what the other user may not read"
+    assert run_ladder("box.works").success, "this also imports what the other user may not read"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         monkeypatch.setenv("DAGSTER_HOME", name)
         with as_another_user(folder):
             home = prepare_home()
-            assert climb("box.works").success
+            assert run_ladder("box.works").success
         assert published(home).report.result["user"] == [OTHER, OTHER]
         assert {path.lstat().st_uid for path in folder.rglob("*")} == {OTHER}
         assert containers_of(engine, folder) == []
@@ -116,7 +116,7 @@ def test_a_home_on_a_named_volume(engine, monkeypatch, boxed_image):
         monkeypatch.setenv("DAGSTER_HOME", volume.attrs["Mountpoint"])
         monkeypatch.setenv("DS3D_HOME_VOLUME", volume.name)
         home = prepare_home()
-        assert climb("box.works").success
+        assert run_ladder("box.works").success
         assert (published(home).folder / "made.txt").exists()
         assert containers_of(engine, Path(volume.name)) == []
     finally:
@@ -124,7 +124,7 @@ def test_a_home_on_a_named_volume(engine, monkeypatch, boxed_image):
 
 
 def test_a_missing_image_is_named_and_never_pulled(own_home):
-    reason = reason_of(climb("box.missing_image", "works"), own_home, "box.missing_image")
+    reason = reason_of(run_ladder("box.missing_image", "works"), own_home, "box.missing_image")
     assert "ds3d-test-nowhere:1 is missing" in reason
     assert "docker pull" in reason
 
@@ -140,25 +140,25 @@ def test_a_missing_image_is_named_and_never_pulled(own_home):
     ],
 )
 def test_a_failure_is_told_and_the_next_rung_runs(own_home, rung, said):
-    assert said in reason_of(climb(rung, "works"), own_home, rung)
+    assert said in reason_of(run_ladder(rung, "works"), own_home, rung)
 
 
 def test_an_engine_that_is_gone_when_the_container_is_to_start(own_home, monkeypatch, tmp_path):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/gone.sock")
-    reason = reason_of(climb("box.works", "works"), own_home, "box.works")
+    reason = reason_of(run_ladder("box.works", "works"), own_home, "box.works")
     assert "Docker is not running at" in reason
 
 
 def test_a_gpu_where_there_is_none(own_home, engine):
     if "nvidia" in engine.info()["Runtimes"]:
         pytest.skip("does not apply: there is a GPU here")
-    reason = reason_of(climb("box.no_gpu", "works"), own_home, "box.no_gpu")
+    reason = reason_of(run_ladder("box.no_gpu", "works"), own_home, "box.no_gpu")
     assert "NVIDIA Container Toolkit" in reason
 
 
 def test_memory_beyond_the_limit(own_home, monkeypatch):
     monkeypatch.setenv("DS3D_CONTAINER_MEMORY_GB", "0.1")
-    reason = reason_of(climb("box.out_of_memory", "works"), own_home, "box.out_of_memory")
+    reason = reason_of(run_ladder("box.out_of_memory", "works"), own_home, "box.out_of_memory")
     assert reason.startswith(out_of_memory(100))
     assert "100 MB is the container's limit: DS3D_CONTAINER_MEMORY_GB raises it" in reason
 
@@ -173,5 +173,5 @@ def test_a_container_that_is_ended_from_outside(own_home, engine, end, said):
 
     killer = threading.Thread(target=strike)
     killer.start()
-    assert said in reason_of(climb("box.sleeps", "works"), own_home, "box.sleeps")
+    assert said in reason_of(run_ladder("box.sleeps", "works"), own_home, "box.sleeps")
     killer.join()

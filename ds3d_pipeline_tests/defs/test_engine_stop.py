@@ -97,8 +97,8 @@ def own_home(tmp_path, monkeypatch, own_engine):
     return prepare_home()
 
 
-def climb(*names: str):
-    job = make_defs(*names).resolve_job_def("climb")
+def run_ladder(*names: str):
+    job = make_defs(*names).resolve_job_def("run_ladder")
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions("captures", [CAPTURE])
         return job.execute_in_process(instance=instance, partition_key=CAPTURE, raise_on_error=False)
@@ -114,13 +114,13 @@ def test_a_stopped_engine_is_a_lost_rung_and_the_next_run_tidies_up(own_home, ow
 
     stopper = threading.Thread(target=stop)
     stopper.start()
-    assert climb("box.tiny", "works").success
+    assert run_ladder("box.tiny", "works").success
     stopper.join()
     lost, made = fetch(UPath(own_home.storage) / "depth_maps" / CAPTURE, own_home.root).report.attempts
     assert (lost.backend, lost.outcome, made.outcome) == ("box.tiny", "crashed", "ok")
     assert "engine went away" in lost.reason or "its engine was" in lost.reason
     client = own_engine.start()
     assert len(containers_of(client, own_home.root)) == 1
-    assert climb("works", "box.tiny").success
+    assert run_ladder("works", "box.tiny").success
     assert containers_of(client, own_home.root) == []
     assert client.volumes.list() == []

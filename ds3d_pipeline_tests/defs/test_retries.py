@@ -94,7 +94,7 @@ def test_a_living_process_is_left_alone(home):
 def test_of_a_run_of_several_processes_the_heart_is_in_the_one_it_depends_on(home):
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions("captures", ["marked"])
-        command = [sys.executable, "-m", "dagster", "job", "execute", "-j", "climb"]
+        command = [sys.executable, "-m", "dagster", "job", "execute", "-j", "run_ladder"]
         command += ["-m", "ds3d_pipeline_tests.defs.laddered", "-a", "from_environment"]
         command += ["--tags", '{"dagster/partition": "marked"}']
         env = environment(home.root) | {"DS3D_TEST_LADDER": "works"}

@@ -95,7 +95,7 @@ class Ladder:
             log=logging.getLogger("ladder"),
         )
 
-    def climb(self, attempt: int, inputs: Inputs | None = None) -> Made:
+    def run_ladder(self, attempt: int, inputs: Inputs | None = None) -> Made:
         return run_due_rung(self.state(attempt), inputs or Inputs(), self.runners, self.find_plan)
 
     def outcomes(self) -> list[tuple[str, str]]:

@@ -38,10 +38,10 @@ def ladder_of(tmp_path):
 def test_attempt_n_is_rung_n_and_what_each_did_is_noted(ladder_of):
     ladder = ladder_of(REFUSES, CRASHES, works)
     with pytest.raises(RungFailed, match="depth_maps: patchmatch failed: Only 2 of 9"):
-        ladder.climb(0)
+        ladder.run_ladder(0)
     with pytest.raises(RungFailed, match="depth_maps: interpolation crashed"):
-        ladder.climb(1)
-    made = ladder.climb(2)
+        ladder.run_ladder(1)
+    made = ladder.run_ladder(2)
     assert (made.rung, made.run.result, made.faults) == ("card", {"by": "card"}, ())
     assert ladder.outcomes() == [("patchmatch", "failed"), ("interpolation", "crashed"), ("card", "ok")]
     assert made.attempts == ladder.journal.attempts(STAGE)
@@ -51,41 +51,41 @@ def test_attempt_n_is_rung_n_and_what_each_did_is_noted(ladder_of):
 def test_an_attempt_means_the_same_rung_whatever_has_changed_since(ladder_of):
     ladder = ladder_of(REFUSES, works)
     with pytest.raises(RungFailed):
-        ladder.climb(0)
+        ladder.run_ladder(0)
     ladder.rungs = ("card", "patchmatch", "interpolation")
-    assert ladder.climb(1).rung == "interpolation"
+    assert ladder.run_ladder(1).rung == "interpolation"
 
 
 def test_a_first_attempt_plans_anew(ladder_of):
     ladder = ladder_of(REFUSES, works)
     with pytest.raises(RungFailed):
-        ladder.climb(0)
+        ladder.run_ladder(0)
     ladder.rungs = ("interpolation",)
-    assert ladder.climb(0).rung == "interpolation"
+    assert ladder.run_ladder(0).rung == "interpolation"
     assert ladder.outcomes() == [("interpolation", "ok")]
 
 
 def test_what_was_skipped_is_noted_first(ladder_of):
     passed = Attempt(backend="monocular", outcome="skipped", reason="There is no model.")
     ladder = ladder_of(works, skipped=(passed,))
-    assert ladder.climb(0).attempts[0] == passed
+    assert ladder.run_ladder(0).attempts[0] == passed
 
 
 def test_no_rung_at_all_is_told_with_the_reasons(ladder_of):
     passed = Attempt(backend="monocular", outcome="skipped", reason="There is no model.")
     with pytest.raises(LadderExhausted, match=r"monocular skipped: There is no model\.") as caught:
-        ladder_of(skipped=(passed,)).climb(0)
+        ladder_of(skipped=(passed,)).run_ladder(0)
     assert caught.value.attempts == (passed,)
 
 
 def test_the_last_failure_tells_all_attempts_and_the_end_of_the_log(ladder_of):
     ladder = ladder_of(REFUSES, CRASHES)
     with pytest.raises(RungFailed):
-        ladder.climb(0)
+        ladder.run_ladder(0)
     with pytest.raises(
         LadderExhausted, match=r"All backends of depth_maps failed.*2 of 9.*SIGSEGV"
     ) as caught:
-        ladder.climb(1)
+        ladder.run_ladder(1)
     assert caught.value.attempts == ladder.journal.attempts(STAGE)
     assert caught.value.log_tail == "log: The program crashed with SIGSEGV."
 
@@ -93,7 +93,7 @@ def test_the_last_failure_tells_all_attempts_and_the_end_of_the_log(ladder_of):
 def test_unusable_input_ends_the_ladder_at_once(ladder_of):
     ladder = ladder_of(fails("input", "a.jpg is text. Give photos."), works)
     with pytest.raises(LadderExhausted, match=r"a\.jpg is text"):
-        ladder.climb(0)
+        ladder.run_ladder(0)
     assert ladder.outcomes() == [("patchmatch", "input")]
 
 
@@ -105,7 +105,7 @@ def test_a_backend_that_is_not_there_ends_the_ladder_before_it_starts(ladder_of)
 
     ladder.find_plan = find_plan
     with pytest.raises(LadderExhausted, match="no backend 'magic'"):
-        ladder.climb(0)
+        ladder.run_ladder(0)
     assert ladder.program.ran == []
 
 
@@ -115,9 +115,9 @@ def test_a_killed_attempt_is_noted_as_crashed(ladder_of):
 
     ladder = ladder_of(is_killed, works)
     with pytest.raises(SystemExit):
-        ladder.climb(0)
+        ladder.run_ladder(0)
     assert ladder.outcomes() == [("patchmatch", "started")]
-    ladder.climb(1)
+    ladder.run_ladder(1)
     assert ladder.outcomes() == [("patchmatch", "crashed"), ("interpolation", "ok")]
     assert ladder.journal.attempts(STAGE)[0].reason == "The step's own process was killed."
 
@@ -125,10 +125,10 @@ def test_a_killed_attempt_is_noted_as_crashed(ladder_of):
 def test_a_cancelled_run_stops_before_the_next_rung(ladder_of):
     ladder = ladder_of(REFUSES, works)
     with pytest.raises(RungFailed):
-        ladder.climb(0)
+        ladder.run_ladder(0)
     ladder.journal.cancel()
     with pytest.raises(Cancelled):
-        ladder.climb(1)
+        ladder.run_ladder(1)
     assert ladder.program.ran == ["patchmatch"]
     assert ladder.outcomes() == [("patchmatch", "failed")]
 
@@ -141,15 +141,15 @@ def test_a_cancelled_run_stops_its_running_program(ladder_of):
 
     ladder = ladder_of(is_cancelled_in_the_middle, works)
     with pytest.raises(Cancelled):
-        ladder.climb(0)
+        ladder.run_ladder(0)
     assert ladder.outcomes() == [("patchmatch", "started")]
 
 
 def test_files_with_faults_make_the_next_rung_run(ladder_of):
     ladder = ladder_of(half_done, works)
     with pytest.raises(RungFailed, match=r"b\.jpg\.bin is not a dense COLMAP map"):
-        ladder.climb(0)
-    made = ladder.climb(1)
+        ladder.run_ladder(0)
+    made = ladder.run_ladder(1)
     assert made.faults == ()
     assert not (made.output / "depth" / "b.jpg.bin").exists()
     assert ladder.outcomes() == [("patchmatch", "failed"), ("interpolation", "ok")]
@@ -158,8 +158,8 @@ def test_files_with_faults_make_the_next_rung_run(ladder_of):
 def test_the_last_rung_keeps_its_faulty_files(ladder_of):
     ladder = ladder_of(REFUSES, half_done)
     with pytest.raises(RungFailed):
-        ladder.climb(0)
-    made = ladder.climb(1)
+        ladder.run_ladder(0)
+    made = ladder.run_ladder(1)
     assert "b.jpg.bin is not a dense COLMAP map" in made.faults[0]
     assert (made.output / "depth" / "b.jpg.bin").exists()
     assert ladder.outcomes()[-1] == ("interpolation", "failed")
@@ -175,7 +175,7 @@ def photo(tmp_path) -> Inputs:
 def test_a_size_made_smaller_for_memory_is_noted_and_given_to_the_program(ladder_of, monkeypatch, photo):
     monkeypatch.setenv("DS3D_MEMORY_MB", "600")
     ladder = ladder_of(works, options=DepthOptions(max_side_px=768))
-    made = ladder.climb(0, photo)
+    made = ladder.run_ladder(0, photo)
     assert ladder.outcomes() == [("patchmatch", "clamped"), ("patchmatch", "ok")]
     options_file = Path(ladder.program.argv[ladder.program.argv.index("--options") + 1])
     side = json.loads(options_file.read_text())["max_side_px"]
@@ -187,9 +187,9 @@ def test_what_cannot_fit_into_memory_is_not_started(ladder_of, monkeypatch, phot
     monkeypatch.setenv("DS3D_MEMORY_MB", "200")
     ladder = ladder_of(works, works)
     with pytest.raises(RungFailed, match=r"about 0\.\d GB needed, 0\.2 GB free"):
-        ladder.climb(0, photo)
+        ladder.run_ladder(0, photo)
     assert ladder.program.ran == []
-    assert ladder.climb(1, photo).rung == "interpolation"
+    assert ladder.run_ladder(1, photo).rung == "interpolation"
 
 
 def test_a_program_finds_its_inputs_and_they_are_not_kept(ladder_of, tmp_path):
@@ -202,7 +202,7 @@ def test_a_program_finds_its_inputs_and_they_are_not_kept(ladder_of, tmp_path):
         works(output, tick)
 
     ladder = ladder_of(reads)
-    made = ladder.climb(0, Inputs(files={"named.txt": tmp_path / "given.txt"}))
+    made = ladder.run_ladder(0, Inputs(files={"named.txt": tmp_path / "given.txt"}))
     assert not (made.output.parent / "input").exists()
     assert [path.name for path in made.output.iterdir()] == ["depth"]
 

@@ -7,10 +7,10 @@ from ds3d_pipeline_tests.mesh.shapes import cloud_of, sphere_cloud
 CAMERAS = np.array([[0.0, 0, -4], [4, 0, 0], [0, 0, 4], [-4, 0, 0]])
 
 
-def test_lone_points_are_dropped_and_the_surface_stays():
+def test_isolated_points_are_dropped_and_the_surface_stays():
     sphere = sphere_cloud(5000, noise=0.005)
-    lone = np.random.default_rng(0).uniform(1.3, 3, (40, 3))
-    together = np.concatenate([sphere.points_in_world, lone])
+    isolated = np.random.default_rng(0).uniform(1.3, 3, (40, 3))
+    together = np.concatenate([sphere.points_in_world, isolated])
     cloud = without_outliers(cloud_of(together, 0 * together, 0 * together), CAMERAS)
     radius = np.linalg.norm(cloud.points_in_world, axis=1)
     assert (radius > 1.2).sum() <= 2

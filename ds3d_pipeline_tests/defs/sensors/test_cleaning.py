@@ -41,17 +41,17 @@ def test_with_nothing_to_clean_there_is_no_run(home):
     assert isinstance(leftovers(dg.build_sensor_context()), dg.SkipReason)
 
 
-def test_superseded_bundles_and_old_strays_are_removed(home):
+def test_superseded_bundles_and_old_scratch_folders_are_removed(home):
     old = put_bundle(home, "mesh", "room", "old")
     new = put_bundle(home, "mesh", "room", "new")
-    stray, fresh = put_scratch(home, "ended", 2 * KEPT_S), put_scratch(home, "just-failed", KEPT_S / 2)
+    scratch, fresh = put_scratch(home, "ended", 2 * KEPT_S), put_scratch(home, "just-failed", KEPT_S / 2)
     assert isinstance(leftovers(dg.build_sensor_context()), dg.RunRequest)
     with dg.DagsterInstance.get() as instance:
         assert clean.execute_in_process(instance=instance).success
     place = UPath(home.storage) / "mesh" / "room"
     assert not (place / old.data_version).exists()
     assert (place / new.data_version).exists()
-    assert not stray.exists()
+    assert not scratch.exists()
     assert fresh.exists()
     assert isinstance(leftovers(dg.build_sensor_context()), dg.SkipReason)
 

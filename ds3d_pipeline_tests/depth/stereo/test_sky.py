@@ -52,7 +52,7 @@ def test_a_wall_that_is_guessed_or_partly_matched_stays(house, share):
     assert not sky[SKYLINE:].any()
 
 
-def test_without_areas_of_no_texture_nothing_is_hollow(house):
+def test_without_areas_of_no_texture_nothing_is_sky(house):
     grey, _, matched = house
     nothing = np.zeros_like(matched)
     assert not sky_areas(nothing, nothing, nothing, grey, SkyOptions()).any()

@@ -67,7 +67,7 @@ def test_the_principal_point_stays_where_little_holds_it():
     assert [camera.principal_point_x, camera.principal_point_y] == [320, 240]
 
 
-def test_a_principal_point_far_off_is_not_believed():
+def test_a_principal_point_far_off_is_not_accepted():
     model = make_model(frames=16, points=400, params=(600, 350, 240, 0.05))
     for camera in model.cameras.values():
         camera.params = [600, 320, 240, 0.05]
