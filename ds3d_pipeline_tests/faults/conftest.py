@@ -14,9 +14,9 @@ def injector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_injector(tmp_path_factory.mktemp("injector"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory, small_photos: Path) -> Place:
-    """A home with a finished capture, shared by the tests of a module: each leaves it finished."""
+    """A home with a finished capture, shared by all: each test leaves it finished."""
     return make_place(tmp_path_factory.mktemp("place"), small_photos)
 
 
