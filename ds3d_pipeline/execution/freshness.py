@@ -13,7 +13,7 @@ from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.stages.plan import plan_ladder
 from ds3d_pipeline.stages.table import STAGE_CARDS
-from ds3d_pipeline.storage.bundles import StageReport, usable_report
+from ds3d_pipeline.storage.bundles import StageReport, current_report, set_damaged_aside
 from ds3d_pipeline.storage.home import Home
 from ds3d_pipeline.storage.registrations import content_versions, upload_files
 
@@ -30,6 +30,7 @@ def find_fresh(
     home: Home, capture: str, options: Mapping[str, Any], prefer: Mapping[str, str]
 ) -> dict[str, Stored]:
     """The stages whose published files are what a run would make again; `metrics` is never among them."""
+    _set_damaged_aside(home, capture)
     fresh: dict[str, Stored] = {}
     for stage in STAGES[:-1]:
         reads = STAGE_CARDS[stage].reads
@@ -38,11 +39,27 @@ def find_fresh(
         read = {name: fresh[name].version for name in reads}
         if stage == "capture":
             read = content_versions(upload_files(home, capture))
-        found = usable_report(UPath(home.storage) / stage / capture)
+        found = current_report(_place(home, stage, capture))
         mark = fingerprint(stage, options[stage], prefer.get(stage), read)
         if found and found[1].fingerprint == mark and _is_best(found[1], options, prefer):
             fresh[stage] = Stored(version=found[0], report=found[1])
     return fresh
+
+
+def _set_damaged_aside(home: Home, capture: str) -> None:
+    """Bundles whose files are no longer what was sealed are none of the fresh ones.
+
+    What is published is read whole. Once something is damaged, all is: bundles share files by hard links.
+    """
+    places = {stage: _place(home, stage, capture) for stage in STAGES[:-1]}
+    found = [set_damaged_aside(places[stage], thorough=bool(STAGE_CARDS[stage].products)) for stage in places]
+    if any(found):
+        for place in places.values():
+            set_damaged_aside(place, thorough=True)
+
+
+def _place(home: Home, stage: str, capture: str) -> UPath:
+    return UPath(home.storage) / stage / capture
 
 
 def _is_best(report: StageReport, options: Mapping[str, Any], prefer: Mapping[str, str]) -> bool:

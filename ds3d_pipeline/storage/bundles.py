@@ -174,17 +174,19 @@ def _read_report(folder: UPath) -> StageReport:
     return TypeAdapter(StageReport).validate_json((folder / REPORT).read_bytes())
 
 
-def usable_report(place: UPath) -> tuple[str, StageReport] | None:
-    """`current_report` of files that are still as they were sealed; a damaged bundle is set aside."""
-    found = current_report(place)
-    version = found[0] if found else current_version(place)
+def set_damaged_aside(place: UPath, *, thorough: bool) -> bool:
+    """Quarantines the current bundle where its files are no longer what was sealed, and says whether.
+
+    `thorough` reads every file; a storage that is not local is trusted here, and checked when it is fetched.
+    """
+    version = current_version(place)
     if version is None or not _is_local(place):
-        return found
+        return False
     folder = Path(str(place / version))
-    if found and not find_damage(folder):
-        return found
+    if current_report(place) and not find_damage(folder, thorough=thorough):
+        return False
     quarantine(folder)
-    return None
+    return True
 
 
 def fetch(place: UPath, cache: Path, version: str | None = None) -> Bundle:
