@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ds3d_pipeline.programs.folders import file_sha256
-from ds3d_pipeline.storage.manifest import MANIFEST, REPORT, find_damage, read_manifest
+from ds3d_pipeline.storage.manifest import REPORT, find_damage, read_manifest
 from ds3d_pipeline_tests.faults.rounds import Place
 
 UNSEEN = (".verified",)
