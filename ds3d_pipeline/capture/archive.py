@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import lzma
+import shutil
 import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,7 +18,7 @@ from typing import IO
 
 from ds3d_pipeline.capture.names import PHOTO_SUFFIXES, is_hidden, natural_key, printable
 from ds3d_pipeline.capture.options import CaptureOptions
-from ds3d_pipeline.errors import IncompleteError, InputError
+from ds3d_pipeline.errors import IncompleteError, InputError, UnreadableError
 
 _REPACK_REMEDY = "Pack the photos into a new zip, without a password and without links."
 _COPY_REMEDY = "Copy the complete file again."
@@ -34,6 +35,10 @@ _DAMAGED = (
 )
 """What zipfile raises for damaged files."""
 _HEAD = 4096
+MOST_PHOTO_BYTES = 1 << 30
+"""A photo of 200 megapixels takes 600 MB without any compression."""
+_SMALL_BYTES, _MOST_RATIO = 50_000_000, 200
+"""Above this size and this ratio of sizes a file in a zip is made to fill disks: photos hardly shrink."""
 _UTF8_NAME_FLAG, _ENCRYPTED_FLAG = 0x800, 0x1
 _CHUNK = 1 << 20
 
@@ -54,18 +59,27 @@ def unpack_zip(path: Path, folder: Path, options: CaptureOptions) -> tuple[Unpac
     left out. Raises InputError for a damaged or encrypted zip, one with links or paths that lead outside,
     one without photos, and one beyond `options.max_files` or `options.max_bytes` (of unpacked content).
     """
-    return tuple(iter_zip(path, folder, options))
+    return tuple(_iter_zip(path, folder, options, at_once=sum))
 
 
 def iter_zip(path: Path, folder: Path, options: CaptureOptions) -> Iterator[Unpacked]:
-    """`unpack_zip` one photo at a time; the caller may delete each file before it asks for the next."""
+    """`unpack_zip` one photo at a time; the caller deletes each file before it asks for the next."""
+    return _iter_zip(path, folder, options, at_once=max)
+
+
+def _iter_zip(
+    path: Path, folder: Path, options: CaptureOptions, at_once: Callable[[list[int]], int]
+) -> Iterator[Unpacked]:
+    """`at_once` says of the sizes of all photos how many bytes lie in the folder at the same time."""
     with _opened(path) as archive:
         members = _photo_members(archive, path, options)
         remaining = options.max_bytes
+        _refuse_full_disk(at_once([member.file_size for _, member in members]), folder, path)
         for number, (name, member) in enumerate(members, 1):
             target = folder / f"{number:06d}{PurePosixPath(name).suffix.lower()}"
             with archive.open(member) as source, target.open("xb") as file:
-                copied, sha256 = _copy_at_most(source, file, remaining, path)
+                limit = min(remaining, MOST_PHOTO_BYTES)
+                copied, sha256 = _copy_at_most(source, file, limit, path)
             remaining -= copied
             yield Unpacked(name=name, path=target, sha256=sha256)
 
@@ -141,6 +155,26 @@ def _refuse_excess(photos: list[tuple[str, zipfile.ZipInfo]], path: Path, option
         raise InputError(cause, "Use fewer photos.")
     if sum(member.file_size for _, member in photos) > options.max_bytes:
         raise _too_large(path)
+    for name, member in photos:
+        _refuse_large_photo(name, member, path)
+
+
+def _refuse_large_photo(name: str, member: zipfile.ZipInfo, path: Path) -> None:
+    """By what the zip says of it; `_copy_at_most` counts what really comes out."""
+    size, packed = member.file_size, max(member.compress_size, 1)
+    if size > MOST_PHOTO_BYTES:
+        cause = f"{path.name} contains a file of {size / 1e9:.1f} GB ({name}), too large for a photo."
+        raise InputError(cause, "Leave it out, and pack the photos again.")
+    if size > _SMALL_BYTES and size > _MOST_RATIO * packed:
+        cause = f"{path.name} contains a file that unpacks to {size // packed} times its size ({name})."
+        raise InputError(cause, "Photos do not shrink so much. Leave it out, and pack the photos again.")
+
+
+def _refuse_full_disk(needed: int, folder: Path, path: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        cause = f"{path.name} unpacks to {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free in {folder}."
+        raise UnreadableError(cause, "Free some space there.")
 
 
 def _copy_at_most(source: IO[bytes], target: IO[bytes], limit: int, path: Path) -> tuple[int, str]:

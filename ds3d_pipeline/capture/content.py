@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ds3d_pipeline.capture.archive import iter_zip
+from ds3d_pipeline.capture.archive import MOST_PHOTO_BYTES, iter_zip
 from ds3d_pipeline.capture.inputs import Inputs
 from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.capture.photos import check_complete, read_photo, read_size_and_exif
@@ -19,8 +19,6 @@ from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.storage.registrations import Content, ContentFile
 
 _DEFAULTS = CaptureOptions()
-_MOST_PHOTO_BYTES = 1 << 31
-"""A photo is held in memory while it is checked; none is as large as this."""
 
 
 def examine(inputs: Inputs, options: CaptureOptions = _DEFAULTS, scratch: Path | None = None) -> Content:
@@ -144,7 +142,7 @@ def _checked_photo(
 def _read(path: Path) -> bytes:
     try:
         size = path.stat().st_size
-        data = path.read_bytes() if size <= _MOST_PHOTO_BYTES else None
+        data = path.read_bytes() if size <= MOST_PHOTO_BYTES else None
     except OSError as error:
         cause = f"{path.name} cannot be read: {error.strerror}."
         raise UnreadableError(cause, "Check its permissions and its disk.") from error

@@ -1,4 +1,5 @@
 import os
+import shutil
 import stat
 import zipfile
 
@@ -6,7 +7,7 @@ import pytest
 
 from ds3d_pipeline.capture.archive import iter_zip, unpack_zip
 from ds3d_pipeline.capture.options import CaptureOptions
-from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.errors import InputError, UnreadableError
 
 
 def make_zip(path, members):
@@ -151,3 +152,39 @@ def test_files_may_be_deleted_between_steps(tmp_path):
     for photo in iter_zip(path, tmp_path, CaptureOptions()):
         photo.path.unlink()
         assert list(tmp_path.glob("*.jpg")) == []
+
+
+def bomb(path, size, kind=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", kind) as archive, archive.open("a.png", "w", force_zip64=True) as file:
+        for _ in range(size >> 20):
+            file.write(bytes(1 << 20))
+    return path
+
+
+def test_a_small_zip_that_becomes_large_is_refused_before_anything_is_unpacked(tmp_path):
+    packed, folder = bomb(tmp_path / "z.zip", 100 << 20), tmp_path / "out"
+    folder.mkdir()
+    with pytest.raises(InputError, match="times its size"):
+        unpack_zip(packed, folder, CaptureOptions())
+    assert list(folder.iterdir()) == []
+
+
+def test_a_zip_that_does_not_fit_on_the_disk_is_refused_with_numbers(tmp_path, monkeypatch):
+    packed = make_zip(tmp_path / "z.zip", [("a.jpg", bytes(2_000_000))])
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=1_000_000))
+    with pytest.raises(UnreadableError, match=r"are free in"):
+        unpack_zip(packed, tmp_path, CaptureOptions())
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("at", [60, 200, 400])
+def test_damage_in_any_compression_is_one_sentence(tmp_path, kind, at):
+    path = tmp_path / "z.zip"
+    with zipfile.ZipFile(path, "w", kind) as archive:
+        archive.writestr("a.jpg", os.urandom(2000))
+    data = bytearray(path.read_bytes())
+    data[at : at + 20] = bytes(20)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"^z\.zip is not a readable zip file"):
+        unpack_zip(path, tmp_path, CaptureOptions())
