@@ -97,7 +97,7 @@ def test_what_colmap_cannot_place_becomes_our_diagnosis(own_home, engine, tmp_pa
     report = place(own_home, tmp_path / "keyframes").report
     first = report.attempts[0]
     assert (first.backend, first.outcome) == ("colmap-container", "failed")
-    assert "Only 0 of 4 photos could be aligned" in first.reason
+    assert "None of the 4 photos could be aligned" in first.reason
     assert "too little texture" in first.reason
     assert report.backend == "single"
     assert containers_of(engine, own_home.root) == []

@@ -212,7 +212,7 @@ def test_hopeless_captures_are_refused_with_cause_and_remedy(capture, tmp_path, 
     stage_photos(tmp_path / "input", make_photos(capture[1]))
     with pytest.raises(StageError) as caught:
         run(tmp_path / "input", tmp_path / "output")
-    assert "of 4 photos could be aligned" in caught.value.cause
+    assert "of the 4 photos could be aligned" in caught.value.cause
     assert caught.value.remedy
     assert not (tmp_path / "output" / "sparse").exists()
 
