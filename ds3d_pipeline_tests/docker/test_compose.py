@@ -77,8 +77,35 @@ def test_the_command_line_in_the_container_knows_the_same_captures(stack, surviv
     assert [json.loads(line)["name"] for line in listed.splitlines()] == ["survivor"]
 
 
+def test_no_service_has_rights_or_a_disk_that_it_does_not_need(stack):
+    for service in ("database", "code", "webserver", "daemon"):
+        (told,) = json.loads(run("docker", "inspect", stack.container(service)))
+        host = told["HostConfig"]
+        assert host["ReadonlyRootfs"], service
+        assert host["CapDrop"] == ["ALL"], service
+        assert host["SecurityOpt"] == ["no-new-privileges:true"], service
+        assert host["Memory"] > 0, service
+        assert host["LogConfig"]["Config"]["max-size"] == "10m", service
+
+
+def test_the_password_was_made_here_and_is_in_no_environment(stack):
+    code = stack.container("code")
+    password = run("docker", "exec", code, "cat", "/ds3d/secret/password")
+    assert len(password) > 30
+    assert run("docker", "exec", code, "stat", "-c", "%a %u", "/ds3d/secret/pgpass") == "600 1000\n"
+    for service in ("database", "code", "webserver", "daemon"):
+        assert password not in run("docker", "inspect", stack.container(service)), service
+    without = "import psycopg2; psycopg2.connect('host=database user=ds3d passfile=/dev/null')"
+    told = run("docker", "exec", code, "sh", "-c", f'python -c "{without}" 2>&1 || true')
+    assert "no password supplied" in told
+
+
 def test_every_kernel_was_compiled_with_the_image(stack, survivor):
-    assert "/var/cache/ds3d" not in run("docker", "diff", stack.container("code"))
+    # The instance's file is written at every start of the container.
+    newer = "find /var/cache/ds3d -type f -newer /ds3d/home/dagster.yaml; find /var/cache/ds3d -name '*.nbc'"
+    told = run("docker", "exec", stack.container("code"), "sh", "-c", newer).splitlines()
+    assert len(told) > 10
+    assert len(told) == len(set(told)), "a kernel was compiled anew"
 
 
 def test_a_run_that_the_code_location_took_down_is_retried_where_it_stopped(stack, survivor):

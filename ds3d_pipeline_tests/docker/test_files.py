@@ -1,7 +1,12 @@
 """What the files of images and stack repeat from the package agrees with it; no engine is needed."""
 
 import itertools
+import os
+import re
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
@@ -76,3 +81,59 @@ def test_only_the_override_touches_the_docker_socket():
     told = read("docker-compose.docker.yml")["services"]
     assert list(told) == ["code"]
     assert told["code"]["volumes"] == ["/var/run/docker.sock:/var/run/docker.sock"]
+
+
+SERVICES = read("docker-compose.yml")["services"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_has_only_what_it_needs(name):
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["mem_limit"]
+    assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
+    assert "privileged" not in service
+    assert name == "database" or "cap_add" not in service
+
+
+def test_only_the_web_server_has_a_port_and_only_for_this_machine():
+    assert {name: service["ports"] for name, service in SERVICES.items() if "ports" in service} == {
+        "webserver": ["${DS3D_LISTEN:-127.0.0.1}:${DS3D_PORT:-3000}:3000"]
+    }
+
+
+def test_there_is_no_default_password():
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert "${DS3D_DB_PASSWORD:-}" in text
+    assert "password" not in (ROOT / "docker/pipeline/dagster.yaml").read_text().split("storage:")[1]
+
+
+def test_every_setting_of_the_stack_is_at_its_top():
+    text = (ROOT / "docker-compose.yml").read_text()
+    head = text.split("\nx-hardened")[0]
+    named = set(re.findall(r"\$\{(DS3D_[A-Z_]+)", text)) - {"DS3D_IMAGE"}
+    assert {name for name in named if name not in head} == set()
+
+
+def make_secret(folder: Path, password: str = "") -> tuple[str, str]:
+    names = {"DS3D_DB_HOST": "database", "DS3D_DB_USER": "ds3d", "DS3D_DB_NAME": "ds3d"}
+    script = ROOT / "docker/pipeline/secret.py"
+    environment = os.environ | names | {"DS3D_DB_PASSWORD": password}
+    subprocess.run([sys.executable, script, folder], env=environment, check=True)
+    for name in ("password", "pgpass"):
+        assert (folder / name).stat().st_mode & 0o777 == 0o600
+    return (folder / "password").read_text(), (folder / "pgpass").read_text()
+
+
+def test_the_password_is_made_once_and_kept(tmp_path):
+    password, pgpass = make_secret(tmp_path)
+    assert len(password) > 30
+    assert pgpass == f"database:5432:ds3d:ds3d:{password}\n"
+    assert make_secret(tmp_path) == (password, pgpass)
+
+
+def test_a_password_of_ones_own_is_taken_and_written_as_libpq_reads_it(tmp_path):
+    make_secret(tmp_path)
+    assert make_secret(tmp_path, r"a:b\c") == (r"a:b\c", "database:5432:ds3d:ds3d:a\\:b\\\\c\n")
