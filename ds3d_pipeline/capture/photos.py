@@ -29,6 +29,10 @@ _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "HEIF")
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, IndexError, OverflowError)
 """What Pillow raises on damaged files."""
 _REMEDY = "Leave it out, or export it again as JPEG."
+_MOST_PIXELS = 178_000_000
+"""They take 1.6 GB while they are decoded, turned and converted."""
+_MANY_PIXELS, _MOST_PIXELS_PER_BYTE = 40_000_000, 500
+"""Above both a picture is blank or made to fill the memory: cameras write some 2 to 20 pixels a byte."""
 _ORIENTATION, _EXIF_BLOCK, _GPS_BLOCK = 0x0112, 0x8769, 0x8825
 _OPENED_UPRIGHT = ("TIFF", "HEIF")
 """Formats that Pillow and pillow-heif turn upright by themselves."""
@@ -86,13 +90,12 @@ def _opened(path: Path, data: bytes | None) -> Iterator[Image.Image]:
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
+    # `_refuse_excess` stands for Pillow's own limit, which warns on the terminal.
+    Image.MAX_IMAGE_PIXELS = None
     try:
         with Image.open(path if data is None else io.BytesIO(data), formats=_FORMATS) as image:
+            _refuse_excess(image.size, path.stat().st_size if data is None else len(data), path)
             yield image
-    except Image.DecompressionBombError as error:
-        raise InputError(
-            f"{path.name} has too many pixels: {error}.", "Export it at a smaller size."
-        ) from error
     except UnidentifiedImageError as error:
         raise InputError(
             f"{path.name} is not an image (its content is not a known image format).", _REMEDY
@@ -100,6 +103,19 @@ def _opened(path: Path, data: bytes | None) -> Iterator[Image.Image]:
     except _BROKEN as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path.name} is not a readable photo ({reason}).", _REMEDY) from error
+
+
+def _refuse_excess(size_wh: tuple[int, int], size: int, path: Path) -> None:
+    """By the header, before anything is decoded; `size` of the file in bytes."""
+    pixels = size_wh[0] * size_wh[1]
+    if pixels > _MOST_PIXELS:
+        cause = (
+            f"{path.name} has {pixels / 1e6:.0f} megapixels; at most {_MOST_PIXELS / 1e6:.0f} can be read."
+        )
+        raise InputError(cause, "Export it at a smaller size.")
+    if pixels > _MANY_PIXELS and pixels > _MOST_PIXELS_PER_BYTE * size:
+        cause = f"{path.name} has {pixels / 1e6:.0f} megapixels in {size} bytes, so it is no photo."
+        raise InputError(cause, "Leave it out.")
 
 
 def _has_jpeg_end(data: bytes) -> bool:

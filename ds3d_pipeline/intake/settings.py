@@ -54,13 +54,11 @@ def _refuse_places(stage: str, table: Mapping[str, Any], where: str) -> None:
             )
 
 
-def _has(table: Any, names: Sequence[str]) -> bool:
+def _has(value: Any, names: Sequence[str]) -> bool:
     """Whether nested tables hold the option of these names."""
-    for name in names:
-        if not isinstance(table, Mapping) or name not in table:
-            return False
-        table = table[name]
-    return True
+    if not names:
+        return True
+    return is_table(value) and names[0] in value and _has(value[names[0]], names[1:])
 
 
 def checked_mode(mode: Any, where: str) -> str:

@@ -243,3 +243,22 @@ def test_real_photo(shared_data):
     assert exif.model == "KODAK Z612 ZOOM DIGITAL CAMERA"
     assert exif.focal_mm == pytest.approx(5.85)
     assert exif.taken_at == "2010-10-12T14:43:07"
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_few_bytes_that_become_a_huge_picture_are_refused_by_the_header(tmp_path, suffix, recwarn):
+    path = tmp_path / f"a.{suffix}"
+    options = {"compression": "group4"} if suffix == "tif" else {}
+    Image.new("1", (13_000, 13_000)).save(path, **options)
+    with pytest.raises(InputError, match=rf"^a\.{suffix} has 169 megapixels in \d+ bytes, so it is no photo"):
+        read_size_and_exif(path)
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_more_megapixels_than_can_be_read_are_named(tmp_path):
+    path = tmp_path / "a.bmp"
+    Image.new("1", (8, 8)).save(path)
+    data = bytearray(path.read_bytes())
+    data[18:26] = (16_320).to_bytes(4, "little") + (12_240).to_bytes(4, "little")
+    with pytest.raises(InputError, match=r"^a\.bmp has 200 megapixels; at most 178 can be read"):
+        read_size_and_exif(path, bytes(data))
