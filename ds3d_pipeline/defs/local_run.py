@@ -68,12 +68,15 @@ def reconstruct(
                 journal.use(stage, stored.version)
             with journal.beating(), display.following(lambda: _read_states(journal, fresh)):
                 _beside(lambda: _execute(instance, run_id, request, fresh, find_job), journal, display.look)
-            return _conclude(home, run_id, request, display)
+            outcome = _conclude(home, run_id, request, display)
         except BaseException:
+            # Where this fails, on a full disk for instance, the heartbeat stays: by it the next command sees
+            # that the run is gone, and frees its places.
             _report_cancelled(instance, run_id)
-            raise
-        finally:
             shutil.rmtree(home.work / run_id, ignore_errors=True)
+            raise
+        shutil.rmtree(home.work / run_id, ignore_errors=True)
+        return outcome
 
 
 def _reusable(fresh: Mapping[str, Stored], start: str | None) -> dict[str, Stored]:
