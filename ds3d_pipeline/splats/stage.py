@@ -69,7 +69,7 @@ def gsplat(work: Work[SplatOptions]) -> SplatReport:
 
 
 def _trained(work: Work[SplatOptions], engine: Engine) -> SplatReport:
-    """The trained splat, scored on photos that training never saw.
+    """The trained splat, scored on held-out photos.
 
     Raises StageError where training ends further from those photos than the untrained splat it began with,
     InputError where the input folder lacks points or photos.
@@ -152,7 +152,7 @@ def require_views(count: int) -> None:
     """Raises StageError where so few photos leave the Gaussians free to fit them from nowhere else."""
     if count < _FEWEST_FOR_TRAINING:
         cause = f"Training needs {_FEWEST_FOR_TRAINING} aligned photos and has {count}."
-        raise StageError(cause, "Film again around the object, or use the light splat.")
+        raise StageError(cause, "Take more photos around the object.")
 
 
 def split_photos(photos: Sequence[Photo], holdout_every: int) -> tuple[list[Photo], list[Photo]]:
@@ -195,9 +195,9 @@ def refuse_worse(before: Scores, after: Scores) -> None:
     """Raises StageError where the trained scores are not above the untrained ones."""
     if not after.psnr_db > before.psnr_db:
         raise StageError(
-            f"Training ended at {after.psnr_db:.2f} dB on photos it had not seen, "
-            f"the untrained splat has {before.psnr_db:.2f} dB.",
-            "Give training more seconds, or use the light splat.",
+            f"Training did not improve the splat: {after.psnr_db:.2f} dB on held-out photos, "
+            f"{before.psnr_db:.2f} dB before training.",
+            "Allow more time with the option `splat.max_seconds`.",
         )
 
 

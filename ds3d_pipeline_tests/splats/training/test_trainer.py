@@ -203,5 +203,5 @@ def test_a_result_worse_than_the_light_splat_is_refused():
     better, worse = (Scores(images=("a",), psnr_db=value, ssim=0.5) for value in (20.0, 19.0))
     refuse_worse(worse, better)
     for before, after in ((better, worse), (better, replace(better, psnr_db=float("nan")))):
-        with pytest.raises(StageError, match="untrained splat has"):
+        with pytest.raises(StageError, match="Training did not improve the splat"):
             refuse_worse(before, after)
