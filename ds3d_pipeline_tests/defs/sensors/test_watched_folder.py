@@ -91,7 +91,7 @@ def test_modes_options_and_duplicates(folder):
 
 def test_a_broken_file_is_rejected_and_stops_nothing(folder):
     put_video(folder.root / "clip.mp4")
-    (folder.root / "broken.mp4").write_bytes(bytes(4000))
+    (folder.root / "broken.mp4").write_bytes(b"no video" * 500)
     folder.tick()
     (request,) = folder.tick().run_requests
     assert request.tags["ds3d/upload"] == "clip.mp4"
@@ -142,3 +142,24 @@ def test_another_mode_runs_only_what_depends_on_it(folder):
     assert second.run_key != first.run_key
     assert [key.path[0] for key in second.asset_selection] == list(STAGES[1:])
     assert json.dumps(second.run_config)
+
+
+@pytest.mark.parametrize(
+    ("status", "asked"), [(dg.DagsterRunStatus.FAILURE, 1), (dg.DagsterRunStatus.SUCCESS, 0)]
+)
+def test_content_that_is_put_there_again_runs_only_after_a_failure(folder, status, asked):
+    clip = put_video(folder.root / "clip.mp4")
+    folder.tick()
+    (request,) = folder.tick().run_requests
+    run = dg.DagsterRun(job_name=request.job_name, status=status, tags={"dagster/run_key": request.run_key})
+    folder.instance.add_run(run)
+    clip.rename(folder.root / "again.mp4")
+    folder.tick()
+    assert len(folder.tick().run_requests or ()) == asked
+
+
+def test_a_file_in_the_place_of_the_folder_is_one_sentence_in_the_tick(folder):
+    folder.root.write_text("x")
+    context = dg.build_sensor_context(instance=folder.instance, definitions=defs)
+    with context:
+        assert "is a file" in sensors.capture_uploads(context).skip_message
