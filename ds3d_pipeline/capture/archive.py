@@ -38,7 +38,7 @@ _HEAD = 4096
 MOST_PHOTO_BYTES = 1 << 30
 """A photo of 200 megapixels takes 600 MB without any compression."""
 _SMALL_BYTES, _MOST_RATIO = 50_000_000, 200
-"""Above this size and this ratio of sizes a file in a zip is made to fill disks: photos hardly shrink."""
+"""Above this size and ratio of sizes a zip, or a file in it, is made to fill disks: photos hardly shrink."""
 _UTF8_NAME_FLAG, _ENCRYPTED_FLAG = 0x800, 0x1
 _CHUNK = 1 << 20
 
@@ -71,7 +71,7 @@ def _iter_zip(
     path: Path, folder: Path, options: CaptureOptions, at_once: Callable[[list[int]], int]
 ) -> Iterator[Unpacked]:
     """`at_once` says of the sizes of all photos how many bytes lie in the folder at the same time."""
-    with _opened(path) as archive:
+    with open_zip(path) as archive:
         members = _photo_members(archive, path, options)
         remaining = options.max_bytes
         _refuse_full_disk(at_once([member.file_size for _, member in members]), folder, path)
@@ -85,7 +85,8 @@ def _iter_zip(
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    """The zip at `path`; damage is InputError while it is read, errors of the system stay what they are."""
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
@@ -153,10 +154,12 @@ def _refuse_excess(photos: list[tuple[str, zipfile.ZipInfo]], path: Path, option
             f"{path.name} holds {len(photos)} photos, more than the {options.max_files} that are accepted."
         )
         raise InputError(cause, "Use fewer photos.")
-    if sum(member.file_size for _, member in photos) > options.max_bytes:
+    size = sum(member.file_size for _, member in photos)
+    if size > options.max_bytes:
         raise _too_large(path)
     for name, member in photos:
         _refuse_large_photo(name, member, path)
+    _refuse_swelling(size, path)
 
 
 def _refuse_large_photo(name: str, member: zipfile.ZipInfo, path: Path) -> None:
@@ -165,9 +168,21 @@ def _refuse_large_photo(name: str, member: zipfile.ZipInfo, path: Path) -> None:
     if size > MOST_PHOTO_BYTES:
         cause = f"{path.name} contains a file of {size / 1e9:.1f} GB ({name}), too large for a photo."
         raise InputError(cause, "Leave it out, and pack the photos again.")
-    if size > _SMALL_BYTES and size > _MOST_RATIO * packed:
+    if _swells(size, packed):
         cause = f"{path.name} contains a file that unpacks to {size // packed} times its size ({name})."
         raise InputError(cause, "Photos do not shrink so much. Leave it out, and pack the photos again.")
+
+
+def _refuse_swelling(size: int, path: Path) -> None:
+    """Against many files that are each small, or that share the same bytes of the zip."""
+    packed = path.stat().st_size
+    if _swells(size, packed):
+        cause = f"{path.name} unpacks to {size // packed} times its size."
+        raise InputError(cause, "Photos do not shrink so much. Pack the original photos.")
+
+
+def _swells(size: int, packed: int) -> bool:
+    return size > _SMALL_BYTES and size > _MOST_RATIO * packed
 
 
 def _refuse_full_disk(needed: int, folder: Path, path: Path) -> None:

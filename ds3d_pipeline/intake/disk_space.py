@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ds3d_pipeline.capture.archive import open_zip
 from ds3d_pipeline.capture.inputs import find_inputs
-from ds3d_pipeline.errors import InputError, StageError
+from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.storage.home import Home
 from ds3d_pipeline.storage.registrations import Request
 
@@ -64,13 +64,8 @@ def _pixels(side_px: int) -> float:
 
 
 def _in_zip(path: Path) -> int:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return len(archive.namelist())
-    except zipfile.BadZipFile as error:
-        raise InputError(
-            f"{path.name} is not a readable zip file ({error}).", "Pack the photos again."
-        ) from error
+    with open_zip(path) as archive:
+        return len(archive.namelist())
 
 
 def _existing(folder: Path) -> Path:

@@ -169,6 +169,13 @@ def test_a_small_zip_that_becomes_large_is_refused_before_anything_is_unpacked(t
     assert list(folder.iterdir()) == []
 
 
+def test_many_small_photos_may_not_swell_together_either(tmp_path):
+    path = make_zip(tmp_path / "z.zip", [(f"{i}.bmp", bytes(6_000_000)) for i in range(10)])
+    with pytest.raises(InputError, match=r"^z\.zip unpacks to \d+ times its size\."):
+        unpack(path, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_a_zip_that_does_not_fit_on_the_disk_is_refused_with_numbers(tmp_path, monkeypatch):
     packed = make_zip(tmp_path / "z.zip", [("a.jpg", bytes(2_000_000))])
     usage = shutil.disk_usage(tmp_path)

@@ -73,7 +73,14 @@ def test_a_registration_of_an_earlier_version_takes_what_one_of_now_takes(photos
         assert needed_bytes(old, options_of("balanced")) == expected
 
 
-def test_a_zip_that_broke_meanwhile_is_named(tmp_path):
-    (tmp_path / "photos.zip").write_bytes(bytes(100))
+def zip_with_an_odd_offset(folder):
+    data = bytearray(zip_of(put_photos(folder / "odd"), folder / "odd.zip").read_bytes())
+    data[data.rindex(b"PK\x05\x06") + 12] ^= 0xFF
+    return bytes(data)
+
+
+@pytest.mark.parametrize("make", [lambda _: bytes(100), zip_with_an_odd_offset], ids=["zeros", "offset"])
+def test_a_zip_that_broke_meanwhile_is_named(tmp_path, make):
+    (tmp_path / "photos.zip").write_bytes(make(tmp_path))
     with pytest.raises(InputError, match=r"photos\.zip is not a readable zip"):
         needed_bytes(Request(inputs=(str(tmp_path / "photos.zip"),)), options_of("fastest"))
