@@ -113,6 +113,11 @@ def _is_full(error: OSError) -> bool:
 def _explain_system(error: OSError, places: Sequence[Path]) -> StageError | None:
     if _is_full(error):
         return disk_full([Path(_text(error.filename)), *places] if error.filename else places)
+    if error.errno == errno.ENOENT and "temporary directory" in str(error.strerror):
+        return StageError(
+            "No folder for temporary files can be written to.",
+            "Free some space in /tmp, or set TMPDIR to a folder on another disk.",
+        )
     if error.errno == errno.ENOENT and error.filename is None:
         return StageError("The current folder no longer exists.", "Change to another folder with `cd`.")
     known = KNOWN.get(error.errno or 0)

@@ -3,6 +3,7 @@
 import errno
 import os
 import sqlite3
+import tempfile
 
 import numpy as np
 import pytest
@@ -23,6 +24,16 @@ def test_every_known_error_has_a_cause_and_a_remedy(number):
 
 def test_permission_problems_say_permissions(tmp_path):
     assert str(explain(PermissionError(errno.EACCES, "", "/x"))).startswith("Permission denied: /x. Change")
+
+
+def test_without_a_folder_for_temporary_files_it_is_not_the_current_one_that_is_missing(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "missing")])
+    with pytest.raises(FileNotFoundError) as caught:
+        tempfile.gettempdir()
+    assert str(explain(caught.value)).startswith("No folder for temporary files can be written to.")
 
 
 def test_the_cause_of_an_error_is_found_below_what_wraps_it():
