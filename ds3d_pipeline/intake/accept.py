@@ -60,9 +60,7 @@ def accept(paths: Sequence[Path], options: CaptureOptions, name: str | None = No
 
 def _checked_name(home: Home, name: str) -> str:
     """The name; one that an earlier version accepted stays. Raises InputError where it names no capture."""
-    if is_name(name):
-        return name
-    if name and is_registered(home, name):
+    if is_name(name) or is_registered(home, name):
         return name
     raise InputError(f"{name!r} cannot name a capture.", NAME_RULE)
 

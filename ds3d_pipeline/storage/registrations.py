@@ -94,12 +94,16 @@ def check_capture_key(key: str) -> str:
 
     What may name a new one is `capture.names.is_name`.
     """
-    if not _KEY.fullmatch(key) or not key.strip(".") or key.startswith("-"):
+    if not _may_be_key(key):
         raise InputError(
             f"{key!r} cannot name a capture.",
             "`ds3d list` shows the names of all captures.",
         )
     return key
+
+
+def _may_be_key(text: str) -> bool:
+    return bool(_KEY.fullmatch(text)) and bool(text.strip(".")) and not text.startswith("-")
 
 
 def check_readable(path: Path) -> None:
@@ -123,8 +127,8 @@ def upload_files(home: Home, capture: str) -> dict[str, Path]:
 
 
 def is_registered(home: Home, capture: str) -> bool:
-    """Whether the home holds a registration of this capture, readable or not."""
-    return (home.registered / check_capture_key(capture) / _REQUEST).exists()
+    """Whether the home holds a registration of this capture, readable or not; never of what is no key."""
+    return _may_be_key(capture) and (home.registered / capture / _REQUEST).exists()
 
 
 def registered_as(home: Home, sha256: str) -> str | None:

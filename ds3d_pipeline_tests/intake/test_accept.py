@@ -13,13 +13,19 @@ from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.capture.stage import stage_capture
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.execution.freshness import find_fresh, fingerprint
-from ds3d_pipeline.intake.accept import accept
+from ds3d_pipeline.intake.accept import accept, check
 from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.programs.contract import Progress, Work
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.scene import Capture
 from ds3d_pipeline.storage.home import prepare_home
-from ds3d_pipeline.storage.registrations import Request, content_versions, registered_request, upload_files
+from ds3d_pipeline.storage.registrations import (
+    Request,
+    content_versions,
+    register_upload,
+    registered_request,
+    upload_files,
+)
 from ds3d_pipeline_tests.execution.test_freshness import RESULTS
 from ds3d_pipeline_tests.homes import put_bundle
 from ds3d_pipeline_tests.intake.watched.folder import put_photo, put_photos, put_video, zip_of
@@ -250,3 +256,18 @@ def test_unusable_input_is_refused_before_anything_is_written(tmp_path, monkeypa
     with pytest.raises(InputError, match=r"^notes\.jpg is not an image"):
         accept([tmp_path / "notes.jpg"], OPTIONS)
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("name", ["", "con", "aux.txt", "a.", "a-", "_x", ".hidden", "..", "-rf", "A", "a/b"])
+def test_a_name_that_is_no_folder_everywhere_is_refused_and_registers_nothing(home, tmp_path, name):
+    with pytest.raises(InputError, match="start and end with a letter or digit"):
+        accept([put_photos(tmp_path / "photos")], OPTIONS, name)
+    assert list(home.registered.glob("*")) == []
+
+
+@pytest.mark.parametrize("name", ["con", "aux.txt", "a.", "a-", "_x", ".hidden"])
+def test_a_capture_that_an_earlier_version_named_otherwise_is_read_and_made_again(home, tmp_path, name):
+    folder = put_photos(tmp_path / "photos")
+    register_upload(home, name, [folder], check([folder], OPTIONS).content)
+    assert registered_request(home, name).paths == [folder]
+    assert accept([folder], OPTIONS, name).capture == name
