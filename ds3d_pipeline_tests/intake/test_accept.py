@@ -1,6 +1,7 @@
 """The desk: how often files are opened, what is remembered of them, and what becomes of one that changes."""
 
 import dataclasses
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -11,7 +12,7 @@ from PIL import Image
 
 from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.capture.stage import stage_capture
-from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.errors import InputError, UnreadableError
 from ds3d_pipeline.execution.freshness import find_fresh, fingerprint
 from ds3d_pipeline.intake.accept import accept, check
 from ds3d_pipeline.intake.request import RunRequest
@@ -26,6 +27,7 @@ from ds3d_pipeline.storage.registrations import (
     registered_request,
     upload_files,
 )
+from ds3d_pipeline_tests.disks import fill, small_disk
 from ds3d_pipeline_tests.execution.test_freshness import RESULTS
 from ds3d_pipeline_tests.homes import put_bundle
 from ds3d_pipeline_tests.intake.watched.folder import put_photo, put_photos, put_video, zip_of
@@ -271,3 +273,16 @@ def test_a_capture_that_an_earlier_version_named_otherwise_is_read_and_made_agai
     register_upload(home, name, [folder], check([folder], OPTIONS).content)
     assert registered_request(home, name).paths == [folder]
     assert accept([folder], OPTIONS, name).capture == name
+
+
+def test_a_zip_is_unpacked_in_the_home_and_a_full_disk_there_is_named(tmp_path, monkeypatch):
+    packed = zip_of(put_photos(tmp_path / "photos"), tmp_path / "photos.zip")
+    with small_disk(tmp_path / "disk", 1000) as disk:
+        monkeypatch.setenv("DAGSTER_HOME", str(disk))
+        home = prepare_home()
+        fill(disk)
+        with pytest.raises(UnreadableError, match=r"^photos\.zip .*" + re.escape(str(disk))) as caught:
+            accept([packed], OPTIONS)
+        assert caught.value.remedy.startswith("Free some space")
+        assert list(home.registered.glob("*/*")) == list(home.work.iterdir()) == []
+    assert packed.exists()

@@ -1,5 +1,8 @@
 """What a file beside an upload may not set."""
 
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
 import pytest
 
 from ds3d_pipeline.errors import InputError
@@ -17,8 +20,22 @@ def options():
             yield f"{stage}.{option.name}", option
 
 
+def takes_text(annotation):
+    """Also in lists, tables and what may be nothing; a choice among words is no free text."""
+    inside = () if get_origin(annotation) is Literal else get_args(annotation)
+    return annotation in (str, Any, Path) or any(map(takes_text, inside))
+
+
+@pytest.mark.parametrize("annotation", [str, str | None, tuple[str, ...], dict[str, int], Path])
+def test_text_is_found_wherever_it_hides(annotation):
+    assert takes_text(annotation)
+    assert not takes_text(Literal["a", "b"] | None)
+
+
 def test_every_option_that_takes_any_text_is_marked_as_a_place():
-    free = {name for name, option in options() if option.annotation is str and "SHA" not in option.allowed}
+    free = {
+        name for name, option in options() if takes_text(option.annotation) and "SHA" not in option.allowed
+    }
     assert free == {name for name, option in options() if option.is_place}
     assert free >= PLACES
 
