@@ -72,7 +72,7 @@ def test_a_lost_run_of_the_daemon_is_ended_and_goes_on(home):
     with dg.DagsterInstance.get() as instance:
         add_run(instance)
         leave_heart(home)
-        assert "Ended one" in lost_runs(dg.build_sensor_context(instance=instance)).skip_message
+        assert "Marked as failed: one" in lost_runs(dg.build_sensor_context(instance=instance)).skip_message
         assert instance.get_run_by_id("one").tags[WILL_RETRY] == "true"
         assert "Every run" in lost_runs(dg.build_sensor_context(instance=instance)).skip_message
 
