@@ -74,7 +74,7 @@ def test_a_lost_run_of_the_daemon_is_ended_and_goes_on(home):
         leave_heart(home)
         assert "Marked as failed: one" in lost_runs(dg.build_sensor_context(instance=instance)).skip_message
         assert instance.get_run_by_id("one").tags[WILL_RETRY] == "true"
-        assert "Every run" in lost_runs(dg.build_sensor_context(instance=instance)).skip_message
+        assert "All runs are alive" in lost_runs(dg.build_sensor_context(instance=instance)).skip_message
 
 
 def test_a_run_of_another_machine_is_not_ended_at_the_first_look(home):
