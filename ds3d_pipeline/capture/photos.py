@@ -90,7 +90,7 @@ def _opened(path: Path, data: bytes | None) -> Iterator[Image.Image]:
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
-    # `_refuse_excess` stands for Pillow's own limit, which warns on the terminal.
+    # `_refuse_excess` replaces Pillow's own limit, which warns on the terminal.
     Image.MAX_IMAGE_PIXELS = None
     try:
         with Image.open(path if data is None else io.BytesIO(data), formats=_FORMATS) as image:
