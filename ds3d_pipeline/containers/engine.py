@@ -168,7 +168,7 @@ def why_no_image(image: str) -> str | None:
     except docker.errors.ImageNotFound:
         if read_settings().pull:
             return None
-        return f"The image {name} is missing: pull it or build it, or use --pull (DS3D_CONTAINER_PULL=1)."
+        return f"The image {name} is missing: `docker pull {name}` or build it, or use --pull."
     except docker.errors.APIError as error:
         return f"Docker cannot look for the image {name!r}: {error.explanation}."
     return None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.keyframes.report import KeyframesReport
@@ -21,6 +22,9 @@ from ds3d_pipeline.report.numbers import Number, list_numbers
 from ds3d_pipeline.report.pictures import PLACES, Picture, collect_pictures
 from ds3d_pipeline.stages.table import backend_label, products, stage_label
 from ds3d_pipeline.storage.bundles import Bundle
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 _HEADLINES = {
     "ok": "Your capture came out well.",
@@ -68,6 +72,13 @@ class Figure:
     caption: str
 
 
+def _with_code(text: str) -> Markup:
+    """What is between backticks as code; the rest as it is, escaped."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
 def write_report(path: Path, metrics: Metrics, bundles: Mapping[str, Bundle]) -> None:
     """Writes the page about the metrics and the `bundles`, by stage, of a capture.
 
@@ -82,6 +93,7 @@ def write_report(path: Path, metrics: Metrics, bundles: Mapping[str, Bundle]) ->
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["with_code"] = _with_code
     page = environment.get_template("template.html").render(describe_page(metrics, bundles))
     path.write_text(page, encoding="utf-8", errors="replace")
 

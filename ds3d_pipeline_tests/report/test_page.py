@@ -10,6 +10,7 @@ import pytest
 
 from ds3d_pipeline.publishing.build import Story
 from ds3d_pipeline.publishing.publish import publish_capture, publish_failure
+from ds3d_pipeline.report.page import _with_code
 from ds3d_pipeline.storage.bundles import Attempt
 from ds3d_pipeline_tests.browser import open_browser
 from ds3d_pipeline_tests.finished import make_bundles, noise_picture
@@ -170,3 +171,8 @@ def test_in_a_browser_in_both_themes_and_on_a_phone(kind, request, tmp_path):
             assert browser.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
             browser.screenshot(tmp_path / f"{kind}-{scheme}-{size_wh[0]}.png", whole=True)
         assert {url.split(":")[0] for url in browser.requested} <= {"file", "data"}
+
+
+def test_what_is_between_backticks_is_code_and_stays_text():
+    shown = _with_code("Use `--mode <quality>` & go on")
+    assert shown == "Use <code>--mode &lt;quality&gt;</code> &amp; go on"
