@@ -119,7 +119,7 @@ def test_the_splat(finished, views):
 
     def draw(view):
         drawn = render_splat(rows, camera_row(view.K, view.cam_from_world, view.image_size_wh), degree)
-        return np.clip(drawn.image, 0, 1).transpose(1, 2, 0), drawn.through < 0.2
+        return np.clip(drawn.image, 0, 1).transpose(1, 2, 0), drawn.transmittance < 0.2
 
     assert_like_its_own_photo(draw, views)
 
