@@ -76,12 +76,12 @@ def scattered(folder):
 
 
 CASES = [
-    (turning, "only turned"),
-    (turning_behind_a_bent_lens, "only turned"),
+    (turning, "only rotated"),
+    (turning_behind_a_bent_lens, "only rotated"),
     (plain, "too little texture"),
     (blurred, "blurred"),
-    (crowd, "itself moves"),
-    (scattered, "show the same things"),
+    (crowd, "Something in the scene moves"),
+    (scattered, "do not overlap"),
 ]
 
 
@@ -117,7 +117,7 @@ def test_a_good_capture_gets_none(tmp_path):
 def test_of_two_rooms_the_larger_is_registered_and_the_other_named(tmp_path):
     result = map_photos(tmp_path, two_rooms(tmp_path / "photos"))
     assert result.diagnosis.kind == "groups"
-    assert "7 frames from kitchen1.jpg to kitchen7.jpg" in result.diagnosis.cause
+    assert "7 photos from kitchen1.jpg to kitchen7.jpg" in result.diagnosis.cause
     assert not any(phrase in result.diagnosis.cause for _, phrase in CASES)
     assert result.registered == 7
     assert [frame.source for frame in result.unregistered_frames] == [f"parlour{n}.jpg" for n in range(1, 7)]

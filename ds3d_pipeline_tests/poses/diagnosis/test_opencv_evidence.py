@@ -20,7 +20,7 @@ def test_a_good_capture_gets_no_diagnosis(tmp_path):
 
 def test_a_turn_on_the_spot_is_refused_and_named(tmp_path):
     photos = make_photos(tmp_path / "photos", path=PathOptions(name="rotation", arc_deg=40))
-    with pytest.raises(StageError, match="only turned"):
+    with pytest.raises(StageError, match="only rotated"):
         map_photos(tmp_path, photos, map_with_opencv)
 
 
