@@ -104,7 +104,7 @@ def test_the_command_only_tells_until_it_is_told_yes(tmp_path):
     place = UPath(home.storage) / "mesh" / "room"
     told = run_ds3d(home.root, "clean")
     assert "superseded" in told.stdout
-    assert "can go" in told.stdout
+    assert "can be freed" in told.stdout
     assert (place / old.data_version).exists()
     assert "Freed" in run_ds3d(home.root, "clean", "--yes").stdout
     assert not (place / old.data_version).exists()
