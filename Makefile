@@ -4,7 +4,7 @@ BIN := $(dir $(PYTHON))
 COVERAGE := --cov=ds3d_pipeline --cov-report=term:skip-covered
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
-.PHONY: help install fast test slow data browser docker all lint types demo tables lock
+.PHONY: help install fast test slow data browser docker nightly all lint types demo tables lock
 
 help:  ## show this list
 	@grep -hE '^[a-z%*-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -20,10 +20,10 @@ fast:  ## the fast tier: a few minutes on two cores, no network, no Docker
 test:  ## the fast tier with coverage
 	$(PYTHON) -m pytest $(COVERAGE)
 
-slow data browser docker:  ## one other tier; a skipped test in it is a failure
+slow data browser docker nightly:  ## one other tier; a skipped test in it is a failure
 	DS3D_REQUIRE=$@ $(PYTHON) -m pytest -m $@
 
-all: lint types test slow data browser docker  ## everything that a merge needs
+all: lint types test slow data browser docker nightly  ## everything, also what takes hours
 
 lint:  ## style and formatting
 	$(BIN)ruff check .

@@ -130,11 +130,11 @@ def _ended_by_signals() -> Iterator[None]:
 def _quiet_threads() -> Iterator[None]:
     """An error that ends a thread goes into the log, in one sentence to the user."""
 
-    def tell(failed: threading.ExceptHookArgs) -> None:
+    def print_error(failed: threading.ExceptHookArgs) -> None:
         if failed.exc_value is not None and not isinstance(failed.exc_value, SystemExit):
             complain(str(explain_all(failed.exc_value) or unexpected(failed.exc_value)))
 
-    earlier, threading.excepthook = threading.excepthook, tell
+    earlier, threading.excepthook = threading.excepthook, print_error
     try:
         yield
     finally:

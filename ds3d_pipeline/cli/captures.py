@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def tell_captures(*, as_json: bool) -> None:
+def print_captures(*, as_json: bool) -> None:
     """Prints every capture of the home, one a row."""
     home, screen = _readable_home(), console()
     captures = list_captures(home, _words_of_runs(home))
@@ -76,7 +76,7 @@ def _row(capture: CaptureSummary) -> tuple[str, ...]:
     return capture.name, capture.status, capture.mode, finished, size(capture.bytes)
 
 
-def tell_status(name: str, *, as_json: bool) -> None:
+def print_status(name: str, *, as_json: bool) -> None:
     """Prints the stages of one capture and the word of its latest finished run."""
     screen, status = console(), read_status(_readable_home(), name)
     if as_json:
@@ -88,7 +88,7 @@ def tell_status(name: str, *, as_json: bool) -> None:
     for stage in STAGES[:-1]:
         table.add_row(stage, *_stage_cells(status.reports.get(stage)))
     screen.print(table)
-    _tell_word(screen, status)
+    _print_outcome(screen, status)
 
 
 def _stage_cells(report: StageReport | None) -> tuple[str, ...]:
@@ -99,7 +99,7 @@ def _stage_cells(report: StageReport | None) -> tuple[str, ...]:
     return report.backend, duration(report.seconds), memory, "; ".join(missed)
 
 
-def _tell_word(screen: Console, status: CaptureStatus) -> None:
+def _print_outcome(screen: Console, status: CaptureStatus) -> None:
     if status.metrics is None:
         screen.print("No run of this capture finished yet.")
         return

@@ -66,7 +66,7 @@ def _keyframes(metrics: Metrics) -> Keyframes:
     return Keyframes(kind="photos", frames=frames, considered=len(frames))
 
 
-def tell_errors(finished: Path, *, as_json: bool) -> None:
+def print_errors(finished: Path, *, as_json: bool) -> None:
     """Prints the errors."""
     errors = measure_errors(finished)
     screen = console()

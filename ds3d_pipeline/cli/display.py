@@ -85,7 +85,7 @@ class LiveDisplay:
 
     def finish(self, metrics: Metrics, folder: str) -> None:
         """A table of files and the status."""
-        tell_result(self._console, metrics, folder)
+        print_result(self._console, metrics, folder)
 
 
 class LineDisplay:
@@ -94,7 +94,7 @@ class LineDisplay:
     def __init__(self, capture: str, *, as_json: bool) -> None:
         self._as_json = as_json
         self._console = console()
-        self._told: dict[str, tuple[str, str]] = {}
+        self._shown: dict[str, tuple[str, str]] = {}
         self._ticks = 0
         self._say({"event": "capture", "capture": capture}, f"capture {capture}")
 
@@ -118,8 +118,8 @@ class LineDisplay:
         for state in states:
             now = (state.state, state.backend)
             is_due = state.state == "running" and self._ticks % LINE_EVERY_TICKS == 0
-            if is_due or (state.state != "waiting" and self._told.get(state.stage) != now):
-                self._told[state.stage] = now
+            if is_due or (state.state != "waiting" and self._shown.get(state.stage) != now):
+                self._shown[state.stage] = now
                 self._say({"event": "stage", **dataclasses.asdict(state)}, _line(state))
 
     def look(self) -> None:
@@ -130,7 +130,7 @@ class LineDisplay:
         if self._as_json:
             self._say({"event": "result", "folder": folder, "metrics": metrics_json(metrics)}, "")
         else:
-            tell_result(self._console, metrics, folder)
+            print_result(self._console, metrics, folder)
 
 
 def _waiting(capture: str, since: float) -> str:
@@ -149,7 +149,7 @@ def _line(state: StageState) -> str:
     return " ".join(part for part in [*parts, state.message] if part)
 
 
-def tell_result(screen: Console, metrics: Metrics, folder: str) -> None:
+def print_result(screen: Console, metrics: Metrics, folder: str) -> None:
     """Files with sizes, numbers and the honest word."""
     table = Table(box=None, pad_edge=False, title=folder, title_justify="left")
     table.add_column("file")
@@ -159,13 +159,13 @@ def tell_result(screen: Console, metrics: Metrics, folder: str) -> None:
             table.add_row(name, f"{entry.bytes / 1e6:.1f} MB")
     screen.print(table)
     if metrics.poses:
-        _tell_cameras(screen, metrics.poses)
+        _print_cameras(screen, metrics.poses)
     screen.print(f"status: {metrics.status}")
     for reason in metrics.reasons:
         screen.print(f"  {reason}")
 
 
-def _tell_cameras(screen: Console, poses: PosesReport) -> None:
+def _print_cameras(screen: Console, poses: PosesReport) -> None:
     error = poses.mean_reprojection_error_px
     exactness = "" if error is None else f", {error:.2f} px"
     screen.print(f"aligned: {poses.registered} of {poses.total} keyframes{exactness}")

@@ -45,7 +45,7 @@ def settings_in_use() -> dict[str, str]:
     }
 
 
-def tell_machine() -> None:
+def print_machine() -> None:
     """Prints the facts, the settings and the plan of the default mode."""
     screen = console()
     facts = Table(box=None, pad_edge=False, show_header=False)

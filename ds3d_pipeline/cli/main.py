@@ -54,19 +54,19 @@ def _reconstruct(args: argparse.Namespace) -> int:
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from ds3d_pipeline.cli.demo import make_demo, tell_errors
+    from ds3d_pipeline.cli.demo import make_demo, print_errors
 
     args.inputs, args.name, args.start = [str(make_demo(args.frames))], "demo", None
     code = _reconstruct(args)
     if code == OK:
-        tell_errors(args.output / "demo", as_json=args.json)
+        print_errors(args.output / "demo", as_json=args.json)
     return code
 
 
 def _doctor(args: argparse.Namespace) -> int:
-    from ds3d_pipeline.cli.doctor import tell_machine
+    from ds3d_pipeline.cli.doctor import print_machine
 
-    tell_machine()
+    print_machine()
     return OK
 
 
@@ -89,16 +89,16 @@ def _say(line: str) -> None:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from ds3d_pipeline.cli.captures import tell_captures
+    from ds3d_pipeline.cli.captures import print_captures
 
-    tell_captures(as_json=args.json)
+    print_captures(as_json=args.json)
     return OK
 
 
 def _status(args: argparse.Namespace) -> int:
-    from ds3d_pipeline.cli.captures import tell_status
+    from ds3d_pipeline.cli.captures import print_status
 
-    tell_status(args.capture, as_json=args.json)
+    print_status(args.capture, as_json=args.json)
     return OK
 
 

@@ -34,7 +34,7 @@ def launch_of(
     request: RunRequest, stages: Collection[str], reused: Mapping[str, str] | None = None
 ) -> Launch:
     """The run of a request over these `stages`; `reused` has the data versions of the others."""
-    tables = _told_tables(request)
+    tables = _config_tables(request)
     others = {stage: table for stage, table in tables.items() if stage not in stages}
     values = {
         MODE_TAG: request.mode,
@@ -76,7 +76,7 @@ def request_of(run_config: Mapping[str, Any], tags: Mapping[str, str]) -> RunReq
     )
 
 
-def _told_tables(request: RunRequest) -> dict[str, dict[str, Any]]:
+def _config_tables(request: RunRequest) -> dict[str, dict[str, Any]]:
     """Everything that Dagster's config has a field for, by stage."""
     tables = {stage: dict(table) for stage, table in request.tables.items() if table}
     tables.setdefault("metrics", {})["output"] = str(request.output)

@@ -60,7 +60,7 @@ def materialize(
     """Runs the rung for this attempt and returns its bundle with metadata.
 
     The program's input folder holds the files of all `inputs`, and `files` under the given names, for whose
-    content `file_versions` stand where they are given. Raises
+    content `file_versions` is used where it is given. Raises
     RungFailed, which Dagster retries with the next rung, and dg.Failure where no retry can help.
     """
     options = checked_options(context, stage, config, mode)

@@ -41,7 +41,7 @@ def turn(home: Home, capture: str, display: Display) -> Iterator[None]:
 
     What `display.look` raises ends the waiting.
     """
-    told: set[Holder] = set()
+    shown: set[Holder] = set()
     while True:
         with locked_if_free(home.locks / "turn") as is_mine:
             if is_mine:
@@ -49,8 +49,8 @@ def turn(home: Home, capture: str, display: Display) -> Iterator[None]:
                     yield
                 return
         holder = _holder(home)
-        if holder and holder not in told:
-            told.add(holder)
+        if holder and holder not in shown:
+            shown.add(holder)
             display.wait_for(holder.capture, holder.since)
         display.look()
         time.sleep(TURN_EVERY_S)
@@ -83,12 +83,12 @@ def await_others(instance: dg.DagsterInstance, home: Home, display: Display) -> 
     """Returns once the daemon's runs that go on now have ended; not those that start meanwhile."""
     end_dead_runs(instance, home)
     waited_for = {record.dagster_run.run_id: record for record in _going(instance, home)}
-    told: str | None = None
+    shown: str | None = None
     while waited_for:
         run_id, record = min(waited_for.items(), key=lambda item: _since(item[1]))
-        if run_id != told:
+        if run_id != shown:
             display.wait_for(record.dagster_run.tags[PARTITION_TAG], _since(record))
-            told = run_id
+            shown = run_id
         display.look()
         time.sleep(POLL_S)
         end_dead_runs(instance, home)

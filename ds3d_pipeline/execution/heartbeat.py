@@ -33,7 +33,7 @@ class System:
 
     host: str
     boot: str
-    """Differs after every start of the machine; empty where the system has none to tell."""
+    """Differs after every start of the machine; empty where the system has none."""
     numbers: str
     """The namespace of process numbers; containers have their own."""
 

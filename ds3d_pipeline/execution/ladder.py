@@ -143,11 +143,11 @@ def _run_rung(state: LadderState, rung: str, input_dir: Path, output: Path, runn
     state.record(Attempt(backend=rung, outcome=Outcome.STARTED))
     state.log.info(f"{state.stage}: running {rung}")
     places = Places(input=input_dir, output=output, options_file=options_file)
-    tell_progress = ProgressLog(state.journal, state.stage, state.log.info)
+    log_progress = ProgressLog(state.journal, state.stage, state.log.info)
 
     def tick() -> None:
         state.refuse_after_cancel()
-        tell_progress()
+        log_progress()
 
     return run_rung(state, find_rung(state.stage, rung), places, runners, on_tick=tick)
 

@@ -28,7 +28,7 @@ from ds3d_pipeline.storage.registrations import (
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """Usable input that no capture stands for yet."""
+    """Usable input that belongs to no capture yet."""
 
     paths: tuple[Path, ...]
     """What the user passed."""

@@ -46,7 +46,7 @@ class RunRequest:
     capture: str = ""
     """The key; empty as long as `inputs` are not accepted."""
     inputs: tuple[str, ...] = ()
-    """Paths to be accepted; empty where the key stands for what is registered."""
+    """Paths to be accepted; empty where the key means what is registered."""
     mode: str = DEFAULT_MODE
     output: Path
     """The folder that the capture's own folder goes into; wins over one in `tables`."""

@@ -31,7 +31,7 @@ def read_config(path: Path | None, words: Sequence[str] = ()) -> Tables:
 
 
 def read_sidecar(path: Path) -> tuple[str | None, Tables]:
-    """The `mode` that stands above the tables of such a file, None without one, and the tables.
+    """The `mode` above the tables of such a file, None without one, and the tables.
 
     Whoever may put files into the watched folder writes it, so it may not set a path or a URL: InputError.
     """

@@ -230,7 +230,7 @@ class _CameraChoice:
 
     def _look(self, client: Any, number: int) -> None:
         view = self._views[min(number, len(self._views) - 1)]
-        # The photo in its frustum would stand in front of what that camera sees.
+        # The photo in its frustum would be in front of what that camera sees.
         self._box.value = False
         look_through(client, view, self._stand.distance)
 

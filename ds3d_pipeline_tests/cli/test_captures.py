@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ds3d_pipeline.cli.captures import tell_status
+from ds3d_pipeline.cli.captures import print_status
 from ds3d_pipeline_tests.homes import make_home, put_bundle
 from ds3d_pipeline_tests.report.metrics import NOTHING
 
@@ -19,5 +19,5 @@ from ds3d_pipeline_tests.report.metrics import NOTHING
 def test_the_word_of_the_latest_finished_run(tmp_path, monkeypatch, capsys, changed, said):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     put_bundle(make_home(tmp_path), "metrics", "wall", json.dumps({**NOTHING, **changed}))
-    tell_status("wall", as_json=False)
+    print_status("wall", as_json=False)
     assert capsys.readouterr().out.endswith(said)

@@ -93,7 +93,7 @@ def test_a_backend_of_one_rung_can_be_preferred_on_the_command_line(toy):
 def test_a_backend_of_one_rung_is_in_what_doctor_says(toy, monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     monkeypatch.setattr(doctor, "console", lambda: Console(width=400))
-    doctor.tell_machine()
+    doctor.print_machine()
     assert "toy, then poisson, then relief" in capsys.readouterr().out
 
 

@@ -1,4 +1,4 @@
-"""What lies in the watched folder: one entry an upload, with a stamp that changes while it is written."""
+"""The content of the watched folder: one entry per upload, with a stamp that changes while it is written."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _OF_THE_SYSTEM = ("Thumbs.db", "desktop.ini")
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One upload as it lies there."""
+    """One upload as it is there."""
 
     name: str
     """Relative to the folder, such as `quality/clip.mp4`; bytes that are no text are written out."""
     path: Path
     mode: str | None
-    """Of the subfolder that it lies in."""
+    """Of the subfolder that it is in."""
     sidecar: Path | None
     stamp: str | None
     """Of names, sizes and times of its files; None while something says that it cannot be read so far."""

@@ -1,7 +1,7 @@
 """What is remembered from scan to scan, in one small file of the home.
 
 Dagster stores a sensor's cursor again with every tick, for days. So the cursor holds one number only, the
-generation of the requests whose runs Dagster is known to have; the rest stands here. Requests of a later
+generation of the requests whose runs Dagster is known to have; the rest is here. Requests of a later
 generation are given again, and their run keys see to it that no run starts twice.
 """
 

@@ -1,6 +1,6 @@
 """One scan of the watched folder: what is new, what is complete by now, and which runs that asks for.
 
-Each upload is looked at by itself: whatever is wrong with one is said of that one, and the rest goes on.
+Each upload is looked at by itself: whatever is wrong with one is reported for that one, and the rest goes on.
 Nothing is moved away that may be good: what cannot be read now, or breaks off, waits with its reason.
 """
 
@@ -41,8 +41,8 @@ from ds3d_pipeline.storage.registrations import check_readable, damaged_registra
 
 log = logging.getLogger(__name__)
 
-REJECTIONS_TOLD = 10
-"""A tick with runs to start shows no text, so that a rejection has to be told again later."""
+REJECTIONS_SHOWN = 10
+"""A tick with runs to start shows no text, so that a rejection is shown again later."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +141,7 @@ class _Scan:
 
     def ledger(self) -> Ledger:
         generation = self.before.generation + bool(self.queued)
-        rejected = (*self.before.rejected, *self.rejected)[-REJECTIONS_TOLD:]
+        rejected = (*self.before.rejected, *self.rejected)[-REJECTIONS_SHOWN:]
         queued = self.before.queued | self.queued
         return Ledger(generation=generation, seen=self.seen, queued=queued, rejected=rejected)
 
