@@ -110,7 +110,10 @@ def _rasterise(
 
 @parallel(floats=EXACT)
 def _row_bounds(vertices: Float64, faces: Int32, K: Float64, height: int) -> Int32:
-    """(F, 2) first row, and row after the last, of each triangle; empty where it is behind the camera."""
+    """(F, 2) first row, and row after the last, of each triangle; empty where it is behind the camera.
+
+    vertices (V, 3) in the camera frame; faces (F, 3); K (3, 3); `height` rows.
+    """
     bounds = np.zeros((len(faces), 2), np.int32)
     for face in prange(len(faces)):
         low, high = np.inf, -np.inf
@@ -140,7 +143,11 @@ def _fill(
     face_ids: Int32,
     barycentrics: Float32,
 ) -> None:
-    """Tests the pixel centres in rows `first` to `last` of the triangle's bounding box."""
+    """Tests the pixel centres in rows `first` to `last` of the triangle's bounding box.
+
+    vertices (V, 3) in the camera frame; faces (F, 3), of which `face` is drawn; K (3, 3). Where the triangle
+    is the nearest so far, depth (H, W), face_ids (H, W) and barycentrics (H, W, 3) are set.
+    """
     a, b, c = vertices[faces[face, 0]], vertices[faces[face, 1]], vertices[faces[face, 2]]
     columns = np.empty(3)
     for corner, vertex in enumerate((a, b, c)):

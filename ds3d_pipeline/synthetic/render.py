@@ -58,7 +58,10 @@ _LIGHT = np.concatenate([LIGHT_TOWARDS / np.linalg.norm(LIGHT_TOWARDS), [AMBIENT
 
 @serial(floats=EXACT)
 def _rasterise(vertices_in_cam: Float64, faces: Int32, K: Float64, depth: Float64, face_ids: Int32) -> None:
-    """Fills the z-buffer (infinite at first) and the triangle of each pixel."""
+    """Fills the z-buffer `depth` (H, W), infinite at first, and face_ids (H, W), the triangle of each pixel.
+
+    vertices_in_cam (V, 3), faces (F, 3), K (3, 3).
+    """
     height, width = depth.shape
     for face in range(len(faces)):
         a = _vector(vertices_in_cam, faces[face, 0])
@@ -108,7 +111,12 @@ def _shade(
     palettes: Float64, patch_m: Float64, grain: Float64, K: Float64, world_from_cam: Float64,
     depth: Float32, face_ids: Int32, light: Float64, colors: Float32,
 ) -> None:  # fmt: skip
-    """Fills the colours of all pixels from the triangles they see."""
+    """Fills the colours (H, W, 3) of all pixels from the triangles they see.
+
+    vertices, normals (V, 3) in the world; faces (F, 3) with texture_ids (F,); texture_from_world (T, 3, 4),
+    palettes (T, P, 3), patch_m (T,) and grain (T,) of the textures; K (3, 3); world_from_cam (3, 4); depth
+    and face_ids (H, W), -1 without a triangle; light: direction (3,), ambient share, background colour (3,).
+    """
     M = world_from_cam
     towards, rgb, place = (light[0], light[1], light[2]), np.empty(3), np.empty(3)
     for row in range(depth.shape[0]):

@@ -50,7 +50,7 @@ def make_textures(
 
 @serial(floats=EXACT)
 def _hash(x: int, y: int, z: int, salt: int) -> int:
-    """32 well mixed bits of a lattice point (the finaliser of MurmurHash3)."""
+    """32 well mixed bits of the lattice point x, y, z; another salt, others (MurmurHash3's finaliser)."""
     h = (x * 374761393 + y * 668265263 + z * 2147483647 + salt * 1274126177) & 0xFFFFFFFF
     h = ((h ^ (h >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
     h = ((h ^ (h >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
@@ -59,7 +59,10 @@ def _hash(x: int, y: int, z: int, salt: int) -> int:
 
 @serial(floats=EXACT)
 def _noise(x: float, y: float, z: float, salt: int) -> float:
-    """Value noise in [-1, 1]: smooth interpolation of random numbers on the unit lattice."""
+    """Value noise in [-1, 1] at x, y, z: smooth interpolation of random numbers on the unit lattice.
+
+    Another salt gives other numbers.
+    """
     fx, fy, fz = np.floor(x), np.floor(y), np.floor(z)
     ix, iy, iz = int(fx), int(fy), int(fz)
     tx, ty, tz = x - fx, y - fy, z - fz
@@ -74,7 +77,10 @@ def _noise(x: float, y: float, z: float, salt: int) -> float:
 
 @serial(floats=EXACT)
 def _fractal(x: float, y: float, z: float, coarsest_m: float, footprint_m: float) -> float:
-    """Noise of up to 7 octaves; an octave fades out while its lattice shrinks from 2 to 1 footprints."""
+    """Noise of up to 7 octaves at x, y, z; an octave fades out while its lattice shrinks to a footprint.
+
+    coarsest_m: the lattice of the first; footprint_m: what a pixel covers. It fades from 2 to 1 footprints.
+    """
     total, size, amplitude = 0.0, coarsest_m, 0.55
     for octave in range(7):
         visible = min(max(size / footprint_m - 1, 0.0), 1.0)
@@ -96,7 +102,11 @@ def albedo(
     footprint_m: float,
     out: Float64,
 ) -> None:
-    """Writes the RGB albedo at a world point (3,) as seen by a pixel that covers `footprint_m` of it."""
+    """Writes `out` (3,), the RGB albedo at a world point (3,), for a pixel that covers `footprint_m` of it.
+
+    frame (3, 4): texture from world; palette (P, 3) of colours; patch_m: size of a patch of one colour;
+    grain: strength of the noise.
+    """
     x = frame[0, 0] * point[0] + frame[0, 1] * point[1] + frame[0, 2] * point[2] + frame[0, 3]
     y = frame[1, 0] * point[0] + frame[1, 1] * point[1] + frame[1, 2] * point[2] + frame[1, 3]
     z = frame[2, 0] * point[0] + frame[2, 1] * point[1] + frame[2, 2] * point[2] + frame[2, 3]

@@ -81,6 +81,13 @@ def _vote(
     passes: Int32,
     rays: Float64,
 ) -> None:
+    """Counts what one depth map says of every point.
+
+    points (N, 3) in the world; pose (3 or 4, 4) is cam_from_world and centre (3,) its camera in the world; K
+    (3, 3); depth (H, W), 0 unknown; limits: relative differences up to which depth agrees, and from which a
+    point is seen through. supports and passes (N,) are counted up; rays (N, 3) gets the unit vectors towards
+    the cameras that support.
+    """
     height, width = depth.shape
     for n in prange(len(points)):
         x, y, z = points[n]

@@ -149,7 +149,11 @@ def _front_first(mesh: Mesh, labels: Int32, ways: Projections) -> Float32:
 
 @serial(floats=EXACT)
 def _claim(corners: Float32, ranks: Float32, faces: Int32, total: Int32, lost: Int32) -> None:
-    """Gives each texel whose centre a face covers to the covering face of the highest rank."""
+    """Gives each texel whose centre a face covers to the covering face of the highest rank.
+
+    corners (F, 3, 2) in texels; ranks (F,); faces (side, side) is the owner of each texel, -1 free. total and
+    lost (F,) count the texels that each face covers and that it lost to others.
+    """
     side = faces.shape[0]
     for face in range(len(corners)):
         (ax, ay), (bx, by), (cx, cy) = corners[face, 0], corners[face, 1], corners[face, 2]
@@ -181,7 +185,10 @@ def _claim(corners: Float32, ranks: Float32, faces: Int32, total: Int32, lost: I
 
 @serial(floats=EXACT)
 def _claim_small(corners: Float32, faces: Int32) -> None:
-    """Faces too small or thin to cover a texel's centre get the free texels at their corners and middle."""
+    """Faces too small or thin to cover a texel's centre get the free texels at their corners and middle.
+
+    corners (F, 3, 2) in texels; faces (side, side) is the owner of each texel, -1 free.
+    """
     side = faces.shape[0]
     for face in range(len(corners)):
         middle_x = (corners[face, 0, 0] + corners[face, 1, 0] + corners[face, 2, 0]) / 3
@@ -196,7 +203,7 @@ def _claim_small(corners: Float32, faces: Int32) -> None:
 
 @parallel(floats=EXACT)
 def _grown(faces: Int32) -> Int32:
-    """Every free texel beside an owned one goes to that one's face."""
+    """Every free texel beside an owned one goes to that one's face; faces (side, side), -1 free."""
     side = faces.shape[0]
     grown = faces.copy()
     for row in prange(side):

@@ -129,7 +129,12 @@ def _smooth(
     smoothness: float,
     sweeps: int,
 ) -> None:
-    """Iterated conditional modes (Besag 1986): score plus `smoothness` for each neighbour of that label."""
+    """Iterated conditional modes (Besag 1986): score plus `smoothness` for each neighbour of that label.
+
+    candidates (F, K): labels that each face may have, with their scores (F, K). The neighbours of face f are
+    members[starts[f] : starts[f + 1]]. slots (F,), changed in place: which candidate each face has. At most
+    `sweeps` passes over all faces.
+    """
     for _ in range(sweeps):
         changed = 0
         for face in range(len(slots)):

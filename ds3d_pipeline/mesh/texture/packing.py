@@ -19,7 +19,11 @@ def pack(sizes_wh: Int32, side: int) -> Int32 | None:
 
 @serial(floats=EXACT)
 def _pack(sizes: Int32, order: Int32, side: int, places: Int32) -> bool:
-    """The skyline is a list of steps: where each starts, how high it is; each rectangle goes lowest."""
+    """The skyline is a list of steps: where each starts, how high it is; each rectangle goes lowest.
+
+    sizes (N, 2) are widths and heights, taken in `order` (N,) into a square of `side`; places (N, 2) gets
+    left and top. Returns whether all fit.
+    """
     left, top = np.zeros(side + 1, np.int32), np.zeros(side + 1, np.int32)
     steps = 1
     left[1] = side
@@ -44,7 +48,11 @@ def _pack(sizes: Int32, order: Int32, side: int, places: Int32) -> bool:
 
 @serial(floats=EXACT)
 def _raise(left: Int32, top: Int32, steps: int, first: int, right: int, level: int) -> int:
-    """Replaces the skyline from step `first` to column `right` by one step; returns the number of steps."""
+    """Replaces the skyline from step `first` to column `right` by one step; returns the number of steps.
+
+    left and top (side + 1,): first column and height of each of the `steps` steps, changed in place; level is
+    the height of the new one.
+    """
     last = first
     while left[last + 1] < right:
         last += 1

@@ -141,8 +141,9 @@ def best_along_lines(
 ) -> Int32:
     """For each line (N, 3) of a feature, the feature of the other image that matches it, or -1.
 
-    x, y (M,): where the other image's features are. Both descriptors' best must be each other, and better
-    than their second best within the band by the ratio.
+    x, y (M,): where the other image's features are, in pixels. first (N, D) and second (M, D): descriptors. A
+    candidate is at most band_px from the line, whose normal has length 1. Both descriptors' best must be each
+    other, and better than their second best within the band by the ratio.
     """
     n, m = len(lines), len(x)
     best = np.full(n, -1, np.int32)

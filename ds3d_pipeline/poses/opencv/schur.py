@@ -25,9 +25,11 @@ def reduce_points(
 ) -> tuple[Float64, Float64]:
     """Adds to the lower half of `system`, to `right` and to `diagonal` what is left without the points.
 
-    starts (P + 1,), columns (M, 8), by_camera (M, 2, 8), by_point (M, 2, 3), residuals (M, 2). The diagonal
-    of the camera block goes into `diagonal`, for the caller to damp. Returns the points' inverse blocks
-    (P, 3, 3) and right sides (P, 3).
+    starts (P + 1,): the observations of point p are rows starts[p] to starts[p + 1]. columns (M, 8): the
+    unknowns of each observation's camera; by_camera (M, 2, 8) and by_point (M, 2, 3): derivatives of its
+    residuals (M, 2). damping: added to the points' diagonal, relative. system (U, U), right (U,). The
+    diagonal of the camera block goes into `diagonal` (U,), for the caller to damp. Returns the points'
+    inverse blocks (P, 3, 3) and right sides (P, 3).
     """
     count = len(starts) - 1
     inverses, halves = np.empty((count, 3, 3)), np.zeros((count, 3))
@@ -58,7 +60,10 @@ def reduce_points(
 def _point_block(
     low: int, high: int, by_point: Float64, residuals: Float64, block: Float64, half: Float64
 ) -> None:
-    """Fills the point's (3, 3) block, and its right side (3,) that was zero."""
+    """Fills the point's `block` (3, 3), and its right side `half` (3,) that was zero.
+
+    low, high: its rows of by_point (M, 2, 3) and residuals (M, 2).
+    """
     block[:] = 0
     for m in range(low, high):
         for r in range(2):
@@ -70,7 +75,10 @@ def _point_block(
 
 @serial(floats=EXACT)
 def _mix(by_camera: Float64, by_point: Float64, inverse: Float64, mixed: Float64, solved: Float64) -> None:
-    """Fills the block between camera and point (8, 3), and its product with the point's inverse."""
+    """Fills `mixed` (8, 3), the block between camera and point, and `solved`, it times the point's inverse.
+
+    by_camera (2, 8) and by_point (2, 3): derivatives of one observation; inverse (3, 3).
+    """
     for a in range(UNKNOWNS):
         for i in range(3):
             mixed[a, i] = by_camera[0, a] * by_point[0, i] + by_camera[1, a] * by_point[1, i]
@@ -89,6 +97,11 @@ def _add_own(
     right: Float64,
     diagonal: Float64,
 ) -> None:
+    """Adds one observation to its camera's block, without the point.
+
+    columns (8,): the camera's unknowns, rising; by_camera (2, 8): derivatives of the residual (2,); system
+    (U, U), right (U,), diagonal (U,): changed in place.
+    """
     for a in range(UNKNOWNS):
         row = columns[a]
         right[row] -= by_camera[0, a] * residual[0] + by_camera[1, a] * residual[1]
@@ -100,6 +113,11 @@ def _add_own(
 
 @serial(floats=EXACT)
 def _subtract(rows: Int32, columns: Int32, solved: Float64, mixed: Float64, system: Float64) -> None:
+    """Takes from system (U, U), lower half, what two cameras share by a point.
+
+    rows and columns (8,): the unknowns of the one and of the other; solved (8, 3) of the one, mixed (8, 3) of
+    the other, as `_mix` fills them.
+    """
     for a in range(UNKNOWNS):
         row = rows[a]
         for b in range(UNKNOWNS):
@@ -111,7 +129,7 @@ def _subtract(rows: Int32, columns: Int32, solved: Float64, mixed: Float64, syst
 
 @serial(floats=EXACT)
 def invert(m: Float64, out: Float64) -> None:
-    """The inverse of a symmetric (3, 3) matrix by its cofactors."""
+    """Fills `out` (3, 3) with the inverse of the symmetric matrix m (3, 3) by its cofactors."""
     out[0, 0] = m[1, 1] * m[2, 2] - m[1, 2] * m[1, 2]
     out[0, 1] = m[0, 2] * m[1, 2] - m[0, 1] * m[2, 2]
     out[0, 2] = m[0, 1] * m[1, 2] - m[0, 2] * m[1, 1]

@@ -42,6 +42,7 @@ def build_tracks(keypoints_xy: Sequence[Float64], matches: Sequence[PairMatches]
 def join(edges: Int32, image_of: Int32) -> Int32:
     """(N,) root of each feature after joining edges (E, 2) in order, never two features of one image.
 
+    image_of (N,): the image of each feature.
     A component is a ring through `after`, so that its members can be walked.
     """
     root = np.arange(len(image_of)).astype(np.int32)
@@ -64,6 +65,10 @@ def join(edges: Int32, image_of: Int32) -> Int32:
 
 @serial(floats=EXACT)
 def _share_an_image(a: np.int32, b: np.int32, after: Int32, image_of: Int32) -> bool:
+    """Whether the components of features a and b have features of one image.
+
+    after (N,): the next feature of the same component; image_of (N,): the image of each feature.
+    """
     one = a
     while True:
         other = b

@@ -47,8 +47,10 @@ def best_points(
 ) -> Float64:
     """For each wanted track the least-squares point of the largest set of rays that agree.
 
-    centres, directions (M, 3), usable (M,) and tolerances (M,), tangents of an angle, are of the
-    observations; hypotheses are the points nearest to up to `MAX_PAIRS` pairs of rays.
+    starts (T + 1,): the observations of track t are rows starts[t] to starts[t + 1]. centres, directions (M,
+    3), usable (M,) and tolerances (M,), tangents of an angle, are of the observations. wanted (T,); points
+    (T, 3) are kept where they are not wanted. Pairs of rays whose cosine exceeds max_cosine are too parallel;
+    hypotheses are the points nearest to up to `MAX_PAIRS` pairs of rays.
     """
     found = points.copy()
     chosen = usable.copy()
@@ -86,7 +88,10 @@ def best_points(
 def nearest_point(
     low: int, high: int, chosen: Bool, centres: Float64, directions: Float64, out: Float64
 ) -> None:
-    """Fills the point (3,) of least squared distance to the chosen rays among rows `low` to `high`."""
+    """Fills `out` (3,), the point of least squared distance to the chosen rays among rows `low` to `high`.
+
+    chosen (M,); centres and directions (M, 3), the latter of length 1.
+    """
     normal, inverse, right = np.zeros((3, 3)), np.empty((3, 3)), np.zeros(3)
     for m in range(low, high):
         if not chosen[m]:
@@ -104,7 +109,10 @@ def nearest_point(
 
 @serial(floats=EXACT)
 def agrees(point: Float64, centre: Float64, direction: Float64, tolerance: float) -> bool:
-    """Whether a point is in front of the camera and no further from its ray than `tolerance` of its depth."""
+    """Whether a point is in front of the camera and no further from its ray than `tolerance` of its depth.
+
+    point, centre (3,) in the world; direction (3,) of length 1.
+    """
     depth = beside = 0.0
     for i in range(3):
         depth += (point[i] - centre[i]) * direction[i]
