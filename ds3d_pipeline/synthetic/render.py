@@ -114,7 +114,7 @@ def _shade(
     """Fills the colours (H, W, 3) of all pixels from the triangles they see.
 
     vertices, normals (V, 3) in the world; faces (F, 3) with texture_ids (F,); texture_from_world (T, 3, 4),
-    palettes (T, P, 3), patch_m (T,) and grain (T,) of the textures; K (3, 3); world_from_cam (3, 4); depth
+    palettes (T, 5, 3), patch_m (T,) and grain (T,) of the textures; K (3, 3); world_from_cam (3, 4); depth
     and face_ids (H, W), -1 without a triangle; light: direction (3,), ambient share, background colour (3,).
     """
     M = world_from_cam

@@ -104,7 +104,7 @@ def albedo(
 ) -> None:
     """Writes `out` (3,), the RGB albedo at a world point (3,), for a pixel that covers `footprint_m` of it.
 
-    frame (3, 4): texture from world; palette (P, 3) of colours; patch_m: size of a patch of one colour;
+    frame (3, 4): texture from world; palette (5, 3) of colours; patch_m: size of a patch of one colour;
     grain: strength of the noise.
     """
     x = frame[0, 0] * point[0] + frame[0, 1] * point[1] + frame[0, 2] * point[2] + frame[0, 3]
