@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ds3d_pipeline.programs.folders import file_sha256
+from ds3d_pipeline.storage.manifest import VERIFIED
 from ds3d_pipeline_tests.captures import run_ds3d
 from ds3d_pipeline_tests.faults.injector import Struck
 
@@ -37,7 +38,7 @@ class Place:
         for place in self.home.glob("storage/*/tiny"):
             if place.parent.name != "metrics":
                 found |= {f"{place.parent.name}/{name}": sha for name, sha in digests(place).items()}
-        return {name: sha for name, sha in found.items() if Path(name).name != "verified"}
+        return {name: sha for name, sha in found.items() if Path(name).name != VERIFIED}
 
     def published(self) -> Digests:
         """The files of the finished capture."""
