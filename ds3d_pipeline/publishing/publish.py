@@ -23,6 +23,7 @@ from ds3d_pipeline.storage.ownership import (
     FAILED,
     check_output,
     finish_replacing,
+    is_barely_begun,
     mark_finished,
     mark_staging,
     read_marker,
@@ -103,10 +104,10 @@ def _refuse_damage(bundles: dict[str, Bundle], digests: dict[str, str]) -> None:
 
 def _tidy_after_kill(folder: Path) -> None:
     """After a killed publication: its half is dropped, and what it had moved aside returns."""
-    left = [
-        path for path in folder.parent.glob(f".{folder.name}.????????.*") if read_marker(path) is not None
-    ]
-    for half in (path for path in left if path.suffix == ".part"):
+    found = list(folder.parent.glob(f".{folder.name}.????????.*"))
+    left = [path for path in found if read_marker(path) is not None]
+    begun = [path for path in found if path.suffix == ".part" and is_barely_begun(path)]
+    for half in (*begun, *(path for path in left if path.suffix == ".part")):
         shutil.rmtree(half, ignore_errors=True)
     for earlier in (path for path in left if path.suffix == ".old"):
         if folder.exists():

@@ -60,6 +60,11 @@ def _written(path: Path, sha256: str | None) -> Written:
     return Written(bytes=stat.st_size, sha256=sha256 or file_sha256(path), mtime_ns=stat.st_mtime_ns)
 
 
+def is_barely_begun(folder: Path) -> bool:
+    """Whether a folder holds nothing but, at most, a marker that was never finished: a kill left it so."""
+    return folder.is_dir() and all(path.name.startswith(f".{MARKER}.") for path in folder.iterdir())
+
+
 def read_marker(folder: Path) -> Marker | None:
     """The marker of a folder of ours; None where the folder is not ours."""
     try:

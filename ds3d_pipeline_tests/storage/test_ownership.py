@@ -229,6 +229,16 @@ def test_what_looks_like_scratch_of_ours_but_is_not_stays(output, bundles):
     }
 
 
+@pytest.mark.parametrize("name", [None, "..ds3d.json.0123456789abcdef0123456789abcdef.part"])
+def test_scratch_that_a_kill_left_before_its_marker_goes(output, bundles, name):
+    begun = output / ".wall.01234567.part"
+    begun.mkdir()
+    if name:
+        (begun / name).write_text("{")
+    publish_capture(STORY, bundles, output)
+    assert list(output.iterdir()) == [output / "wall"]
+
+
 def test_removing_a_capture_leaves_the_users_files(output):
     folder = output / "wall"
     (folder / "images" / "mine.png").write_bytes(b"mine")
