@@ -106,7 +106,7 @@ def _tidy_after_kill(folder: Path) -> None:
     """After a killed publication: its half is dropped, and what it had moved aside returns."""
     found = list(folder.parent.glob(f".{folder.name}.????????.*"))
     left = [path for path in found if read_marker(path) is not None]
-    begun = [path for path in found if path.suffix == ".part" and is_barely_begun(path)]
+    begun = [path for path in found if is_barely_begun(path)]
     for half in (*begun, *(path for path in left if path.suffix == ".part")):
         shutil.rmtree(half, ignore_errors=True)
     for earlier in (path for path in left if path.suffix == ".old"):

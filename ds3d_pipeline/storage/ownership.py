@@ -61,7 +61,7 @@ def _written(path: Path, sha256: str | None) -> Written:
 
 
 def is_barely_begun(folder: Path) -> bool:
-    """Whether a folder holds nothing but, at most, a marker that was never finished: a kill left it so."""
+    """Whether a folder holds nothing but, at most, an unfinished marker: a kill left it so."""
     return folder.is_dir() and all(path.name.startswith(f".{MARKER}.") for path in folder.iterdir())
 
 

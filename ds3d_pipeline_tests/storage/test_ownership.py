@@ -239,6 +239,12 @@ def test_scratch_that_a_kill_left_before_its_marker_goes(output, bundles, name):
     assert list(output.iterdir()) == [output / "wall"]
 
 
+def test_an_emptied_folder_that_a_kill_left_goes(output, bundles):
+    (output / ".wall.01234567.old").mkdir()
+    publish_capture(STORY, bundles, output)
+    assert list(output.iterdir()) == [output / "wall"]
+
+
 def test_removing_a_capture_leaves_the_users_files(output):
     folder = output / "wall"
     (folder / "images" / "mine.png").write_bytes(b"mine")
