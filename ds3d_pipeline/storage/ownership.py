@@ -238,10 +238,13 @@ def remove_ours(folder: Path) -> list[str]:
     ours = [name for name in marker.files if name not in kept]
     for name in ours:
         (folder / name).unlink(missing_ok=True)
-    (folder / MARKER).unlink(missing_ok=True)
     for parent in sorted({parent for name in ours for parent in (folder / name).parents}, reverse=True):
-        if folder in (parent, *parent.parents) and parent.is_dir() and not any(parent.iterdir()):
+        if folder in parent.parents and parent.is_dir() and not any(parent.iterdir()):
             parent.rmdir()
+    # Last, so that whoever comes after a kill still knows the folder as ours, or finds it empty.
+    (folder / MARKER).unlink(missing_ok=True)
+    if ours and not any(folder.iterdir()):
+        folder.rmdir()
     return kept
 
 

@@ -29,7 +29,7 @@ _STARTING = threading.Lock()
 def is_own(headers: Headers, port: int) -> bool:
     """Whether a request names this server as its host, and comes from its page or from no page at all."""
     hosts, origins = headers.get_all("Host"), headers.get_all("Origin")
-    own = {f"{name}:{port}" for name in NAMES} | (set(NAMES) if port == 80 else set())
+    own = {f"{name}:{port}" for name in NAMES} | (set(NAMES) if port == HTTP_PORT else set())
     return (
         len(hosts) == 1 and hosts[0] in own and all(o in {f"http://{name}" for name in own} for o in origins)
     )

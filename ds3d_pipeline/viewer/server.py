@@ -31,7 +31,7 @@ THUMBNAIL_PX = 160
 _FRUSTUM = 0.045
 """Length of a frustum over the typical distance between cameras and scene."""
 _OVERVIEW = 1.6
-"""How many times that distance the first view is back."""
+"""Distance of the first view, as a multiple of that one."""
 log = logging.getLogger(__name__)
 
 
