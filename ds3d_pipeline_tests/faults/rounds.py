@@ -1,13 +1,13 @@
 """What every round ends with: the input unchanged, finished captures whole, the same command succeeds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.storage.manifest import VERIFIED
 from ds3d_pipeline_tests.captures import run_ds3d
-from ds3d_pipeline_tests.faults.injector import Struck
+from ds3d_pipeline_tests.faults.injector import Fault, Kind, Struck, run_struck
 
 NEVER_SHOWN = ("Traceback (most recent call last)", "Error: [Errno", "sqlalchemy")
 Digests = Mapping[str, str]
@@ -64,3 +64,22 @@ def assert_plain(struck: Struck) -> None:
     assert struck.returncode in (0, 1, 2), (struck.returncode, struck.said[-3000:])
     for text in NEVER_SHOWN:
         assert text not in struck.said, struck.said[-3000:]
+
+
+def later_and_later(
+    kind: Kind, growth: float, place: Place, injector: Path, photos: Path
+) -> Iterator[tuple[int, Struck]]:
+    """The command for the new capture `other` with faults in the home that strike ever later, without end.
+
+    None of them may touch its photos, nor `tiny`.
+    """
+    stored, published, before = place.bundles(), place.published(), digests(photos)
+    at = 1
+    while True:
+        fault = Fault(kind=kind, under=place.home, at=at)
+        struck = run_struck(injector, fault, place.home, *place.words("other", photos))
+        assert digests(photos) == before
+        assert place.bundles() == stored
+        assert place.published() == published
+        yield at, struck
+        at = int(at * growth) + 1

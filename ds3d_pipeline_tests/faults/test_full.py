@@ -3,7 +3,7 @@
 import pytest
 
 from ds3d_pipeline_tests.faults.injector import Fault, run_struck
-from ds3d_pipeline_tests.faults.rounds import assert_plain, digests
+from ds3d_pipeline_tests.faults.rounds import assert_plain, digests, later_and_later
 
 GROWTH = 1.5
 
@@ -15,19 +15,26 @@ def _writes(folder, place, injector) -> int:
     return counted.operations
 
 
-def _fill_while_publishing(points: int, place, injector) -> None:
-    writes = _writes(place.output, place, injector)
-    published, stored = place.published(), place.bundles()
+def _filled(folder, writes, points, place, injector):
+    """Each command with the disk of `folder` full from a later one of `writes` on; at the end a whole one."""
+    stored = place.bundles()
     for at in range(1, writes + 1, max(1, writes // points)):
-        fault = Fault(kind="full", under=place.output, at=at)
+        fault = Fault(kind="full", under=folder, at=at)
         struck = run_struck(injector, fault, place.home, *place.words("tiny", place.photos))
         assert_plain(struck)
+        assert place.bundles() == stored
+        assert digests(place.photos) == place.photos_before
+        yield at, struck
+    place.succeed()
+
+
+def _fill_while_publishing(points: int, place, injector) -> None:
+    writes = _writes(place.output, place, injector)
+    published = place.published()
+    for at, struck in _filled(place.output, writes, points, place, injector):
         assert struck.returncode == 1, (at, struck.said[-3000:])
         assert "full" in struck.said, struck.said[-3000:]
         assert place.published() == published
-        assert place.bundles() == stored
-        assert digests(place.photos) == place.photos_before
-    place.succeed()
 
 
 @pytest.mark.slow
@@ -42,19 +49,13 @@ def test_an_output_that_gets_full_at_any_write_keeps_what_was_published(place, i
 
 def _fill_home(points: int, place, injector) -> None:
     writes = _writes(place.home, place, injector)
-    published, stored = place.published(), place.bundles()
-    for at in range(1, writes + 1, max(1, writes // points)):
-        fault = Fault(kind="full", under=place.home, at=at)
-        struck = run_struck(injector, fault, place.home, *place.words("tiny", place.photos))
-        assert_plain(struck)
+    published = place.published()
+    for at, struck in _filled(place.home, writes, points, place, injector):
         # SQLite does not say why it cannot make a file.
         named = "full" in struck.said or "its disk" in struck.said
         assert struck.returncode == 0 or named, (at, struck.said[-3000:])
-        assert place.bundles() == stored
-        assert digests(place.photos) == place.photos_before
         if struck.returncode:
             assert place.published().keys() >= published.keys()
-    place.succeed()
 
 
 @pytest.mark.slow
@@ -70,17 +71,12 @@ def test_a_home_that_gets_full_at_many_points_says_so_and_loses_nothing(place, i
 @pytest.mark.nightly
 def test_a_new_capture_on_a_disk_that_is_full_again_and_again_ends_well(place, injector, other_photos):
     """Each time a little more fits, as if the user had freed a little."""
-    stored, published, before = place.bundles(), place.published(), digests(other_photos)
-    words, at, full = place.words("other", other_photos), 1, 0
-    while True:
-        struck = run_struck(injector, Fault(kind="full", under=place.home, at=at), place.home, *words)
+    full = 0
+    for at, struck in later_and_later("full", GROWTH, place, injector, other_photos):
         assert_plain(struck)
-        assert digests(other_photos) == before
-        assert place.bundles() == stored
-        assert place.published() == published
         if struck.operations < at:
             break
-        full, at = full + 1, int(at * GROWTH) + 1
+        full += 1
     assert full >= 10
     assert struck.returncode == 0, struck.said[-3000:]
     place.succeed()

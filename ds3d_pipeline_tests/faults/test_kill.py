@@ -6,7 +6,7 @@ import pytest
 
 from ds3d_pipeline_tests.captures import run_ds3d
 from ds3d_pipeline_tests.faults.injector import Fault, run_struck
-from ds3d_pipeline_tests.faults.rounds import digests
+from ds3d_pipeline_tests.faults.rounds import digests, later_and_later
 
 GROWTH = 1.6
 
@@ -45,17 +45,12 @@ def test_a_kill_at_every_change_of_a_name_while_publishing_loses_nothing(place, 
 @pytest.mark.nightly
 def test_a_new_capture_that_is_killed_again_and_again_ends_well(place, injector, other_photos):
     """From the first change of a name in a home on, each kill later than the one before."""
-    stored, published, before = place.bundles(), place.published(), digests(other_photos)
-    words, at, kills = place.words("other", other_photos), 1, 0
-    while True:
-        struck = run_struck(injector, Fault(kind="kill", under=place.home, at=at), place.home, *words)
-        assert digests(other_photos) == before
-        assert place.bundles() == stored
-        assert place.published() == published
+    kills = 0
+    for at, struck in later_and_later("kill", GROWTH, place, injector, other_photos):
         if struck.returncode == 0:
             break
         assert struck.returncode == -signal.SIGKILL, (at, struck.said[-3000:])
-        kills, at = kills + 1, int(at * GROWTH) + 1
+        kills += 1
     assert kills >= 5
-    assert run_ds3d(place.home, *words).returncode == 0
+    assert run_ds3d(place.home, *place.words("other", other_photos)).returncode == 0
     place.succeed()
