@@ -213,6 +213,10 @@ def _match(
 
 @inline
 def _project(K: Float32, cam_from_world: Float32, point: Float32) -> tuple[float, float, float]:
+    """Pixel (u, v) and depth of a point in the world; depth of 0 or less behind the camera.
+
+    K: (3, 3), cam_from_world: (4, 4), point: (3,) float32.
+    """
     x, y, z = point
     m = cam_from_world
     x_cam = m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]

@@ -90,7 +90,10 @@ def _rasterise(vertices_in_cam: Float64, faces: Int32, K: Float64, depth: Float6
 def _bounds(
     a: Vector, b: Vector, c: Vector, K: Float64, width: int, height: int
 ) -> tuple[int, int, int, int]:
-    """The pixels (left, right, top, bottom; ends excluded) a triangle may cover: all if it reaches behind."""
+    """The pixels (left, right, top, bottom; ends excluded) a triangle may cover: all if it reaches behind.
+
+    a, b, c: the corners in the camera frame, scene units. K: (3, 3). width, height: of the picture.
+    """
     nearest = min(a[2], b[2], c[2])
     if max(a[2], b[2], c[2]) < NEAR_M:
         return 0, 0, 0, 0
@@ -148,7 +151,10 @@ def _shade(
 def _surface(
     vertices: Float64, normals: Float64, corners: Int32, place: Float64, ray: Vector
 ) -> tuple[Vector, float]:
-    """The unit normal, interpolated, at a place on a triangle, and how its plane faces a ray (cosine)."""
+    """The unit normal, interpolated, at a place on a triangle, and how its plane faces a ray (cosine).
+
+    vertices, normals: (V, 3). corners: (3,) the triangle's rows in them. place: (3,). ray: its direction.
+    """
     a, b, c = _vector(vertices, corners[0]), _vector(vertices, corners[1]), _vector(vertices, corners[2])
     pa, pb, pc = _minus(a, place), _minus(b, place), _minus(c, place)
     plane = _cross(_minus(b, a), _minus(c, a))
@@ -166,19 +172,23 @@ def _surface(
 
 @serial(floats=EXACT)
 def _vector(rows: Float64, index: int) -> Vector:
+    """Row `index` of `rows` (N, 3)."""
     return rows[index, 0], rows[index, 1], rows[index, 2]
 
 
 @serial(floats=EXACT)
 def _cross(a: Vector, b: Vector) -> Vector:
+    """The cross product of the vectors a and b."""
     return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
 @serial(floats=EXACT)
 def _dot(a: Vector, b: Vector) -> float:
+    """The scalar product of the vectors a and b."""
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 @serial(floats=EXACT)
 def _minus(a: Vector, b: Vector | Float64) -> Vector:
+    """The vector a - b."""
     return a[0] - b[0], a[1] - b[1], a[2] - b[2]

@@ -60,7 +60,10 @@ def patch_weights(
 
 @inline
 def _weigh(image: Float32, x: int, y: int, stride: int, weights: Float32, centred: Float32) -> np.float32:
-    """Fills weights (25,) and centred (25,) of one patch and returns its variance."""
+    """Fills weights (25,) and centred (25,) of one patch and returns its variance.
+
+    image: (H, W) float32, grey in [0, 1]. x, y: the pixel. stride: pixels between samples.
+    """
     height, width = image.shape
     spread_px2 = SPATIAL_VARIANCE * np.float32(stride * stride) / np.float32(STRIDE * STRIDE)
     total = np.float32(0)
@@ -93,6 +96,8 @@ def view_cost(
 
     `source` (H + 24, W + 24) is padded by PAD_PX, `warp` (12,) holds A = K_s R K_r^-1 row by row, then
     b = K_s t.
+    weights, centred, variance, strides: as `patch_weights` filled them. size_wh: (2,) float32, the source
+    without its border.
     """
     px, py = np.float32(x) + np.float32(0.5), np.float32(y) + np.float32(0.5)
     z = warp[6] * px + warp[7] * py + warp[8] + warp[11] * w
@@ -155,6 +160,8 @@ def round_trip_px(
 
     On the way back it takes the depth that `planes` (H, W, 3) of the source give where it arrived. A large
     number where it arrives outside or where the source knows nothing (w = 0). Schönberger et al. (2016).
+    size_wh: (2,) float32, the source's, pixels. warp, back_warp: (12,) float32, there and back, as
+    `view_cost` has them.
     """
     far = np.float32(1e3)
     px, py = np.float32(x) + np.float32(0.5), np.float32(y) + np.float32(0.5)

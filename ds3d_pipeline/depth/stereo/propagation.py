@@ -41,7 +41,10 @@ SAME_PX = np.float32(0.12)
 
 @inline
 def _uniform(x: int, y: int, iteration: int, salt: int) -> np.float32:
-    """A number in [-1, 1) from a hash of its arguments (the finaliser of MurmurHash3, Appleby 2008)."""
+    """A number in [-1, 1) from a hash of its arguments (the finaliser of MurmurHash3, Appleby 2008).
+
+    x, y: the pixel. iteration: of the sweep. salt: tells the numbers of one pixel apart.
+    """
     h = np.uint32(x) * np.uint32(0x9E3779B1) ^ np.uint32(y) * np.uint32(0x85EBCA77)
     h = h ^ np.uint32(iteration) * np.uint32(0xC2B2AE3D) ^ np.uint32(salt) * np.uint32(0x27D4EB2F)
     h = (h ^ (h >> np.uint32(16))) * np.uint32(0x85EBCA6B)
@@ -52,7 +55,10 @@ def _uniform(x: int, y: int, iteration: int, salt: int) -> np.float32:
 
 @inline
 def _cost_in(images: Images, view: int, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar) -> np.float32:
-    """Matching cost in one view, and the geometric term where the views have planes (weight > 0)."""
+    """Matching cost in one view, and the geometric term where the views have planes (weight > 0).
+
+    images: what the costs need. view: which source. x, y: the pixel. w, wx, wy: its plane.
+    """
     size, warp = images.sizes_wh[view], images.warps[view]
     c = view_cost(
         images.weights, images.centred, images.variance, images.strides,
@@ -66,7 +72,10 @@ def _cost_in(images: Images, view: int, x: int, y: int, w: Scalar, wx: Scalar, w
 
 @inline
 def _best_views_cost(images: Images, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar) -> np.float32:
-    """Mean of the three least costs over all views, so that views which do not see the point fall out."""
+    """Mean of the three least costs over all views, so that views which do not see the point fall out.
+
+    images: what the costs need. x, y: the pixel. w, wx, wy: its plane.
+    """
     first = second = third = BAD
     views = len(images.sources)
     for view in range(views):
@@ -85,7 +94,10 @@ def _best_views_cost(images: Images, x: int, y: int, w: Scalar, wx: Scalar, wy: 
 def _chosen_views_cost(
     images: Images, chosen: Int8, x: int, y: int, w: Scalar, wx: Scalar, wy: Scalar, limit: Scalar
 ) -> np.float32:
-    """Mean cost over the pixel's chosen views; stops once it is sure to exceed `limit`."""
+    """Mean cost over the pixel's chosen views; stops once it is sure to exceed `limit`.
+
+    images: what the costs need. chosen: (H, W, K) int8, -1 for none. x, y: the pixel. w, wx, wy: its plane.
+    """
     count = np.float32(0)
     for k in range(chosen.shape[2]):
         if chosen[y, x, k] >= 0:
@@ -129,6 +141,10 @@ def choose_views(planes: Float32, cost: Float32, chosen: Int8, images: Images, s
 def _choose_views(
     planes: Float32, cost: Float32, chosen: Int8, images: Images, slack: float, scratch: Float32
 ) -> None:
+    """Does what `choose_views` says.
+
+    planes, cost, chosen, images, slack: as there. scratch: (H, views) float32, overwritten.
+    """
     views, places = len(images.sources), chosen.shape[2]
     for y in prange(cost.shape[0]):
         costs = scratch[y]
@@ -152,7 +168,10 @@ def _choose_views(
 
 @inline
 def _proposal(planes: Float32, cost: Float32, x: int, y: int, trial: int) -> Plane:
-    """The plane here of the least costly neighbour in one direction; w = -1 where there is none."""
+    """The plane here of the least costly neighbour in one direction; w = -1 where there is none.
+
+    planes: (H, W, 3) float32. cost: (H, W) float32. x, y: the pixel. trial: 0 to 7, row of DIRECTIONS.
+    """
     height, width = cost.shape
     steps = NEAR_STEPS if trial < 4 else FAR_STEPS
     least = np.float32(9)
@@ -173,7 +192,11 @@ def _proposal(planes: Float32, cost: Float32, x: int, y: int, trial: int) -> Pla
 def _random_plane(
     w: np.float32, wx: np.float32, wy: np.float32, search: Float32, x: int, y: int, iteration: int, kind: int
 ) -> Plane:
-    """Kind 0 changes the depth, 1 the tilt, 2 both, within the amplitudes; 3 tries any depth."""
+    """Kind 0 changes the depth, 1 the tilt, 2 both, within the amplitudes; 3 tries any depth.
+
+    w, wx, wy: the plane to vary. search: (7,) float32, see `arguments`. x, y, iteration: seed of the numbers.
+    kind: 0 to 3, as above.
+    """
     if kind == 3:
         fraction = np.float32(0.5) + np.float32(0.5) * _uniform(x, y, iteration, 9)
         any_w = search[LEAST_W] + (search[GREATEST_W] - search[LEAST_W]) * fraction

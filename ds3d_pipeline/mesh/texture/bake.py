@@ -153,7 +153,10 @@ class Knobs(NamedTuple):
 
 @inline
 def _barycentrics(corners: Float32, x: float, y: float) -> tuple[float, float, float]:
-    """Weights of a triangle's corners (3, 2) at a point, not below 0 outside of it."""
+    """Weights of a triangle's corners (3, 2) at a point, not below 0 outside of it.
+
+    corners: float32, pixels. x, y: the point, pixels.
+    """
     ax, ay = corners[0, 0], corners[0, 1]
     ux, uy, vx, vy = corners[1, 0] - ax, corners[1, 1] - ay, corners[2, 0] - ax, corners[2, 1] - ay
     area = ux * vy - uy * vx

@@ -123,6 +123,7 @@ def agrees(point: Float64, centre: Float64, direction: Float64, tolerance: float
 
 @serial(floats=EXACT)
 def _dot(a: Float64, b: Float64) -> float:
+    """The scalar product of the vectors a and b (3,)."""
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 

@@ -57,7 +57,10 @@ def loss_and_gradient(image: Float32, target: Float32, dssim_weight: float) -> L
 
 @serial
 def _add_row(columns: Array, image: Array, target: Array, weight: Scalar) -> None:
-    """Adds a weighted row of x, y, x^2, y^2 and x y to `columns` (5, W + 10)."""
+    """Adds a weighted row of x, y, x^2, y^2 and x y to `columns` (5, W + 10).
+
+    columns: float32, added to. image, target: (W,) float32, one row each. weight: of the window.
+    """
     for x in range(image.shape[0]):
         a, b = image[x], target[x]
         columns[0, x + RADIUS] += weight * a
@@ -71,7 +74,10 @@ def _add_row(columns: Array, image: Array, target: Array, weight: Scalar) -> Non
 def _add_rows(
     columns: Array, image: Array, target: Array, image2: Array, target2: Array, weight: Scalar
 ) -> None:
-    """Like `_add_row` for the two rows that share a weight: half the traffic to `columns`."""
+    """Like `_add_row` for the two rows that share a weight: half the traffic to `columns`.
+
+    columns: (5, W + 10) float32, added to. image, target, image2, target2: (W,) float32, one row each.
+    """
     for x in range(image.shape[0]):
         a, b, c, d = image[x], target[x], image2[x], target2[x]
         columns[0, x + RADIUS] += weight * (a + c)

@@ -43,7 +43,10 @@ def filter_variance(means: Float32, photos: Sequence[Photo]) -> Float32:
 
 @parallel
 def filtered(rows: Array, variance: Array, out: Array) -> None:
-    """Fills `out` with the widened and fainter rows (N, D)."""
+    """Fills `out` with the widened and fainter rows (N, D).
+
+    rows: float32, as `parameters` lays them out. variance: (N,) float32, scene units squared.
+    """
     for g in prange(rows.shape[0]):
         kept = ONE
         out[g] = rows[g]

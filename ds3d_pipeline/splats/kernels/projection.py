@@ -47,6 +47,7 @@ def camera_row(K: Float64, cam_from_world: Float64, size_wh: tuple[int, int]) ->
 
 @inline
 def _rotation(w: Scalar, x: Scalar, y: Scalar, z: Scalar, out: Array) -> None:
+    """Fills `out` (3, 3) with the rotation of the unit quaternion (w, x, y, z)."""
     out[0, 0] = ONE - TWO * (y * y + z * z)
     out[0, 1] = TWO * (x * y - w * z)
     out[0, 2] = TWO * (x * z + w * y)
@@ -60,14 +61,20 @@ def _rotation(w: Scalar, x: Scalar, y: Scalar, z: Scalar, out: Array) -> None:
 
 @inline
 def _clamped_slope(slope: Scalar, focal: Scalar, principal: Scalar, size: Scalar) -> Scalar:
-    """x / z (or y / z) kept within 1.3 times the field of view, where the linearisation still holds."""
+    """x / z (or y / z) kept within 1.3 times the field of view, where the linearisation still holds.
+
+    slope: without a unit. focal, principal, size: of that axis of the picture, pixels.
+    """
     margin = f32(0.15) * size / focal
     return min(max(slope, -principal / focal - margin), (size - principal) / focal + margin)
 
 
 @inline
 def _jacobian(cam: Array, x: Scalar, y: Scalar, z: Scalar, out: Array) -> None:
-    """T = J R (2, 3), where J is the projection's derivative at the camera-frame point (x, y, z)."""
+    """T = J R (2, 3), where J is the projection's derivative at the camera-frame point (x, y, z).
+
+    cam: (21,) float32, see the columns above. x, y, z: scene units. out: filled with T.
+    """
     slope_x = _clamped_slope(x / z, cam[FX], cam[CX], cam[WIDTH])
     slope_y = _clamped_slope(y / z, cam[FY], cam[CY], cam[HEIGHT])
     jx, jy = cam[FX] / z, cam[FY] / z
@@ -78,7 +85,10 @@ def _jacobian(cam: Array, x: Scalar, y: Scalar, z: Scalar, out: Array) -> None:
 
 @inline
 def _axes(row: Array, T: Array, Rq: Array, U: Array, scale: Array) -> None:
-    """Rotation Rq, U = T Rq (2, 3) and the scales: the projected principal axes are U * scale."""
+    """Rotation Rq, U = T Rq (2, 3) and the scales: the projected principal axes are U * scale.
+
+    row: (D,) float32, one Gaussian's parameters. T: (2, 3). Rq (3, 3), U (2, 3) and scale (3,): filled.
+    """
     w, x, y, z = row[QUAT], row[QUAT + 1], row[QUAT + 2], row[QUAT + 3]
     n = ONE / np.sqrt(w * w + x * x + y * y + z * z)
     _rotation(w * n, x * n, y * n, z * n, Rq)
@@ -147,7 +157,10 @@ def project(rows: Array, cam: Array, degree: int, projected: Array) -> None:
 
 @inline
 def _quat_gradient(row: Array, dR: Array, out: Array) -> None:
-    """Adds to out[3:7] the gradient by the (not normalised) quaternion, given that by its rotation."""
+    """Adds to out[3:7] the gradient by the (not normalised) quaternion, given that by its rotation.
+
+    row: (D,) float32, one Gaussian's parameters. dR: (3, 3), the gradient by the rotation. out: (D,) float32.
+    """
     w, x, y, z = row[QUAT], row[QUAT + 1], row[QUAT + 2], row[QUAT + 3]
     n = ONE / np.sqrt(w * w + x * x + y * y + z * z)
     w, x, y, z = w * n, x * n, y * n, z * n
@@ -172,7 +185,11 @@ def _quat_gradient(row: Array, dR: Array, out: Array) -> None:
 def _slope_gradient(
     slope: Scalar, clamped: Scalar, dT_row: Array, R_row: Array, Rz: Array
 ) -> tuple[Scalar, Scalar]:
-    """Gradient by the slope and by the focal/depth factor of one row of T = factor (R_row - slope Rz)."""
+    """Gradient by the slope and by the focal/depth factor of one row of T = factor (R_row - slope Rz).
+
+    slope, clamped: before and after the clamp. dT_row: (3,), the gradient by the row. R_row, Rz: (3,), rows
+    of the camera's rotation.
+    """
     by_slope = ZERO
     by_factor = ZERO
     for k in range(3):

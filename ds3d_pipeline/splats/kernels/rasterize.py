@@ -45,7 +45,10 @@ _CHUNK = 256
 
 @inline
 def _exp(x: Scalar) -> Scalar:
-    """exp on [-5.6, 0] as the eighth power of a minimax polynomial of degree 4; relative error 3e-5."""
+    """exp on [-5.6, 0] as the eighth power of a minimax polynomial of degree 4; relative error 3e-5.
+
+    x: the power.
+    """
     y = x * f32(0.125)
     p = ONE + y * (f32(0.999874672) + y * (f32(0.498352515) + y * (f32(0.159695098) + y * f32(0.029495277))))
     p = p * p
@@ -55,7 +58,10 @@ def _exp(x: Scalar) -> Scalar:
 
 @inline
 def _edge(a: Scalar, b: Scalar, c: Scalar, level: Scalar, x: Scalar, side: Scalar) -> Scalar:
-    """y on the lower (-1) or upper (1) half of the ellipse a x^2 + 2 b x y + c y^2 = level."""
+    """y on the lower (-1) or upper (1) half of the ellipse a x^2 + 2 b x y + c y^2 = level.
+
+    a, b, c: the conic, 1 / px^2. level: without a unit. x: from the centre, pixels. side: -1 or 1.
+    """
     return (-b * x + side * np.sqrt(max(c * level - (a * c - b * b) * x * x, ZERO))) / c
 
 
@@ -66,6 +72,9 @@ def _touched_rows(
     """First row of the tile's pixels, and the one past the last, that meet the Gaussian's ellipse.
 
     Of the strip of the tile's columns only: a slanted ellipse may cross few of its own rows there.
+
+    a, b, c: the conic, 1 / px^2. rx, ry: half sizes of the ellipse, pixels. dx0, dy0: the tile's first pixel
+    from the centre, pixels.
     """
     level = ry * ry * (a * c - b * b) / a
     left, right = max(dx0, -rx), min(dx0 + f32(TILE - 1), rx)
@@ -242,7 +251,11 @@ def rasterize_backward(
 def _write_pair(
     out: Array, sums: Array, dx0: Scalar, a: Scalar, b: Scalar, c: Scalar, opacity: Scalar
 ) -> None:
-    """Moments over the tile into derivatives; power = -(a dx^2 + c dy^2) / 2 - b dx dy, d = pixel - mean."""
+    """Moments over the tile into derivatives; power = -(a dx^2 + c dy^2) / 2 - b dx dy, d = pixel - mean.
+
+    out: (9,) float32, filled. sums: (6, TILE) float32, per column of the tile. dx0: its first column from the
+    mean, pixels. a, b, c: the conic, 1 / px^2. opacity: at the centre.
+    """
     red, green, blue = ZERO, ZERO, ZERO
     s, sx, sy, sxx, sxy, syy = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
     for i in range(TILE):

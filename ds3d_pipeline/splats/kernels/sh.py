@@ -62,6 +62,7 @@ def sh_basis_gradient(degree: int, x: Scalar, y: Scalar, z: Scalar, out: Array) 
 
 @serial
 def _gradient_of_degree_3(x: Scalar, y: Scalar, z: Scalar, out: Array) -> None:
+    """Fills out[9:16, 3] with the derivatives of the functions of degree 3 in the direction (x, y, z)."""
     xx, yy, zz = x * x, y * y, z * z
     out[9, 0], out[9, 1], out[9, 2] = -SIX * C3A * x * y, -THREE * C3A * (xx - yy), f32(0)
     out[10, 0], out[10, 1], out[10, 2] = C3B * y * z, C3B * x * z, C3B * x * y

@@ -170,5 +170,8 @@ def _place(
 
 @inline
 def _part(part: int, count: int) -> tuple[int, int]:
-    """Begin and end of one of the equal parts of `count`."""
+    """Begin and end of one of the equal parts of `count`.
+
+    part: its number, from 0. count: what is shared out.
+    """
     return part * count // _PARTS, (part + 1) * count // _PARTS
