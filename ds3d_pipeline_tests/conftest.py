@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ds3d_pipeline.programs.limits import allowed_cpus
 from ds3d_pipeline_tests import tiers
 from ds3d_pipeline_tests.captures import make_photos
 
@@ -15,6 +16,10 @@ SHARED_DATA = Path(__file__).parents[1].parent / "shared" / "data"
 def pytest_configure() -> None:
     """A shell's background job ignores Ctrl-C, and its children would too: those that test it must not."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return tiers.processes(config.option.markexpr, config.option.file_or_dir, allowed_cpus())
 
 
 @pytest.hookimpl(tryfirst=True)

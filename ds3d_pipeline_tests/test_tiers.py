@@ -72,3 +72,27 @@ def test_every_tier_is_a_registered_marker_that_plain_pytest_leaves_out(request)
     assert registered >= set(tiers.TIERS)
     selection = " ".join(request.config.getini("addopts"))
     assert all(tier in selection for tier in tiers.TIERS)
+
+
+FAST = "not (slow or docker)"
+
+
+@pytest.mark.parametrize(
+    ("markers", "named", "cpus", "processes"),
+    [
+        (FAST, [], 2, 2),
+        (FAST, [], 64, tiers.MOST_PROCESSES),
+        (FAST, [], 1, 0),
+        (FAST, ["ds3d_pipeline_tests/poses"], 2, 0),
+        ("slow", [], 2, 0),
+        ("", [], 2, 0),
+    ],
+)
+def test_only_the_whole_fast_tier_is_shared_by_processes(markers, named, cpus, processes):
+    assert tiers.processes(markers, named, cpus) == processes
+
+
+def test_the_plain_command_is_the_shared_one(request):
+    options = request.config.getini("addopts")
+    assert tiers.processes(options[options.index("-m") + 1], [], 2) == 2
+    assert options[options.index("-n") + 1] == "auto"

@@ -7,7 +7,7 @@ skip in those tiers into a failure, so that a machine which should have the tool
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 
@@ -15,6 +15,8 @@ TIERS = ("gpu", "cluster", "nightly", "docker", "browser", "data", "slow")
 FAST = "fast"
 FIXTURES = {"engine": "docker", "own_engine": "docker", "shared_data": "data"}
 """A test that uses one of these fixtures belongs to that tier; the first in `TIERS` wins."""
+MOST_PROCESSES = 4
+"""Each takes up to 1.5 GB."""
 DOES_NOT_APPLY = "does not apply: "
 """A skip whose reason starts like this is right on such a machine, and never a failure."""
 
@@ -33,6 +35,16 @@ def assign(items: Iterable[pytest.Item]) -> None:
 def tier_of(item: pytest.Item) -> str:
     """The tier of a test, after `assign`."""
     return next((tier for tier in TIERS if item.get_closest_marker(tier)), FAST)
+
+
+def processes(markers: str, named: Sequence[str], cpus: int) -> int:
+    """How many processes share the tests; 0 for this one alone.
+
+    Only the whole fast tier is shared: other tiers measure time and memory, or start servers. A file that is
+    named, often with `-s` or `--pdb`, begins at once.
+    """
+    is_shared = markers.startswith("not (") and not named and cpus > 1
+    return min(cpus, MOST_PROCESSES) if is_shared else 0
 
 
 def required() -> set[str]:
