@@ -13,6 +13,8 @@ PACKAGE = Path(ds3d_pipeline.__file__).parent
 PAGE = PACKAGE.parent / "docs" / "architecture.md"
 ROOT_FILES = {"__init__", "__main__", "api", "definitions", "errors", "names", "scene"}
 KNOW_DAGSTER = {"defs", "definitions", "cli"}
+SERVERS = {"web/jobs.py", "web/services.py"}
+"""The files of the upload page that know it, too."""
 
 
 def layers() -> list[list[str]]:
@@ -81,6 +83,7 @@ def test_the_root_is_small():
     "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
 )
 def test_only_the_ways_in_know_dagster(path):
-    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    inside = path.relative_to(PACKAGE)
+    room = inside.parts[0].removesuffix(".py")
     knows = {module.split(".")[0] for module in imported(path)} & {"dagster", "dagster_docker"}
-    assert not knows or room in KNOW_DAGSTER
+    assert not knows or room in KNOW_DAGSTER or inside.as_posix() in SERVERS

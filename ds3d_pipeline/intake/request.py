@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -35,7 +37,7 @@ def checked_prefer(pairs: Iterable[tuple[str, str]], where: str) -> dict[str, st
     return found
 
 
-Source = Literal["command_line", "python", "watched_folder", "dagster"]
+Source = Literal["command_line", "python", "watched_folder", "page", "dagster"]
 """Where a request came from; `dagster` is a launch in its UI."""
 
 
@@ -70,3 +72,9 @@ class RunRequest:
     def all_options(self) -> dict[str, Any]:
         """`options` of every stage."""
         return {stage: self.options(stage) for stage in STAGES}
+
+
+def run_key_of(sha256: str, mode: str, tables: dict[str, dict[str, Any]]) -> str:
+    """Names a run: the same for the same content, mode and options, whichever way they came."""
+    text = json.dumps(tables, sort_keys=True, default=str)
+    return f"{sha256[:32]}-{mode}" + (f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}" if tables else "")

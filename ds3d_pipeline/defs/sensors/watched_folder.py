@@ -6,15 +6,12 @@ import dagster as dg
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from ds3d_pipeline.defs.jobs import captures, reconstruct_jobs
-from ds3d_pipeline.defs.launch import launch_of
+from ds3d_pipeline.defs.sensors.requests import dagster_request
 from ds3d_pipeline.errors import StageError
-from ds3d_pipeline.execution.freshness import find_fresh
 from ds3d_pipeline.intake.watched.entries import uploads_folder
-from ds3d_pipeline.intake.watched.ledger import QueuedRequest
 from ds3d_pipeline.intake.watched.reading import Reader
 from ds3d_pipeline.intake.watched.scan import ScanResult, scan
 from ds3d_pipeline.intake.watched.timing import Pace
-from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.faults import explain
 from ds3d_pipeline.programs.settings import read_seconds
 from ds3d_pipeline.storage.home import Home, prepare_home
@@ -58,7 +55,7 @@ def _tick(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
         return dg.SensorResult(skip_reason=lines, cursor=str(found.generation))
     keys = [queued.request.capture for queued in found.queued]
     return dg.SensorResult(
-        run_requests=[_run_request(home, queued) for queued in found.queued],
+        run_requests=[dagster_request(home, queued.run_key, queued.request) for queued in found.queued],
         dynamic_partitions_requests=[captures.build_add_request(keys)],
         cursor=str(found.generation),
     )
@@ -76,19 +73,3 @@ def _lines(found: ScanResult, home: Home) -> str:
     lines = found.lines[:LINES_SHOWN] or (f"The upload folder is empty ({uploads_folder(home)}).",)
     more = len(found.lines) - len(lines)
     return "\n".join([*lines, f"and {more} more"] if more > 0 else lines)
-
-
-def _run_request(home: Home, queued: QueuedRequest) -> dg.RunRequest:
-    """Of a capture that was made before, in another mode for instance, only what is stale runs."""
-    request = queued.request
-    fresh = find_fresh(home, request.capture, request.all_options(), request.prefer)
-    stale = [stage for stage in STAGES if stage not in fresh]
-    launch = launch_of(request, stale, {stage: stored.version for stage, stored in fresh.items()})
-    return dg.RunRequest(
-        run_key=queued.run_key,
-        job_name=launch.job_name,
-        partition_key=request.capture,
-        run_config=launch.run_config,
-        tags=launch.tags,
-        asset_selection=[dg.AssetKey(stage) for stage in stale] if fresh else None,
-    )

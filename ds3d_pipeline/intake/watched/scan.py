@@ -6,20 +6,17 @@ Nothing is moved away that may be good: what cannot be read now, or breaks off, 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ds3d_pipeline.capture.names import printable
 from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.errors import IncompleteError, InputError, StageError, UnreadableError
 from ds3d_pipeline.intake.accept import Accepted, Checked, accept_content, find_accepted
-from ds3d_pipeline.intake.request import RunRequest
+from ds3d_pipeline.intake.request import RunRequest, run_key_of
 from ds3d_pipeline.intake.settings import read_sidecar
 from ds3d_pipeline.intake.watched.entries import Entry, find_entries, look_at
 from ds3d_pipeline.intake.watched.ledger import (
@@ -250,7 +247,7 @@ class _Scan:
 
     def _queue(self, request: RunRequest, found: Accepted | Checked) -> str:
         """Queues the request unless it was queued before, and says what became of the upload."""
-        run_key, given = self._key(_run_key(found.content.sha256, request.mode, request.tables))
+        run_key, given = self._key(run_key_of(found.content.sha256, request.mode, request.tables))
         if given is not None:
             earlier = given.request
             return f"has the content of {earlier.upload}, capture {earlier.capture}: not run again"
@@ -288,12 +285,6 @@ def check_usable(entry: Entry) -> None:
 def _unknown(error: Exception) -> StageError:
     cause = f"It cannot be looked at ({type(error).__name__}: {' '.join(str(error).split())[:200]})."
     return StageError(cause, "Remove it, and report this as a bug.")
-
-
-def _run_key(sha256: str, mode: str, tables: dict[str, dict[str, Any]]) -> str:
-    """The same for the same content, mode and options."""
-    text = json.dumps(tables, sort_keys=True, default=str)
-    return f"{sha256[:32]}-{mode}" + (f"-{hashlib.sha256(text.encode()).hexdigest()[:8]}" if tables else "")
 
 
 def _line(entry: Entry, outcome: str) -> str:

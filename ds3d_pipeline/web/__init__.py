@@ -1,0 +1,1 @@
+"""The upload API and its page: `ds3d serve`."""

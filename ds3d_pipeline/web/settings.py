@@ -1,0 +1,63 @@
+"""What a server is started with, and what its routes share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ds3d_pipeline.storage.home import Home
+
+LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much one server takes."""
+
+    max_bytes: int = 20_000_000_000
+    """Of one upload, all its files together."""
+    max_files: int = 2000
+    """Of one upload."""
+    concurrent_uploads: int = 8
+    idle_s: float = 60.0
+    """An upload that sends nothing for so long is ended."""
+    reserve_bytes: int = 2_000_000_000
+    """So much of the disk stays free."""
+    max_fields: int = 20
+    """Of one form, beside its files."""
+    max_field_bytes: int = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebSettings:
+    """One server."""
+
+    home: Path
+    host: str = "127.0.0.1"
+    """The address that it listens on."""
+    port: int = 8000
+    hosts: frozenset[str] = LOOPBACK
+    """The names and addresses, without port, that it may be called by."""
+    token: str | None = None
+    """What every request must carry; None on loopback."""
+    limits: Limits = field(default_factory=Limits)
+    daemon: bool = True
+    """Whether it brings Dagster's daemon where none runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebState:
+    """What the routes of one server share, as `app.state.web`."""
+
+    settings: WebSettings
+    home: Home
+    instance: Any
+    """Dagster's, which only `web/jobs.py` and `web/services.py` know."""
+    jobs: Any
+    follower: Any
+
+    @property
+    def received(self) -> Path:
+        """The files of uploads, one folder each; `.part` while they come in."""
+        return self.home.root / "received"
