@@ -4,7 +4,7 @@ BIN := $(dir $(PYTHON))
 COVERAGE := --cov=ds3d_pipeline --cov-report=term:skip-covered
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
-.PHONY: help install fast test slow data browser docker nightly all lint types demo tables lock
+.PHONY: help install fast test slow data browser docker nightly all lint types demo tables page lock
 
 help:  ## show this list
 	@grep -hE '^[a-z%*-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,10 @@ tables:  ## make the tables in README.md and docs/ anew, from options and cards
 	$(PYTHON) -m ds3d_pipeline.stages.options_table > docs/options.md
 	$(PYTHON) -m ds3d_pipeline.stages.documentation > docs/backends.md
 	$(PYTHON) -m ds3d_pipeline.stages.documentation README.md docs/using.md
+
+page:  ## build what the page takes from others anew (page/package-lock.json; needs npm's registry)
+	cd page && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts
+	cd page && PATH="$(abspath $(BIN)):$$PATH" node build.mjs ../ds3d_pipeline/web/page/vendor
 
 lock:  ## write the lock files anew, with the newest versions that fit
 	$(LOCK) --upgrade pyproject.toml --extra cpu --extra server -o requirements.lock
