@@ -49,10 +49,11 @@ class CaptureStatus:
 def list_captures(home: Home, latest: Mapping[str, str] | None = None) -> list[CaptureSummary]:
     """Every capture that was registered or has a bundle, by name; `latest` is the word of latest runs."""
     words = latest or {}
-    return [summarise(home, name, words.get(name, UNFINISHED)) for name in sorted(_names(home))]
+    return [summarise(home, name, words.get(name, UNFINISHED)) for name in sorted(capture_names(home))]
 
 
-def _names(home: Home) -> set[str]:
+def capture_names(home: Home) -> set[str]:
+    """Every capture that was registered or has a bundle."""
     names = {path.name for path in _folders(UPath(home.registered))}
     for stage in STAGES:
         names |= {path.name for path in _folders(UPath(home.storage) / stage)}
@@ -68,7 +69,7 @@ def summarise(home: Home, name: str, word: str = UNFINISHED) -> CaptureSummary:
     """One row of the list; `word` is shown if no run finished."""
     places = [UPath(home.storage) / stage / name for stage in STAGES]
     sizes = [size for place in places if (size := bundle_bytes(place)) is not None]
-    metrics = _read_metrics(home, name)
+    metrics = latest_metrics(home, name)
     return CaptureSummary(
         name=name,
         status=metrics["status"] if metrics else word,
@@ -89,7 +90,8 @@ def bundle_bytes(place: UPath) -> int | None:
     return sum(e.bytes for name, e in entries.items() if name != REPORT) if entries is not None else None
 
 
-def _read_metrics(home: Home, name: str) -> dict[str, Any] | None:
+def latest_metrics(home: Home, name: str) -> dict[str, Any] | None:
+    """The metrics of a capture's latest finished run; None without one, or where they cannot be read."""
     place = UPath(home.storage) / "metrics" / name
     version = current_version(place)
     try:
@@ -101,9 +103,9 @@ def _read_metrics(home: Home, name: str) -> dict[str, Any] | None:
 
 def read_status(home: Home, name: str) -> CaptureStatus:
     """What is known of one capture. Raises InputError where the home does not know it."""
-    known = _names(home)
+    known = capture_names(home)
     if name not in known:
         raise InputError(f"No capture {name!r} in {home.root}.", "See `ds3d list`.")
     found = {stage: current_report(UPath(home.storage) / stage / name) for stage in STAGES[:-1]}
     reports = {stage: report[1] for stage, report in found.items() if report}
-    return CaptureStatus(name=name, reports=reports, metrics=_read_metrics(home, name))
+    return CaptureStatus(name=name, reports=reports, metrics=latest_metrics(home, name))

@@ -18,11 +18,11 @@ from ds3d_pipeline.web.weights import MADE
 _NO_FALLBACK = (Outcome.OK, Outcome.STARTED, Outcome.SKIPPED)
 
 
-def stages_of_run(home: Home, capture: str, journal: Journal, made: frozenset[str]) -> tuple[StageStatus, ...]:
+def stages_of_run(
+    home: Home, capture: str, journal: Journal, made: frozenset[str]
+) -> tuple[StageStatus, ...]:
     """The stages of a run that goes on; those that are not in `made` are reused."""
-    return tuple(
-        _live(journal, stage) if stage in made else _reused(home, capture, stage) for stage in MADE
-    )
+    return tuple(_live(journal, stage) if stage in made else _reused(home, capture, stage) for stage in MADE)
 
 
 def _live(journal: Journal, stage: str) -> StageStatus:
@@ -35,8 +35,8 @@ def _with_fallbacks(state: StageState, attempts: Iterable[Attempt]) -> StageStat
         for attempt in attempts
         if attempt.outcome not in _NO_FALLBACK
     )
-    message = "" if state.state == "done" else state.message
-    return StageStatus(**(vars(state) | {"message": message}), fallbacks=fallbacks)
+    known: dict[str, Any] = vars(state) | ({"message": ""} if state.state == "done" else {})
+    return StageStatus(**known, fallbacks=fallbacks)
 
 
 def _reused(home: Home, capture: str, stage: str) -> StageStatus:
@@ -50,22 +50,35 @@ def stored_report(home: Home, capture: str, stage: str) -> StageReport | None:
     return found[1] if found else None
 
 
+def published_stages(metrics: Mapping[str, Any]) -> tuple[StageStatus, ...]:
+    """The stages of a capture of which nothing but its metrics is known."""
+    waiting = {stage: StageStatus(stage=stage, state="waiting") for stage in MADE}
+    known = {
+        stage: _published(stage, facts) for stage, facts in metrics["stages"].items() if stage in waiting
+    }
+    return tuple((waiting | known).values())
+
+
 def stages_after_end(
-    home: Home, capture: str, journal: Journal, metrics: Mapping[str, Any] | None
+    home: Home, capture: str, journal: Journal, made: frozenset[str], metrics: Mapping[str, Any] | None
 ) -> tuple[StageStatus, ...]:
     """The stages of a run that has ended, whose scratch folder may be gone."""
-    published: Mapping[str, Any] = metrics["stages"] if metrics else {}
-    return tuple(_ended(home, capture, journal, stage, published.get(stage)) for stage in MADE)
+    published = {state.stage: state for state in published_stages(metrics)} if metrics else {}
+    return tuple(
+        _ended(home, capture, stage, _live(journal, stage), published.get(stage))
+        if stage in made
+        else _reused(home, capture, stage)
+        for stage in MADE
+    )
 
 
 def _ended(
-    home: Home, capture: str, journal: Journal, stage: str, facts: Mapping[str, Any] | None
+    home: Home, capture: str, stage: str, live: StageStatus, published: StageStatus | None
 ) -> StageStatus:
-    if facts is not None:
-        return _published(stage, facts)
-    live = _live(journal, stage)
     if live.state in ("done", "failed"):
         return live
+    if published is not None and published.state != "waiting":
+        return published
     report = stored_report(home, capture, stage)
     if report is None:
         return StageStatus(stage=stage, state="waiting")

@@ -65,6 +65,8 @@ class LastWord:
     mode: str
     at: float
     """In seconds since 1970."""
+    run_key: str = ""
+    """Of the order that was dropped: Dagster may have taken it a moment before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,11 @@ class RunFacts:
     """One run of a capture, as Dagster knows it. Times are in seconds since 1970."""
 
     run_id: str
+    run_key: str
+    """Of the order that it was started for; empty of others."""
     capture: str
+    name: str
+    """How the user calls what was sent; empty where nobody said."""
     mode: str
     state: State
     created_at: float
@@ -183,11 +189,16 @@ def _state(facts: Facts) -> State:
     if facts.order is not None:
         return "accepted" if facts.has_daemon else "waiting"
     run = facts.run
-    if facts.word and (run is None or facts.word.at > run.created_at):
-        return facts.word.state
     if run is None:
-        return "finished" if facts.metrics else "cancelled"
+        return facts.word.state if facts.word else "finished" if facts.metrics else "cancelled"
+    if facts.word and is_about(facts.word, run) and run.state != "finished":
+        return facts.word.state if run.state in ENDED else "cancelling"
     return "waiting" if run.state == "queued" and not facts.has_daemon else run.state
+
+
+def is_about(word: LastWord, run: RunFacts) -> bool:
+    """Whether a word is newer than a run, or was the end of the order that it was started for."""
+    return word.at > run.created_at or (bool(word.run_key) and word.run_key == run.run_key)
 
 
 def _mode(facts: Facts) -> str:

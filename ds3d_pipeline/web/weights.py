@@ -1,7 +1,7 @@
 """How long a capture takes on this machine: learned from the captures that it has finished.
 
-Every finished capture tells how long each stage took for how many keyframes. Of a mode that was never run here
-the table below counts, scaled by how much faster or slower than it the other modes ran.
+Every finished capture tells how long each stage took for how many keyframes. Of a mode that was never run
+here the table below counts, scaled by how much faster or slower than it the other modes ran.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ds3d_pipeline.storage.home import Home
 
 LEARNED_FROM = 20
 """So many of the latest captures of a mode count."""
-MADE = STAGES[:-1]
+MADE: tuple[str, ...] = STAGES[:-1]
 PUBLISHING_S = 3.0
 """From the last stage to the finished folder."""
 BETWEEN_S = 1.5
@@ -34,8 +34,8 @@ _USUAL: dict[str, dict[str, float]] = {
     "quality": dict(zip(MADE, (2, 15, 400, 4000, 250, 500, 920), strict=True)),
 }
 """Seconds a stage, for that many keyframes, on a machine with two cores and no graphics card."""
-_GROWTH = dict(zip(MADE, (0.5, 1.0, 1.0, 1.0, 1.0, 0.7, 0.0), strict=True))
-"""With which power of the number of keyframes a stage grows; the training of the splat has a limit of time."""
+_GROWTH: dict[str, float] = dict(zip(MADE, (0.5, 1.0, 1.0, 1.0, 1.0, 0.7, 0.0), strict=True))
+"""With which power of the number of keyframes a stage grows; training the splat has a limit of time."""
 _TRUST = 0.15
 """How much of a whole run the expectation weighs against what this run has shown so far."""
 _EARLY = 0.02

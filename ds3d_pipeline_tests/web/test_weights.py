@@ -47,7 +47,14 @@ def test_a_finished_capture_tells_how_long_its_stages_took():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"status": "failed"}, {"mode": "best"}, {"keyframes": []}, {"keyframes": 3}, {"stages": {}}, {"stages": []}],
+    [
+        {"status": "failed"},
+        {"mode": "best"},
+        {"keyframes": []},
+        {"keyframes": 3},
+        {"stages": {}},
+        {"stages": []},
+    ],
 )
 def test_what_failed_or_is_not_ours_tells_nothing(changes):
     assert timing_of(metrics(**changes)) is None

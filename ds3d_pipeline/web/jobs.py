@@ -1,0 +1,292 @@
+"""The jobs of a home: what each is doing, and what can be done with it. One job is one capture."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import dagster as dg
+from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG, WILL_RETRY_TAG
+
+from ds3d_pipeline.defs.deleting import delete_capture
+from ds3d_pipeline.defs.launch import UPLOAD_TAG, request_of
+from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, PARTITION_TAG, UNFINISHED
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.execution.journal import run_journal
+from ds3d_pipeline.intake.orders import Order, drop_order, order_of, orders, place_order
+from ds3d_pipeline.intake.request import RunRequest
+from ds3d_pipeline.names import DEFAULT_MODE, STAGES
+from ds3d_pipeline.storage.home import Home, outputs_folder
+from ds3d_pipeline.storage.inventory import capture_names
+from ds3d_pipeline.web.gather import Outside, gather, is_job, registered_at
+from ds3d_pipeline.web.problems import Problem
+from ds3d_pipeline.web.received import drop_received, received_of
+from ds3d_pipeline.web.status import JobStatus, LastWord, QueuePlace, RunFacts, State, job_status
+from ds3d_pipeline.web.weights import Timing, mode_seconds, read_timings
+from ds3d_pipeline.web.words import forget_word, write_word
+
+FRESH_S = 75.0
+"""Dagster's daemon says every 30 s that it lives; one that said nothing for longer than this does not."""
+DAEMONS = ("SENSOR", "QUEUED_RUN_COORDINATOR")
+_DAEMON_FOR_S, _HISTORY_FOR_S = 2.0, 60.0
+_RUNS_LISTED = 1000
+_LATE_S, _LATE_EVERY_S = 10.0, 0.5
+"""So long an order that was dropped may still become a run: the sensor had it in its hands."""
+_STATES: dict[dg.DagsterRunStatus, State] = {
+    dg.DagsterRunStatus.STARTING: "starting",
+    dg.DagsterRunStatus.STARTED: "running",
+    dg.DagsterRunStatus.CANCELING: "cancelling",
+    dg.DagsterRunStatus.CANCELED: "cancelled",
+    dg.DagsterRunStatus.FAILURE: "failed",
+    dg.DagsterRunStatus.SUCCESS: "finished",
+}
+T = TypeVar("T")
+
+
+def heartbeat_age_s(instance: dg.DagsterInstance) -> float:
+    """How long ago the daemon last said that it lives; Dagster's `healthy` is true for half an hour after."""
+    beats = [status.last_heartbeat for status in instance.get_daemon_statuses(DAEMONS).values()]
+    return time.time() - min((beat.timestamp if beat else 0.0 for beat in beats), default=0.0)
+
+
+class _Kept(Generic[T]):
+    """A value that is read anew once it is older than `for_s`; by one thread at a time."""
+
+    def __init__(self, read: Callable[[], T], for_s: float) -> None:
+        self._read, self._for_s = read, for_s
+        self._lock = threading.Lock()
+        self._value: tuple[float, T] | None = None
+
+    def __call__(self) -> T:
+        with self._lock:
+            if self._value is None or time.monotonic() - self._value[0] > self._for_s:
+                self._value = time.monotonic(), self._read()
+            return self._value[1]
+
+
+class Jobs:
+    """Of one home and its Dagster instance. Every method may be called from any thread."""
+
+    def __init__(self, home: Home, instance: dg.DagsterInstance) -> None:
+        self._home, self._instance = home, instance
+        self._closed, self._threads = threading.Event(), list[threading.Thread]()
+        self._history: _Kept[Sequence[Timing]] = _Kept(lambda: read_timings(home), _HISTORY_FOR_S)
+        self.has_daemon: Callable[[], bool] = _Kept(
+            lambda: heartbeat_age_s(instance) < FRESH_S, _DAEMON_FOR_S
+        )
+
+    def mode_seconds(self) -> dict[str, float]:
+        """How long a usual capture should take on this machine, by mode."""
+        return mode_seconds(self._history())
+
+    def exists(self, job: str) -> bool:
+        """Whether there is a capture of this name, however it came here."""
+        return is_job(self._home, job)
+
+    def status(self, job: str) -> JobStatus:
+        """What a job is doing. Raises Problem where there is none of this name."""
+        self._check(job)
+        queued = self._runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
+        return self._status(job, self._latest(job), queued)
+
+    def listing(self, before: tuple[float, str] | None, limit: int) -> list[JobStatus]:
+        """Jobs by the time at which they were asked for, newest first; only those before `before`, a job's
+        time and name."""
+        runs = self._runs(None, _RUNS_LISTED)
+        latest = {run.capture: run for run in reversed(runs)}
+        waiting = {order.request.capture: order.placed_at for order in orders(self._home)}
+        names = capture_names(self._home)
+        asked = [(self._asked_at(name, waiting, latest), name) for name in names]
+        page = sorted((key for key in asked if before is None or key < before), reverse=True)[:limit]
+        queued = [run for run in runs if run.state == "queued"]
+        return [self._status(name, latest.get(name), queued) for _, name in page]
+
+    def _asked_at(self, name: str, waiting: dict[str, float], latest: dict[str, RunFacts]) -> float:
+        if name in waiting:
+            return waiting[name]
+        return latest[name].created_at if name in latest else registered_at(self._home, name)
+
+    def _check(self, job: str) -> None:
+        if not self.exists(job):
+            raise Problem(404, f"There is no capture {job[:80]!r}.", "See /api/jobs for all of them.")
+
+    def _status(self, job: str, run: RunFacts | None, queued: Sequence[RunFacts]) -> JobStatus:
+        order = order_of(self._home, job)
+        if order and run and order.run_key == run.run_key:
+            order = None
+        outside = Outside(
+            order=order,
+            run=run,
+            queue=self._place(order, run, queued),
+            has_daemon=self.has_daemon(),
+            history=self._history(),
+        )
+        return job_status(gather(self._home, job, outside))
+
+    def _place(
+        self, order: Order | None, run: RunFacts | None, queued: Sequence[RunFacts]
+    ) -> QueuePlace | None:
+        started = {other.run_key for other in queued}
+        waiting = sorted(
+            [(other.created_at, other.run_id) for other in queued]
+            + [
+                (other.placed_at, other.run_key)
+                for other in orders(self._home)
+                if other.run_key not in started
+            ]
+        )
+        mine = order.run_key if order else run.run_id if run else ""
+        position = next((number for number, (_, key) in enumerate(waiting, 1) if key == mine), None)
+        return QueuePlace(position=position, of=len(waiting)) if position else None
+
+    def _latest(self, job: str) -> RunFacts | None:
+        found = self._runs(dg.RunsFilter(tags={PARTITION_TAG: job}), 1)
+        return found[0] if found else None
+
+    def _runs(self, wanted: dg.RunsFilter | None, limit: int | None = None) -> list[RunFacts]:
+        """Newest first; those without a capture are left out."""
+        records = self._instance.get_run_records(wanted, limit=limit)
+        return [self._facts(record) for record in records if PARTITION_TAG in record.dagster_run.tags]
+
+    def _facts(self, record: dg.RunRecord) -> RunFacts:
+        run = record.dagster_run
+        return RunFacts(
+            run_id=run.run_id,
+            run_key=run.tags.get(RUN_KEY_TAG, ""),
+            capture=run.tags[PARTITION_TAG],
+            name=run.tags.get(UPLOAD_TAG, ""),
+            mode=request_of(run.run_config, run.tags).mode,
+            state=self._state(run),
+            created_at=record.create_timestamp.timestamp(),
+            started_at=record.start_time,
+            ended_at=record.end_time,
+            stages=_stages(run),
+        )
+
+    def _state(self, run: dg.DagsterRun) -> State:
+        state = _STATES.get(run.status, "queued")
+        if state == "failed" and _is_taken_up(run):
+            return "queued"
+        if state in ("failed", "running", "starting") and run_journal(self._home, run.run_id).is_cancelled():
+            return "cancelled" if state == "failed" else "cancelling"
+        return state
+
+    def cancel(self, job: str) -> State:
+        """Stops a job, or takes it from the queue; `cancelling` as long as a program of it still runs.
+
+        Raises Problem where there is nothing to stop.
+        """
+        status = self.status(job)
+        if status.has_ended:
+            raise Problem(409, f"{job} is {status.state} already.", "Nothing was changed.")
+        order = order_of(self._home, job)
+        if order:
+            drop_order(self._home, order.run_key)
+        run_key = order.run_key if order else ""
+        write_word(
+            self._home, job, LastWord(state="cancelled", mode=status.mode, at=time.time(), run_key=run_key)
+        )
+        if status.run_id:
+            self._cancel_run(status.run_id)
+        elif order:
+            self._start(self._cancel_late, order.run_key)
+        return self.status(job).state
+
+    def _cancel_run(self, run_id: str) -> None:
+        """By Dagster where it can; else by a mark that every stage looks at, whoever runs it."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is None:
+            return
+        if run.is_finished:
+            self._instance.add_run_tags(run_id, {WILL_RETRY_TAG: "false"})
+        elif not self._is_terminated(run):
+            run_journal(self._home, run_id).cancel()
+
+    def _is_terminated(self, run: dg.DagsterRun) -> bool:
+        if run.tags.get(COMMAND_LINE_TAG) == run.run_id:
+            return False
+        try:
+            return self._instance.run_coordinator.cancel_run(run.run_id)
+        except (DagsterUserCodeUnreachableError, DagsterUserCodeProcessError):
+            return False
+
+    def _cancel_late(self, run_key: str) -> None:
+        end = time.monotonic() + _LATE_S
+        while time.monotonic() < end and not self._closed.wait(_LATE_EVERY_S):
+            for run in self._instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: run_key})):
+                self._cancel_run(run.run_id)
+
+    def _start(self, work: Callable[[str], None], argument: str) -> None:
+        thread = threading.Thread(target=work, args=(argument,), name="late cancel", daemon=True)
+        self._threads = [other for other in self._threads if other.is_alive()] + [thread]
+        thread.start()
+
+    def close(self) -> None:
+        """Ends what still runs in the background; the instance may be closed afterwards."""
+        self._closed.set()
+        for thread in self._threads:
+            thread.join()
+
+    def again(self, job: str, mode: str | None, start: str | None) -> JobStatus:
+        """Asks for one more run, by default as the last one was. Raises Problem while one goes on."""
+        status = self.status(job)
+        if not status.has_ended:
+            raise Problem(409, f"{job} is {status.state}.", "Cancel it, or wait until it has ended.")
+        request = self._last_request(job, status)
+        request = dataclasses.replace(request, mode=mode or request.mode, start=start, source="page")
+        forget_word(self._home, job)
+        run_key = f"again-{uuid.uuid4().hex}"
+        place_order(self._home, Order(run_key=run_key, request=request, placed_at=time.time()))
+        return self.status(job)
+
+    def _last_request(self, job: str, status: JobStatus) -> RunRequest:
+        run = self._instance.get_run_by_id(status.run_id) if status.run_id else None
+        if run is not None:
+            return dataclasses.replace(request_of(run.run_config, run.tags), inputs=())
+        mode, output = status.mode or DEFAULT_MODE, outputs_folder(self._home)
+        return RunRequest(capture=job, mode=mode, output=output, source="page")
+
+    def delete(self, job: str) -> int:
+        """Removes a job whole, as `ds3d delete` does, and what was sent here for it; returns the bytes freed.
+
+        Raises Problem while it goes on.
+        """
+        status = self.status(job)
+        if not status.has_ended:
+            raise Problem(409, f"{job} is {status.state}.", "Cancel it, or wait until it has ended.")
+        received = received_of(self._home, job)
+        try:
+            freed = delete_capture(self._home, job, keep_outputs=False).bytes
+        except InputError as error:
+            raise Problem(409, error.cause, error.remedy) from error
+        forget_word(self._home, job)
+        return freed + drop_received(received)
+
+    def going_on(self) -> list[str]:
+        """Names of the captures that are worked on at this moment, those of the command line left out."""
+        statuses = [status for status in UNFINISHED if status in _STATES]
+        runs = self._instance.get_runs(dg.RunsFilter(statuses=statuses))
+        return [
+            run.tags[PARTITION_TAG]
+            for run in runs
+            if PARTITION_TAG in run.tags and run.tags.get(COMMAND_LINE_TAG) != run.run_id
+        ]
+
+
+def _is_taken_up(run: dg.DagsterRun) -> bool:
+    """Whether Dagster will start a run that goes on from where this one ended, and has not yet."""
+    return run.tags.get(WILL_RETRY_TAG) == "true" and AUTO_RETRY_RUN_ID_TAG not in run.tags
+
+
+def _stages(run: dg.DagsterRun) -> frozenset[str]:
+    """The stages that a run makes: of one that goes on for another, those that were left."""
+    if run.step_keys_to_execute:
+        return frozenset(run.step_keys_to_execute)
+    if run.asset_selection:
+        return frozenset(key.path[-1] for key in run.asset_selection)
+    return frozenset(STAGES)
