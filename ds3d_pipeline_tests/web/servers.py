@@ -1,0 +1,48 @@
+"""Real servers for tests, in a thread of this process."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from ds3d_pipeline.web.app import create_app
+from ds3d_pipeline.web.settings import Limits, WebSettings
+from ds3d_pipeline_tests.ports import free_port
+
+ROOMY = Limits(reserve_bytes=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A server that answers, and a client of it."""
+
+    home: Path
+    port: int
+    client: httpx.Client
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextlib.contextmanager
+def serving(home: Path, *, token: str | None = None, limits: Limits = ROOMY) -> Iterator[Server]:
+    """A server on this home, which `DAGSTER_HOME` must name."""
+    port = free_port()
+    app = create_app(WebSettings(home=home, port=port, token=token, limits=limits))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            yield Server(home=home, port=port, client=client)
+    finally:
+        server.should_exit = True
+        thread.join()
