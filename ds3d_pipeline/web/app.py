@@ -10,12 +10,15 @@ from starlette.staticfiles import StaticFiles
 
 from ds3d_pipeline import __version__
 from ds3d_pipeline.storage.home import prepare_home
+from ds3d_pipeline.web.bodies import Slots
+from ds3d_pipeline.web.guard import Guard
 from ds3d_pipeline.web.problems import add_handlers
-from ds3d_pipeline.web.routes import info
+from ds3d_pipeline.web.receive import remove_halves
+from ds3d_pipeline.web.routes import info, upload
 from ds3d_pipeline.web.settings import WebSettings, WebState
 
 PAGE = Path(__file__).parent / "page"
-ROUTERS = (info.router,)
+ROUTERS = (info.router, upload.router)
 
 
 def create_app(settings: WebSettings) -> FastAPI:
@@ -29,12 +32,21 @@ def create_app(settings: WebSettings) -> FastAPI:
         # A redirect would tell a path from its neighbour before the guard of that route has looked at it.
         redirect_slashes=False,
     )
-    app.state.web = WebState(settings=settings, home=prepare_home(), instance=None, jobs=None, follower=None)
+    app.state.web = _state(settings)
     add_handlers(app)
+    app.add_middleware(Guard, settings=settings)
     for router in ROUTERS:
         app.include_router(router)
     _add_page(app)
     return app
+
+
+def _state(settings: WebSettings) -> WebState:
+    home, slots = prepare_home(), Slots(settings.limits.concurrent_uploads)
+    state = WebState(settings=settings, home=home, instance=None, jobs=None, follower=None, slots=slots)
+    state.received.mkdir(exist_ok=True)
+    remove_halves(state.received)
+    return state
 
 
 def _add_page(app: FastAPI) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ds3d_pipeline.storage.home import Home
+
+if TYPE_CHECKING:
+    from ds3d_pipeline.web.bodies import Slots
 
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
@@ -24,9 +27,8 @@ class Limits:
     """An upload that sends nothing for so long is ended."""
     reserve_bytes: int = 2_000_000_000
     """So much of the disk stays free."""
-    max_fields: int = 20
-    """Of one form, beside its files."""
     max_field_bytes: int = 10_000
+    """Of one field of a form that is no file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,8 @@ class WebState:
     """Dagster's, which only `web/jobs.py` and `web/services.py` know."""
     jobs: Any
     follower: Any
+    slots: Slots
+    """Of uploads that come in."""
 
     @property
     def received(self) -> Path:
