@@ -10,7 +10,7 @@ class DepthReport:
     """The depth maps. Coverages are fractions of the pixels of all maps."""
 
     coverage: float
-    """Pixels with certain depth."""
+    """Pixels with certain depth, measured or estimated."""
     maps: int | None = None
     """Maps that were written."""
     uncertain: float | None = None
@@ -27,7 +27,7 @@ class DepthReport:
     colmap: str | None = None
     """Version of the COLMAP in the container."""
     estimated: float | None = None
-    """Pixels whose depth a learned model filled in; None if that was not requested."""
+    """Of these, those that a learned model or interpolation gave; None where all are measured."""
     not_filled: str | None = None
     """Why holes were not filled although that was requested."""
     model: str | None = None
@@ -40,6 +40,11 @@ class DepthReport:
     """Fraction of the points that the fits explain, on average."""
     flat: bool | None = None
     """True if there is no depth, only the photo on a flat rectangle."""
+
+    @property
+    def measured(self) -> float:
+        """Pixels with certain depth that is neither estimated nor interpolated."""
+        return 0.0 if self.flat else self.coverage - (self.estimated or 0)
 
 
 @report_record

@@ -158,7 +158,7 @@ def interpolate_depth(work: Work[DepthOptions]) -> DepthReport:
             f"No view sees enough sparse points for depth ({plural(len(model.views), 'view')}).",
             "Film again with more texture and more overlap between views.",
         )
-    return report
+    return replace(report, estimated=report.coverage)
 
 
 def monocular_depth(work: Work[DepthOptions]) -> DepthReport:
@@ -182,6 +182,7 @@ def monocular_depth(work: Work[DepthOptions]) -> DepthReport:
     fits = monocular.alignments
     return replace(
         report,
+        estimated=report.coverage,
         model=file.name,
         provider=network.provider,
         aligned=len(fits),
@@ -195,7 +196,7 @@ def card_depth(work: Work[DepthOptions]) -> DepthReport:
     view = best_view(model)
     report = _write_maps(work, model, [card_map(view, model, work.options.max_side_px)])
     work.progress(1.0, "no depth: using a flat rectangle")
-    return replace(report, flat=True)
+    return replace(report, flat=True, coverage=0.0)
 
 
 def _write_maps(work: Work[DepthOptions], model: Reconstruction, maps: Iterable[DepthMap]) -> DepthReport:

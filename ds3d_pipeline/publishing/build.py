@@ -57,7 +57,7 @@ def build_metrics(story: Story, bundles: dict[str, Bundle], folder: Path) -> Met
         schema_version=1,
         capture=story.capture,
         mode=story.mode,
-        status=Status.FAILED if story.failures else Status.DEGRADED if reasons else Status.OK,
+        status=_status(story, _read(reports, "depth_maps", DepthReport), reasons),
         reasons=tuple(reasons),
         seed=poses.seed if poses else 0,
         versions=_versions(),
@@ -73,6 +73,13 @@ def build_metrics(story: Story, bundles: dict[str, Bundle], folder: Path) -> Met
         input=_input(bundles),
         keyframes=_frames(bundles),
     )
+
+
+def _status(story: Story, depth: DepthReport | None, reasons: list[str]) -> Status:
+    """Without depth there is no 3D, whatever files there are."""
+    if story.failures or (depth is not None and depth.flat):
+        return Status.FAILED
+    return Status.DEGRADED if reasons else Status.OK
 
 
 def _read(reports: dict[str, StageReport], stage: str, report_type: type[T]) -> T | None:

@@ -12,7 +12,7 @@ from ds3d_pipeline.metrics.record import FrameFacts, Metrics, Status
 from ds3d_pipeline.names import MODES as MODE_NAMES
 from ds3d_pipeline.programs.words import listing, plural
 from ds3d_pipeline.report.camera_path import PathFacts
-from ds3d_pipeline.report.numbers import COVERAGE, PSNR_DB, REPROJECTION_PX, measured_fraction
+from ds3d_pipeline.report.numbers import COVERAGE, PSNR_DB, REPROJECTION_PX
 from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline.stages.table import stage_label
 
@@ -185,10 +185,9 @@ def _inexact(facts: Facts) -> Iterator[Advice]:
 
 def _thin_depth(facts: Facts) -> Iterator[Advice]:
     depth = facts.metrics.depth
-    coverage = measured_fraction(depth) if depth else None
-    if coverage is not None and COVERAGE.grade(coverage) != "good":
+    if depth is not None and depth.measured and COVERAGE.grade(depth.measured) != "good":
         yield Advice(
-            finding=f"Depth is known for only {coverage:.0%} of all pixels.",
+            finding=f"Depth is measured for only {depth.measured:.0%} of all pixels.",
             step="Smooth, shiny and transparent surfaces give no depth: use soft, even light, go closer, and "
             "capture every part from at least three positions.",
         )

@@ -84,21 +84,17 @@ def _poses(poses: PosesReport | None) -> list[Number]:
     return found
 
 
-def measured_fraction(depth: DepthReport) -> float:
-    """Fraction of all pixels whose depth was not filled in by a learned model."""
-    return depth.coverage - (depth.estimated or 0)
-
-
 def _depth(depth: DepthReport | None) -> list[Number]:
     if depth is None or depth.flat:
         return []
-    measured, estimated = measured_fraction(depth), depth.estimated
-    rest = f" Another {estimated:.1%} are estimated by a learned model." if estimated else ""
+    measured, estimated = depth.measured, depth.estimated
+    how = "estimated by a learned model" if depth.model else "interpolated between sparse points"
+    rest = f" Another {estimated:.1%} are {how}." if estimated else ""
     return [
         Number(
             label="Depth coverage",
             value=f"{measured:.0%}",
-            meaning=f"Pixels with known depth, averaged over all views.{rest}",
+            meaning=f"Pixels with measured depth, averaged over all views.{rest}",
             grade=COVERAGE.grade(measured),
         )
     ]

@@ -133,13 +133,20 @@ def describe_page(metrics: Metrics, bundles: Mapping[str, Bundle]) -> dict[str, 
 
 def headline(metrics: Metrics) -> str:
     """How the capture came out, in a few words."""
-    is_flat = metrics.depth is not None and metrics.depth.flat
-    return _NO_3D if is_flat else _HEADLINES[metrics.status]
+    return _NO_3D if is_flat(metrics) else _HEADLINES[metrics.status]
+
+
+def is_flat(metrics: Metrics) -> bool:
+    """Whether all stages ended and there still is no depth."""
+    stopped = any(entry.backend is None for entry in metrics.stages.values())
+    return not stopped and metrics.depth is not None and bool(metrics.depth.flat)
 
 
 def summarise(metrics: Metrics) -> str:
     """What came out, in one sentence."""
     made = list(_made(metrics))
+    if is_flat(metrics):
+        return f"After {duration(metrics.total_seconds)} there is only one photo on a flat rectangle."
     if metrics.status is Status.FAILED:
         stopped = [stage for stage, entry in metrics.stages.items() if entry.backend is None]
         where = f"The stage {stage_label(stopped[0])} failed" if stopped else "It stopped"

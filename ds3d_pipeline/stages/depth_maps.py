@@ -55,8 +55,9 @@ def _check_files(folder: Path) -> Iterator[str]:
 
 
 def _coverage(report: StageReport) -> Verdict:
-    coverage = report.read(DepthReport).coverage
-    text = f"Depth is known for {coverage:.0%} of all pixels"
+    depth = report.read(DepthReport)
+    coverage = depth.measured
+    text = f"Depth is measured for {coverage:.0%} of all pixels"
     passed = coverage >= MIN_COVERAGE
     rest = "." if passed else f", below the limit of {MIN_COVERAGE:.0%}."
     return Verdict(passed=passed, text=text + rest, numbers={"coverage": coverage})
@@ -116,7 +117,7 @@ CARD = Stage(
     gates=(
         Gate(
             name="depth_coverage",
-            about=f"Depth must be known for at least {MIN_COVERAGE:.0%} of all pixels.",
+            about=f"Depth must be measured for at least {MIN_COVERAGE:.0%} of all pixels.",
             judge=_coverage,
         ),
         VALID_FILES,

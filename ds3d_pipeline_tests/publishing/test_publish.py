@@ -1,10 +1,15 @@
 """Why a capture is not ok: the reasons in `metrics.json`."""
 
+from dataclasses import replace
+
 import pytest
 
+from ds3d_pipeline.metrics.record import Status
 from ds3d_pipeline.publishing import build
-from ds3d_pipeline.publishing.build import Story, find_reasons
+from ds3d_pipeline.publishing.build import Story, build_metrics, find_reasons
+from ds3d_pipeline.report.page import headline, summarise
 from ds3d_pipeline.storage.bundles import Attempt, StageReport
+from ds3d_pipeline_tests.finished import make_bundles
 
 STORY = Story(capture="a", mode="balanced")
 REGISTERED = {
@@ -72,3 +77,15 @@ def test_a_diagnosis_is_one_reason_with_its_remedy():
 def test_versions_leave_out_what_is_not_installed(monkeypatch):
     monkeypatch.setattr(build, "_PACKAGES", ("numpy", "not-installed-anywhere"))
     assert set(build._versions()) == {"python", "numpy"}
+
+
+def test_a_flat_card_is_no_result_however_many_files_there_are(tmp_path):
+    bundles = make_bundles(tmp_path)
+    depth = bundles["depth_maps"]
+    assert build_metrics(STORY, bundles, tmp_path).status is Status.OK
+    flat = replace(depth.report, result={**depth.report.result, "coverage": 1.0, "flat": True})
+    metrics = build_metrics(STORY, bundles | {"depth_maps": replace(depth, report=flat)}, tmp_path)
+    assert metrics.status is Status.FAILED
+    assert headline(metrics) == "No 3D could be made."
+    assert summarise(metrics).endswith("there is only one photo on a flat rectangle.")
+    assert "Depth is measured for 0% of all pixels, below the limit of 35%." in metrics.reasons

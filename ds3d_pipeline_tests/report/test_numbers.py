@@ -11,19 +11,25 @@ from ds3d_pipeline_tests.report.metrics import make_metrics
     [
         ({"coverage": 0.65}, "65%", "good", ""),
         (
-            {"coverage": 0.65, "estimated": 0.125},
+            {"coverage": 0.65, "estimated": 0.125, "model": "a.onnx"},
             "52%",
             "fair",
             "Another 12.5% are estimated by a learned model.",
         ),
+        (
+            {"coverage": 0.9, "estimated": 0.9},
+            "0%",
+            "poor",
+            "Another 90.0% are interpolated between sparse points.",
+        ),
         ({"coverage": 0.65, "estimated": 0.0, "not_filled": "There is no model."}, "65%", "good", ""),
     ],
 )
-def test_what_a_model_filled_in_is_not_counted_as_measured(depth, value, grade, rest):
+def test_what_was_not_measured_is_not_counted_as_measured(depth, value, grade, rest):
     (tile,) = list_numbers(make_metrics(depth=depth))
     assert (tile.value, tile.grade) == (value, grade)
     assert tile.meaning.endswith(rest)
-    assert ("estimate" in tile.meaning) == bool(rest)
+    assert ("Another" in tile.meaning) == bool(rest)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ SAME_PX = np.float32(0.12)
 def _uniform(x: int, y: int, iteration: int, salt: int) -> np.float32:
     """A number in [-1, 1) from a hash of its arguments (the finaliser of MurmurHash3, Appleby 2008).
 
-    x, y: the pixel. iteration: of the sweep. salt: tells the numbers of one pixel apart.
+    x, y: the pixel. iteration: of the sweep. salt: which of the numbers of one pixel.
     """
     h = np.uint32(x) * np.uint32(0x9E3779B1) ^ np.uint32(y) * np.uint32(0x85EBCA77)
     h = h ^ np.uint32(iteration) * np.uint32(0xC2B2AE3D) ^ np.uint32(salt) * np.uint32(0x27D4EB2F)
