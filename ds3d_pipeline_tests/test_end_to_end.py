@@ -14,6 +14,7 @@ ARTIFACTS = {
     "pointcloud.ply",
     "sparse/cameras.bin",
     "report.html",
+    "view.html",
 }
 
 

@@ -1,21 +1,23 @@
-"""What a finished capture consists of: its files, `metrics.json` and `report.html`."""
+"""What a finished capture consists of: its files, `metrics.json`, `report.html` and `view.html`."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ds3d_pipeline.metrics.record import metrics_json
+from ds3d_pipeline.metrics.record import FileFacts, Metrics, metrics_json
 from ds3d_pipeline.metrics.schema import check_metrics
 from ds3d_pipeline.programs.folders import sync_folder
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.publishing.build import Story, build_metrics, describe_file
 from ds3d_pipeline.report.page import write_report
+from ds3d_pipeline.report.view_page import write_view
 from ds3d_pipeline.stages.table import products
 from ds3d_pipeline.storage.bundles import Bundle
 from ds3d_pipeline.storage.manifest import read_manifest, set_aside
@@ -78,8 +80,7 @@ def _publish(story: Story, bundles: dict[str, Bundle], folder: Path) -> dict[str
         _copy_files(bundles, staged)
         metrics = build_metrics(story, bundles, staged)
         _refuse_damage(bundles, {name: file.sha256 for name, file in metrics.files.items()})
-        write_report(staged / "report.html", metrics, bundles)
-        files = metrics.files | {"report.html": describe_file(staged / "report.html")}
+        files = metrics.files | _write_pages(staged, metrics, bundles)
         content = metrics_json(replace(metrics, files=files))
         check_metrics(content)
         write_json(staged / "metrics.json", content)
@@ -89,6 +90,15 @@ def _publish(story: Story, bundles: dict[str, Bundle], folder: Path) -> dict[str
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     return content
+
+
+def _write_pages(folder: Path, metrics: Metrics, bundles: dict[str, Bundle]) -> dict[str, FileFacts]:
+    """What is written about the files: `view.html` where there is 3D, and the report."""
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        has_view = write_view(folder / "view.html", metrics, folder, Path(scratch))
+    write_report(folder / "report.html", metrics, bundles, has_view=has_view)
+    names = ("view.html", "report.html") if has_view else ("report.html",)
+    return {name: describe_file(folder / name) for name in names}
 
 
 def _refuse_damage(bundles: dict[str, Bundle], digests: dict[str, str]) -> None:

@@ -79,10 +79,13 @@ def _with_code(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
-def write_report(path: Path, metrics: Metrics, bundles: Mapping[str, Bundle]) -> None:
+def write_report(
+    path: Path, metrics: Metrics, bundles: Mapping[str, Bundle], *, has_view: bool = False
+) -> None:
     """Writes the page about the metrics and the `bundles`, by stage, of a capture.
 
-    All text is escaped, because file names come from the user. It loads nothing from anywhere.
+    It links to `view.html` beside it where it `has_view`. All text is escaped, because file names come from
+    the user. It loads nothing from anywhere.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -94,7 +97,9 @@ def write_report(path: Path, metrics: Metrics, bundles: Mapping[str, Bundle]) ->
         lstrip_blocks=True,
     )
     environment.filters["with_code"] = _with_code
-    page = environment.get_template("template.html").render(describe_page(metrics, bundles))
+    page = environment.get_template("template.html").render(
+        {**describe_page(metrics, bundles), "has_view": has_view}
+    )
     path.write_text(page, encoding="utf-8", errors="replace")
 
 

@@ -20,6 +20,10 @@ CARD = Stage(
             about="One page: what came out, how good it is, what to do better. Works offline.",
         ),
         Product(
+            name="view.html",
+            about="Mesh and splat, somewhat lighter, in one file that any browser shows, without network.",
+        ),
+        Product(
             name="metrics.json",
             about="Status, reasons, backends, attempts and all numbers, for other programs.",
         ),

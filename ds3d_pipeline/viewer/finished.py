@@ -15,6 +15,7 @@ from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.formats.ply import read_pointcloud
 from ds3d_pipeline.formats.splat_ply import read_splat_ply
 from ds3d_pipeline.scene import Float64, Gaussians, PointCloud, Reconstruction
+from ds3d_pipeline.splats.thinning import thin_splat
 
 T = TypeVar("T")
 SPLAT_BUDGET = 250_000
@@ -84,23 +85,6 @@ def _if_there(path: Path, read: Callable[[Path], T]) -> T | None:
 def _read_mesh(path: Path) -> GlbMesh:
     _, world_from_gltf = read_glb(path)
     return GlbMesh(data=path.read_bytes(), world_from_gltf=world_from_gltf)
-
-
-def thin_splat(splat: Gaussians, budget: int) -> Gaussians:
-    """At most `budget` Gaussians: those that cover most, by opacity times the two longest axes."""
-    if len(splat.means) <= budget:
-        return splat
-    scales = np.sort(splat.log_scales, axis=1)
-    opacity = 1 / (1 + np.exp(-splat.opacity_logits.astype(np.float64)))
-    cover = np.log(opacity) + scales[:, 1] + scales[:, 2]
-    kept = np.sort(np.argpartition(-cover, budget)[:budget])
-    return Gaussians(
-        means=splat.means[kept],
-        quats_wxyz=splat.quats_wxyz[kept],
-        log_scales=splat.log_scales[kept],
-        opacity_logits=splat.opacity_logits[kept],
-        sh_coeffs=splat.sh_coeffs[kept],
-    )
 
 
 def thin_points(points: PointCloud, budget: int) -> PointCloud:

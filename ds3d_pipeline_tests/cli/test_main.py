@@ -133,7 +133,7 @@ def test_demo_is_close_to_its_truth_and_then_reused(tmp_path):
     errors = events[-1]["poses"]
     assert errors["centre_error_mean_percent"] < 1.0
     names = {"model.glb", "model.splat.ply", "model.splat.ply.gz", "pointcloud.ply", "sparse/cameras.bin"}
-    names.add("report.html")
+    names |= {"report.html", "view.html"}
     assert names <= told["files"].keys()
 
     again = run_ds3d(tmp_path / "home", *words)

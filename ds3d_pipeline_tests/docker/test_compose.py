@@ -24,6 +24,7 @@ FILES = {
     "images",
     "metrics.json",
     "report.html",
+    "view.html",
 }
 
 

@@ -69,7 +69,7 @@ def test_the_marked_tables_of_a_page_are_those_that_the_cards_make(name):
 def test_the_products_begin_with_the_mesh_and_end_with_what_publishing_writes():
     names = [product.name for _, product in products()]
     assert names[:2] == ["model.glb", "model.splat.ply"]
-    assert names[-2:] == ["report.html", "metrics.json"]
+    assert names[-3:] == ["report.html", "view.html", "metrics.json"]
 
 
 def test_a_marked_table_is_made_anew_and_the_text_around_it_stays():

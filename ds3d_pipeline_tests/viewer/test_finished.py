@@ -1,14 +1,12 @@
 """What the viewer finds in a folder, and how it thins it."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.formats.splat_ply import write_splat_ply
 from ds3d_pipeline.viewer import finished
-from ds3d_pipeline.viewer.finished import find_finished, read_exhibit, thin_points, thin_splat
+from ds3d_pipeline.viewer.finished import find_finished, read_exhibit, thin_points
 from ds3d_pipeline_tests.finished import publish_finished, random_gaussians
 from ds3d_pipeline_tests.mesh.shapes import sphere_cloud
 
@@ -39,20 +37,6 @@ def test_a_folder_with_nothing_to_see_is_refused(tmp_path):
     (tmp_path / "metrics.json").write_text("{}")
     with pytest.raises(InputError, match="nothing to view"):
         read_exhibit(tmp_path)
-
-
-def test_thinning_keeps_what_covers_most():
-    whole = random_gaussians(1000)
-    scales = np.full((1000, 3), -5, np.float32)
-    scales[::10] = -3
-    opacities = np.full(1000, 2, np.float32)
-    opacities[::20] = -9
-    whole = dataclasses.replace(whole, log_scales=scales, opacity_logits=opacities)
-    kept = thin_splat(whole, 50)
-    # Every tenth is large, but every twentieth of those is as good as invisible.
-    assert np.array_equal(kept.means, whole.means[10::20])
-    assert np.array_equal(kept.sh_coeffs, whole.sh_coeffs[10::20])
-    assert thin_splat(whole, 1000) is whole
 
 
 def test_thinned_points_stay_paired_with_their_colours():

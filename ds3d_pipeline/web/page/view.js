@@ -1,0 +1,305 @@
+// A capture in 3D: mesh or splat, in one frame and under one camera.
+// It imports nothing: the page hands it three.js, and view.html carries this file as it is.
+
+const BACKGROUND = 0x20242b;
+const MAX_PIXEL_RATIO = 1.5; // a phone's 3 would draw four times as many pixels
+const CLICK_PX = 5; // a finger that moved further was turning the view
+const SPLAT_FRAMES = 3; // the first ones sort and compile
+const PLAIN_START = { fov_deg: 50, aspect: 1 };
+
+/**
+ * A view in `box`, empty until `show(kind)`. There is one WebGL context at most: each switch disposes the last.
+ * `scene` is what /api/preview/{job}.json gives; `sources[kind]` gives a promise of the file as an ArrayBuffer.
+ */
+export function createView(T, box, scene, sources, words) {
+  let drawn = null;
+  let place = null;
+  let turn = 0;
+
+  const close = () => {
+    place = drawn?.place() ?? place;
+    drawn?.dispose();
+    drawn = null;
+    box.replaceChildren();
+  };
+
+  async function show(kind) {
+    const mine = ++turn;
+    close();
+    say(box, words.loading);
+    try {
+      const object = await readers[kind](T, await sources[kind]());
+      if (mine !== turn) return release(object);
+      const made = await draw(T, box, object, { kind, scene, place, words });
+      if (mine !== turn) return made.dispose();
+      drawn = made;
+    } catch (error) {
+      if (mine === turn) say(box, `${words.failed} ${error.message}`);
+    }
+  }
+
+  return {
+    show,
+    close() {
+      turn += 1;
+      close();
+    },
+  };
+}
+
+const readers = {
+  async mesh(T, data) {
+    const model = (await new T.GLTFLoader().parseAsync(data, "")).scene.children[0];
+    const worldFromGltf = new T.Matrix4().set(...model.userData.world_from_gltf.flat());
+    place(model, gltfAxes(T).multiply(worldFromGltf));
+    return model;
+  },
+  async splat(T, data) {
+    const splat = new T.GaussianSplat(new T.SPZLoader().parse(data));
+    place(splat, gltfAxes(T));
+    return splat;
+  },
+};
+
+/** glTF's axes (y up) from the world's (y down): half a turn about x. */
+function gltfAxes(T) {
+  return new T.Matrix4().makeScale(1, -1, -1);
+}
+
+function place(object, matrix) {
+  object.matrixAutoUpdate = false;
+  object.matrix.copy(matrix);
+}
+
+async function draw(T, box, object, { kind, scene, place, words }) {
+  const renderer = new T.WebGPURenderer({ antialias: kind === "mesh", forceWebGL: true });
+  await renderer.init();
+  const world = new T.Scene();
+  prepare(T, renderer, world, kind);
+  world.add(object);
+  world.updateMatrixWorld(true);
+  const camera = new T.PerspectiveCamera();
+  const controls = new T.OrbitControls(camera, renderer.domElement);
+  const start = startOf(T, scene.start, object);
+  const ruler = createRuler(T, camera, object, scene.unit, words);
+  let asked = false;
+  let gone = false;
+
+  const render = () => {
+    asked = false;
+    if (gone) return;
+    renderer.render(world, camera);
+    ruler.update();
+  };
+  const ask = () => {
+    if (!asked) requestAnimationFrame(render);
+    asked = true;
+  };
+  const go = ({ position, target }) => {
+    camera.position.copy(position);
+    controls.target.copy(target);
+    camera.near = start.reach / 1000;
+    camera.far = start.reach * 100;
+    camera.updateProjectionMatrix();
+    controls.update();
+    ask();
+  };
+  const fit = () => {
+    renderer.setSize(box.clientWidth, box.clientHeight, false);
+    frame(camera, box.clientWidth / Math.max(box.clientHeight, 1), scene.start ?? PLAIN_START);
+    ask();
+  };
+
+  const canvas = prepareCanvas(renderer.domElement, controls, words);
+  box.replaceChildren(canvas, ruler.overlay, buttons(box, words, ruler, () => go(start)));
+  controls.addEventListener("change", ask);
+  const resized = new ResizeObserver(fit);
+  resized.observe(box);
+  ruler.listen(canvas, ask);
+  go(place ?? start);
+  fit();
+  for (let count = 0; count < SPLAT_FRAMES; count += 1) {
+    await new Promise(requestAnimationFrame);
+    render();
+  }
+  box.dataset.shown = kind;
+
+  return {
+    place: () => ({ position: camera.position.clone(), target: controls.target.clone() }),
+    dispose() {
+      gone = true;
+      delete box.dataset.shown;
+      resized.disconnect();
+      controls.dispose();
+      release(object);
+      renderer.dispose();
+      canvas.remove();
+    },
+  };
+}
+
+/** A splat's colours are stored as they are shown: sRGB once more would wash them out. */
+function prepare(T, renderer, world, kind) {
+  renderer.setPixelRatio(Math.min(devicePixelRatio, MAX_PIXEL_RATIO));
+  const space = kind === "splat" ? T.LinearSRGBColorSpace : T.SRGBColorSpace;
+  renderer.outputColorSpace = space;
+  world.background = new T.Color().setHex(BACKGROUND, space);
+}
+
+function release(object) {
+  object.traverse((part) => {
+    part.geometry?.dispose();
+    for (const material of [part.material].flat().filter(Boolean)) {
+      material.map?.source.data?.close?.();
+      material.map?.dispose();
+      material.dispose();
+    }
+  });
+  object.dispose?.();
+}
+
+/** Where the camera begins: at one of the capture's own, else in front of the object. */
+function startOf(T, start, object) {
+  const bounds = new T.Box3().setFromObject(object);
+  const middle = bounds.getCenter(new T.Vector3());
+  if (!start) {
+    const reach = bounds.getSize(new T.Vector3()).length();
+    return { position: middle.clone().add(new T.Vector3(0.2, 0.15, 0.9).multiplyScalar(reach)), target: middle, reach };
+  }
+  const position = new T.Vector3(...start.position);
+  const target = new T.Vector3(...start.target);
+  return { position, target, reach: position.distanceTo(target) };
+}
+
+/** The whole photo fits into the box, whichever of the two is narrower. */
+function frame(camera, aspect, photo) {
+  const half = Math.tan((photo.fov_deg * Math.PI) / 360) * Math.max(1, photo.aspect / aspect);
+  camera.aspect = aspect;
+  camera.fov = (360 / Math.PI) * Math.atan(half);
+  camera.updateProjectionMatrix();
+}
+
+function prepareCanvas(canvas, controls, words) {
+  const turns = {
+    ArrowLeft: () => controls.rotateLeft(0.1),
+    ArrowRight: () => controls.rotateLeft(-0.1),
+    ArrowUp: () => controls.rotateUp(0.1),
+    ArrowDown: () => controls.rotateUp(-0.1),
+    "+": () => controls.dollyIn(1.1),
+    "-": () => controls.dollyOut(1.1),
+  };
+  canvas.tabIndex = 0;
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", words.keys);
+  canvas.addEventListener("keydown", (event) => {
+    if (!(event.key in turns)) return;
+    event.preventDefault();
+    turns[event.key]();
+    controls.update();
+  });
+  return canvas;
+}
+
+function buttons(box, words, ruler, reset) {
+  const bar = element("div", { className: "view-buttons" });
+  bar.append(button(words.reset, reset));
+  if (ruler.isKnown) bar.append(ruler.button);
+  if (box.requestFullscreen) bar.append(button(words.fullscreen, () => toggleFullscreen(box)));
+  return bar;
+}
+
+function toggleFullscreen(box) {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else box.requestFullscreen();
+}
+
+/** Two clicks measure a distance, where the unit of all lengths is known. */
+function createRuler(T, camera, object, unit, words) {
+  const overlay = svg("svg", { class: "view-ruler", "aria-hidden": "true" });
+  const line = svg("line");
+  const ends = [svg("circle", { r: 5 }), svg("circle", { r: 5 })];
+  const note = element("p", { className: "view-note" });
+  note.setAttribute("role", "status");
+  const layer = element("div", { className: "view-layer" });
+  overlay.append(line, ...ends);
+  layer.append(overlay, note);
+  let points = [];
+  const toggle = button(words.measure, () => {
+    const isOn = toggle.getAttribute("aria-pressed") !== "true";
+    toggle.setAttribute("aria-pressed", isOn);
+    points = [];
+    note.textContent = isOn ? words.measureFirst : "";
+    update();
+  });
+  toggle.setAttribute("aria-pressed", "false");
+
+  function update() {
+    const size = { x: layer.clientWidth, y: layer.clientHeight };
+    const seen = points.map((point) => onScreen(point.clone().project(camera), size));
+    ends.forEach((end, index) => {
+      end.setAttribute("visibility", seen[index] ? "visible" : "hidden");
+      if (seen[index]) set(end, { cx: seen[index].x, cy: seen[index].y });
+    });
+    line.setAttribute("visibility", seen.length === 2 ? "visible" : "hidden");
+    if (seen.length === 2) set(line, { x1: seen[0].x, y1: seen[0].y, x2: seen[1].x, y2: seen[1].y });
+  }
+
+  function take(x, y) {
+    const caster = new T.Raycaster();
+    caster.setFromCamera(new T.Vector2(x, y), camera);
+    const [hit] = caster.intersectObject(object, true);
+    if (!hit) return;
+    points = points.length === 2 ? [hit.point] : [...points, hit.point];
+    note.textContent = points.length === 2 ? length(points[0].distanceTo(points[1]), unit) : words.measureSecond;
+  }
+
+  function listen(canvas, ask) {
+    let from = null;
+    canvas.addEventListener("pointerdown", (event) => (from = event));
+    canvas.addEventListener("pointerup", (event) => {
+      const isClick = from && Math.hypot(event.clientX - from.clientX, event.clientY - from.clientY) < CLICK_PX;
+      if (!isClick || toggle.getAttribute("aria-pressed") !== "true") return;
+      const area = canvas.getBoundingClientRect();
+      take(
+        (2 * (event.clientX - area.left)) / area.width - 1,
+        1 - (2 * (event.clientY - area.top)) / area.height,
+      );
+      ask();
+    });
+  }
+
+  return { overlay: layer, button: toggle, isKnown: Boolean(unit), update, listen };
+}
+
+function onScreen(projected, size) {
+  return { x: ((projected.x + 1) / 2) * size.x, y: ((1 - projected.y) / 2) * size.y };
+}
+
+function length(value, unit) {
+  return value < 1 && unit === "m" ? `${(100 * value).toFixed(1)} cm` : `${value.toFixed(2)} ${unit}`;
+}
+
+function say(box, text) {
+  const note = element("p", { className: "view-note", textContent: text });
+  note.setAttribute("role", "status");
+  box.replaceChildren(note);
+}
+
+function button(text, action) {
+  const made = element("button", { type: "button", textContent: text });
+  made.addEventListener("click", action);
+  return made;
+}
+
+function element(name, fields) {
+  return Object.assign(document.createElement(name), fields);
+}
+
+function svg(name, attributes = {}) {
+  return set(document.createElementNS("http://www.w3.org/2000/svg", name), attributes);
+}
+
+function set(node, attributes) {
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  return node;
+}
