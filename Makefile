@@ -4,7 +4,7 @@ BIN := $(dir $(PYTHON))
 COVERAGE := --cov=ds3d_pipeline --cov-report=term:skip-covered
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
-.PHONY: help install fast test slow data browser docker nightly all lint types demo tables page lock
+.PHONY: help install fast test slow data browser docker nightly faults all lint types demo tables page lock
 
 help:  ## show this list
 	@grep -hE '^[a-z%*-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ test:  ## the fast tier with coverage
 
 slow data browser docker nightly:  ## one other tier; a skipped test in it is a failure
 	DS3D_REQUIRE=$@ $(PYTHON) -m pytest -m $@
+
+faults:  ## every fault that was once answered wrongly: what is seen now, and whether its tests pass
+	$(PYTHON) -m pytest -p ds3d_pipeline_tests.faults.report -m fault -q
 
 all: lint types test slow data browser docker nightly  ## everything, also what takes hours
 

@@ -17,7 +17,7 @@ from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.formats.ply import read_pointcloud
 from ds3d_pipeline.formats.splat_ply import read_splat_ply
 from ds3d_pipeline.intake.accept import accept_request
-from ds3d_pipeline.intake.request import RunRequest, checked_prefer
+from ds3d_pipeline.intake.request import RunRequest, checked_prefer, chosen_output
 from ds3d_pipeline.intake.settings import checked_mode, checked_tables
 from ds3d_pipeline.metrics.record import Metrics, Status, load_metrics
 from ds3d_pipeline.names import DEFAULT_MODE
@@ -133,14 +133,15 @@ def reconstruct(
     *,
     mode: str = DEFAULT_MODE,
     options: Mapping[str, Any] | None = None,
-    output: str | Path = "outputs",
+    output: str | Path | None = None,
     name: str | None = None,
     prefer: Mapping[str, str] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Capture:
     """Does what `ds3d reconstruct` does with one video, or photos, folders or zips of photos.
 
-    `options` holds by stage a table as in the config file, or a whole options record. `prefer` names by stage
+    `options` holds by stage a table as in the config file, or a whole options record; `output` wins over
+    one in there, and is `outputs` without both. `prefer` names by stage
     the backend to try first. `on_progress` is called in this thread when something changed, at most twice a
     second; what it raises cancels the run. What is finished already is reused.
 
@@ -151,11 +152,12 @@ def reconstruct(
     from ds3d_pipeline.defs.local_run import reconstruct as run
 
     check_settings()
+    tables = checked_tables({stage: table_of(own) for stage, own in (options or {}).items()}, "options: ")
     request = RunRequest(
         inputs=_paths(inputs),
         mode=checked_mode(mode, "mode: "),
-        output=Path(output).absolute(),
-        tables=checked_tables({stage: table_of(own) for stage, own in (options or {}).items()}, "options: "),
+        output=chosen_output(None if output is None else Path(output), tables),
+        tables=tables,
         prefer=checked_prefer((prefer or {}).items(), "prefer: "),
         source="python",
     )

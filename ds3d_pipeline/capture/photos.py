@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
 
+from ds3d_pipeline.capture.jpeg import end_of, ends_early, is_progressive
 from ds3d_pipeline.errors import IncompleteError, InputError
 from ds3d_pipeline.scene import Exif, UInt8
 
@@ -31,9 +32,13 @@ _BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error,
 _REMEDY = "Leave it out, or export it again as JPEG."
 _MOST_PIXELS = 178_000_000
 """They take 1.6 GB while they are decoded, turned and converted."""
+_MOST_HALVED, _MOST_PROGRESSIVE = 4 * _MOST_PIXELS, 228_000_000
+"""Of JPEGs, which can be decoded at half their size. A progressive one is held whole meanwhile, with up to
+6 bytes a pixel."""
 _MANY_PIXELS, _MOST_PIXELS_PER_BYTE = 40_000_000, 500
 """Above both a picture is blank or made to fill the memory: cameras write some 2 to 20 pixels a byte."""
 _ORIENTATION, _EXIF_BLOCK, _GPS_BLOCK = 0x0112, 0x8769, 0x8825
+_JPEGS = ("JPEG", "MPO")
 _OPENED_UPRIGHT = ("TIFF", "HEIF")
 """Formats that Pillow and pillow-heif turn upright by themselves."""
 
@@ -49,11 +54,14 @@ class Photo:
 def read_photo(path: Path, data: bytes | None = None) -> Photo:
     """Decodes a photo: EXIF orientation applied, 16 bits scaled to 8, transparency laid over black.
 
-    `data` is the file's content where it was read already. Raises InputError, naming the file, where it is
-    no complete photo.
+    A JPEG of more than 178 megapixels is decoded at half its width and height (`size_as_read`). `data` is the
+    file's content where it was read already. Raises InputError, naming the file, where it is no complete
+    photo.
     """
     with _opened(path, data) as image:
         exif, orientation = _exif(image), _orientation(image)
+        if size_as_read(image.size) != image.size:
+            image.draft(None, (image.width // 2, image.height // 2))
         rgb = _rgb8(_turned(image, orientation), path)
     return Photo(rgb=rgb, exif=exif)
 
@@ -66,6 +74,12 @@ def read_size_and_exif(path: Path, data: bytes | None = None) -> tuple[tuple[int
         return size_wh, _exif(image)
 
 
+def size_as_read(size_wh: tuple[int, int]) -> tuple[int, int]:
+    """Width and height at which `read_photo` decodes a photo of this size."""
+    width, height = size_wh
+    return size_wh if width * height <= _MOST_PIXELS else ((width + 1) // 2, (height + 1) // 2)
+
+
 def check_complete(path: Path, data: bytes | None = None) -> None:
     """Raises InputError if the file is truncated, decoding only what has no cheaper sign of it.
 
@@ -73,15 +87,20 @@ def check_complete(path: Path, data: bytes | None = None) -> None:
     """
     content = path.read_bytes() if data is None else data
     with _opened(path, content) as image:
-        if image.format in ("JPEG", "MPO"):
-            if not _has_jpeg_end(content):
-                raise IncompleteError(
-                    f"{path.name} is incomplete: it ends in the middle of the image.", _REMEDY
-                )
+        if image.format in _JPEGS:
+            _check_jpeg(path, content)
         elif image.format == "PNG":
             image.verify()
         elif image.format in ("BMP", "TIFF"):
             image.load()
+
+
+def _check_jpeg(path: Path, content: bytes) -> None:
+    if end_of(content) < 0:
+        raise IncompleteError(f"{path.name} is incomplete: it ends in the middle of the image.", _REMEDY)
+    if ends_early(content):
+        cause = f"{path.name} is damaged: its last rows are missing, and would be grey."
+        raise InputError(cause, "Leave it out, or copy the original again.")
 
 
 @contextmanager
@@ -94,7 +113,7 @@ def _opened(path: Path, data: bytes | None) -> Iterator[Image.Image]:
     Image.MAX_IMAGE_PIXELS = None
     try:
         with Image.open(path if data is None else io.BytesIO(data), formats=_FORMATS) as image:
-            _refuse_excess(image.size, path.stat().st_size if data is None else len(data), path)
+            _refuse_excess(image, path.stat().st_size if data is None else len(data), path)
             yield image
     except UnidentifiedImageError as error:
         raise InputError(
@@ -105,29 +124,21 @@ def _opened(path: Path, data: bytes | None) -> Iterator[Image.Image]:
         raise InputError(f"{path.name} is not a readable photo ({reason}).", _REMEDY) from error
 
 
-def _refuse_excess(size_wh: tuple[int, int], size: int, path: Path) -> None:
+def _refuse_excess(image: Image.Image, size: int, path: Path) -> None:
     """By the header, before anything is decoded; `size` of the file in bytes."""
-    pixels = size_wh[0] * size_wh[1]
-    if pixels > _MOST_PIXELS:
-        cause = (
-            f"{path.name} has {pixels / 1e6:.0f} megapixels; at most {_MOST_PIXELS / 1e6:.0f} can be read."
-        )
+    pixels, most = image.width * image.height, _most_pixels(image)
+    if pixels > most:
+        cause = f"{path.name} has {pixels / 1e6:.0f} megapixels; at most {most / 1e6:.0f} can be read."
         raise InputError(cause, "Export it at a smaller size.")
     if pixels > _MANY_PIXELS and pixels > _MOST_PIXELS_PER_BYTE * size:
         cause = f"{path.name} has {pixels / 1e6:.0f} megapixels in {size} bytes, so it is no photo."
         raise InputError(cause, "Leave it out.")
 
 
-def _has_jpeg_end(data: bytes) -> bool:
-    """Whether an end marker follows the start of the scan (ITU-T T.81, annex B).
-
-    Thumbnails, which have end markers too, come before the scan; inside it FF is always stuffed.
-    """
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
-        is_fill = data[at + 1] == 0xFF
-        at += 1 if is_fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return data.find(b"\xff\xd9", at) >= 0
+def _most_pixels(image: Image.Image) -> int:
+    if image.format not in _JPEGS:
+        return _MOST_PIXELS
+    return _MOST_PROGRESSIVE if is_progressive(image) else _MOST_HALVED
 
 
 def _orientation(image: Image.Image) -> int:

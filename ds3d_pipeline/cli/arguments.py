@@ -132,7 +132,7 @@ def _add_machine(commands: _Commands) -> None:
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mode", choices=MODES, default=DEFAULT_MODE, help="default: balanced")
-    parser.add_argument("--output", type=_path, default=Path("outputs"), metavar="DIR", help=_OUTPUT_HELP)
+    parser.add_argument("--output", type=_path, metavar="DIR", help=_OUTPUT_HELP)
     parser.add_argument(
         "--prefer", action="append", default=[], metavar="STAGE=BACKEND", help="try this backend first"
     )

@@ -17,6 +17,7 @@ from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline.stages.plan import plan_ladder
 from ds3d_pipeline.stages.table import ladders
 from ds3d_pipeline.storage.home import find_home
+from ds3d_pipeline.storage.instance_file import describe_instance
 
 
 def machine_facts() -> dict[str, str]:
@@ -27,6 +28,7 @@ def machine_facts() -> dict[str, str]:
         "cores": str(allowed_cpus()),
         "memory": f"{allowed_memory_bytes() / 1e9:.1f} GB",
         "free disk": f"{shutil.disk_usage(existing).free / 1e9:.1f} GB at {home.root}",
+        "dagster.yaml": describe_instance(home.config),
         "GPU": "NVIDIA driver found" if shutil.which("nvidia-smi") else "no NVIDIA driver: the CPU is used",
         "Docker": describe_engine(),
         "ONNX Runtime": describe_runtime(),

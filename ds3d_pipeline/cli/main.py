@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from ds3d_pipeline.cli.arguments import build_parser
 from ds3d_pipeline.cli.boundary import FAILED, OK, run_command
+
+if TYPE_CHECKING:
+    from ds3d_pipeline.defs.local_run import RunOutcome
 
 MAKING = ("reconstruct", "demo", "clean", "delete")
 """The commands that do something beyond what they print."""
@@ -25,31 +29,40 @@ def _run(words: list[str]) -> int:
 
 
 def _reconstruct(args: argparse.Namespace) -> int:
+    return _exit_code(_run_to_end(args))
+
+
+def _run_to_end(args: argparse.Namespace) -> RunOutcome:
     from ds3d_pipeline.cli.display import make_display
     from ds3d_pipeline.definitions import defs
     from ds3d_pipeline.defs.local_run import reconstruct
     from ds3d_pipeline.intake.accept import accept_request
-    from ds3d_pipeline.intake.request import RunRequest, read_prefer
+    from ds3d_pipeline.intake.request import RunRequest, chosen_output, read_prefer
     from ds3d_pipeline.intake.settings import read_config
-    from ds3d_pipeline.metrics.record import Status
     from ds3d_pipeline.programs.settings import check_settings
 
     check_settings()
     if args.pull:
         # The stages' own processes read it.
         os.environ["DS3D_CONTAINER_PULL"] = "1"
+    tables = read_config(args.config, args.set)
     request = RunRequest(
         inputs=tuple(args.inputs),
         mode=args.mode,
-        output=args.output.absolute(),
-        tables=read_config(args.config, args.set),
+        output=chosen_output(args.output, tables),
+        tables=tables,
         prefer=read_prefer(args.prefer),
         start=args.start,
         source="command_line",
     )
     request = accept_request(request, args.name)
     display = make_display(request.capture, as_json=args.json)
-    outcome = reconstruct(request, display, defs.resolve_job_def)
+    return reconstruct(request, display, defs.resolve_job_def)
+
+
+def _exit_code(outcome: RunOutcome) -> int:
+    from ds3d_pipeline.metrics.record import Status
+
     return FAILED if outcome.metrics.status is Status.FAILED else OK
 
 
@@ -57,9 +70,10 @@ def _demo(args: argparse.Namespace) -> int:
     from ds3d_pipeline.cli.demo import make_demo, print_errors
 
     args.inputs, args.name, args.start = [str(make_demo(args.frames))], "demo", None
-    code = _reconstruct(args)
+    outcome = _run_to_end(args)
+    code = _exit_code(outcome)
     if code == OK:
-        print_errors(args.output / "demo", as_json=args.json)
+        print_errors(outcome.folder, as_json=args.json)
     return code
 
 

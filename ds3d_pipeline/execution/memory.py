@@ -33,11 +33,13 @@ def read_load(input_dir: Path) -> Load:
 
 
 def _of_capture(path: Path) -> Load:
+    from ds3d_pipeline.capture.photos import size_as_read
     from ds3d_pipeline.programs.records import read_json
     from ds3d_pipeline.scene import Capture
 
     capture = read_json(path, Capture)
-    largest = max((source.size_wh for source in capture.sources), key=lambda wh: wh[0] * wh[1])
+    sizes = (size_as_read(source.size_wh) for source in capture.sources)
+    largest = max(sizes, key=lambda wh: wh[0] * wh[1])
     return Load(images=len(capture.sources), size_wh=largest, is_video=capture.kind == "video")
 
 

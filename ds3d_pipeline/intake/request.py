@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.metrics.options import MetricsOptions
 from ds3d_pipeline.names import DEFAULT_MODE, STAGES
 from ds3d_pipeline.stages.modes import MODES
 
@@ -35,6 +36,11 @@ def checked_prefer(pairs: Iterable[tuple[str, str]], where: str) -> dict[str, st
             raise InputError(f"{named}: no such backend.", f"{stage} has {', '.join(names)}.")
         found[stage] = backend
     return found
+
+
+def chosen_output(named: Path | None, tables: Mapping[str, Mapping[str, Any]]) -> Path:
+    """The folder of finished captures: the one named apart, else that of `tables`, else `outputs` here."""
+    return (named or Path(tables.get("metrics", {}).get("output", MetricsOptions().output))).absolute()
 
 
 Source = Literal["command_line", "python", "watched_folder", "page", "dagster"]

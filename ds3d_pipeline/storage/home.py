@@ -10,6 +10,7 @@ from pathlib import Path
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.programs.locks import locked
 from ds3d_pipeline.programs.settings import read_folder, read_text
+from ds3d_pipeline.storage.instance_file import must_be_written, write_ours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,11 @@ class Home:
     def registered(self) -> Path:
         """What every known capture is made of, one folder a capture."""
         return self.root / "registered"
+
+    @property
+    def config(self) -> Path:
+        """What the instance of Dagster is made of."""
+        return self.root / "dagster.yaml"
 
     @property
     def locks(self) -> Path:
@@ -52,24 +58,26 @@ def outputs_folder(home: Home) -> Path:
 
 
 def prepare_home() -> Home:
-    """`find_home`, made where it does not exist, with our `dagster.yaml` where there is none."""
+    """`find_home`, made where it does not exist, with our `dagster.yaml` where there is none.
+
+    One that an earlier version put there and nobody changed since is renewed.
+    """
     home = find_home()
-    config = home.root / "dagster.yaml"
-    is_made = all(path.exists() for path in (home.work, home.logs, home.registered, config))
-    if not is_made or not config.stat().st_size:
+    is_made = all(path.exists() for path in (home.work, home.logs, home.registered))
+    if not is_made or must_be_written(home.config):
         with locked(home.locks / "first_start"):
-            _make(home, config)
+            _make(home)
     _check_storage(home.storage)
     os.environ["DAGSTER_HOME"] = str(home.root)
     return home
 
 
-def _make(home: Home, config: Path) -> None:
+def _make(home: Home) -> None:
     for folder in (home.work, home.logs):
         folder.mkdir(parents=True, exist_ok=True)
     if not home.registered.exists():
         _adopt_registrations(home)
-    _write_config(config)
+    write_ours(home.config)
 
 
 def _check_storage(storage: str) -> None:
@@ -85,18 +93,6 @@ def _check_storage(storage: str) -> None:
         raise InputError(
             f"DS3D_STORAGE is {storage!r}, which cannot be used: {error}.", f"{kinds}."
         ) from error
-
-
-def _write_config(config: Path) -> None:
-    """Puts our `dagster.yaml` where there is none, or an empty one; a full disk leaves no part of it."""
-    if config.exists() and config.stat().st_size:
-        return
-    part = config.with_name(f".{config.name}.{os.getpid()}")
-    try:
-        shutil.copyfile(Path(__file__).with_name("dagster.yaml"), part)
-        part.replace(config)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _adopt_registrations(home: Home) -> None:

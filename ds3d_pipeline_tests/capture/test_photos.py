@@ -246,6 +246,7 @@ def test_real_photo(shared_data):
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.fault("picture of few bytes")
 def test_a_few_bytes_that_become_a_huge_picture_are_refused_by_the_header(tmp_path, suffix, recwarn):
     path = tmp_path / f"a.{suffix}"
     options = {"compression": "group4"} if suffix == "tif" else {}
@@ -255,6 +256,7 @@ def test_a_few_bytes_that_become_a_huge_picture_are_refused_by_the_header(tmp_pa
     assert [str(warning.message) for warning in recwarn] == []
 
 
+@pytest.mark.fault("200 megapixels")
 def test_more_megapixels_than_can_be_read_are_named(tmp_path):
     path = tmp_path / "a.bmp"
     Image.new("1", (8, 8)).save(path)

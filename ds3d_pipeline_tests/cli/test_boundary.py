@@ -143,6 +143,7 @@ def unknown_key(home: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [a_file, below_a_file, broken_yaml, unknown_key])
+@pytest.mark.fault("unusable home")
 def test_a_home_that_cannot_be_used_is_named(home, make, capsys):
     make(home)
     assert main(["clean"]) == FAILED
@@ -152,6 +153,7 @@ def test_a_home_that_cannot_be_used_is_named(home, make, capsys):
 
 
 @pytest.mark.parametrize("make", [broken_yaml, unknown_key])
+@pytest.mark.fault("broken instance")
 def test_captures_are_listed_where_the_instance_is_broken(home, make, capsys):
     make(home)
     assert main(["list"]) == OK
@@ -160,6 +162,7 @@ def test_captures_are_listed_where_the_instance_is_broken(home, make, capsys):
     assert "dagster.yaml" in one_sentence(printed.err)
 
 
+@pytest.mark.fault("broken instance")
 def test_a_damaged_record_of_runs_is_named_and_captures_are_listed(home, capsys):
     assert main(["list"]) == OK
     capsys.readouterr()
@@ -178,6 +181,7 @@ def test_an_empty_instance_file_is_written_anew(home):
     assert "default_limit: 1" in (home / "dagster.yaml").read_text()
 
 
+@pytest.mark.fault("unusable home")
 def test_a_relative_home_is_one_in_the_current_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DAGSTER_HOME", "own")
@@ -187,12 +191,14 @@ def test_a_relative_home_is_one_in_the_current_folder(tmp_path, monkeypatch, cap
 
 
 @pytest.mark.parametrize("url", ["foo://bucket", "s3://bucket"])
+@pytest.mark.fault("unusable storage")
 def test_a_storage_of_an_unknown_kind_is_named(home, monkeypatch, url, capsys):
     monkeypatch.setenv("DS3D_STORAGE", url)
     assert main(["list"]) == UNUSABLE
     assert f"DS3D_STORAGE is '{url}'" in one_sentence(capsys.readouterr().err)
 
 
+@pytest.mark.fault("memory setting")
 def test_a_setting_that_cannot_be_used_is_named_before_any_work(home, monkeypatch, capsys):
     monkeypatch.setenv("DS3D_MEMORY_MB", "abc")
     assert main(["reconstruct", "x.mp4"]) == UNUSABLE
@@ -215,16 +221,19 @@ def test_a_setting_that_cannot_be_used_is_named_before_any_work(home, monkeypatc
         ([], "arguments are required: COMMAND. See `ds3d --help`."),
     ],
 )
+@pytest.mark.fault("empty name", "empty input")
 def test_arguments_that_cannot_be_used_are_named_with_the_choices(words, text, capsys):
     assert main(words) == UNUSABLE
     assert text in one_sentence(capsys.readouterr().err)
 
 
+@pytest.mark.fault("reader that goes away")
 def test_a_reader_that_goes_away_ends_a_command_as_it_ends_other_tools(tmp_path):
     done = shell(tmp_path / "home", "(sleep 0.5; ds3d home) | true; echo ${PIPESTATUS[0]}")
     assert (done.stdout.strip(), done.stderr) == (str(READER_GONE), "")
 
 
+@pytest.mark.fault("full standard output")
 def test_a_full_disk_of_the_output_is_named(tmp_path):
     done = shell(tmp_path / "home", "ds3d home > /dev/full")
     assert done.returncode == FAILED
@@ -237,12 +246,14 @@ def test_closed_streams_are_no_fault(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.fault("narrow encoding")
 def test_any_encoding_shows_any_name(tmp_path, encoding):
     done = shell(tmp_path / "空 [red][x] :smile:", "ds3d home", PYTHONIOENCODING=encoding)
     assert (done.returncode, done.stderr) == (OK, "")
     assert "\\u7a7a [red][x] :smile:" in done.stdout
 
 
+@pytest.mark.fault("markup in the output")
 def test_rich_text_shows_names_as_they_are(capsys):
     console().print("/a [red] b [/x] :smile: 12")
     assert capsys.readouterr().out == "/a [red] b [/x] :smile: 12\n"
@@ -255,6 +266,7 @@ def test_text_is_printed_with_rich_in_one_way_only():
 
 
 @pytest.mark.parametrize(("name", "head"), [("deep.json", ""), ("deep.yaml", ""), ("deep.toml", "a = ")])
+@pytest.mark.fault("deep config")
 def test_a_config_of_many_brackets_is_refused(tmp_path, home, name, head, capsys):
     (tmp_path / name).write_text(head + "[" * 100_000)
     assert main(["reconstruct", "x.mp4", "--config", str(tmp_path / name)]) == UNUSABLE
@@ -266,6 +278,7 @@ def test_a_very_deep_option_is_refused(home, capsys):
     one_sentence(capsys.readouterr().err)
 
 
+@pytest.mark.fault("limit of file sizes")
 def test_a_limit_of_file_sizes_is_named(tmp_path):
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
@@ -282,6 +295,7 @@ def test_a_limit_of_file_sizes_is_named(tmp_path):
     assert "ulimit -f" in one_sentence(done.stderr)
 
 
+@pytest.mark.fault("full home")
 def test_a_full_disk_is_named_and_listing_goes_on(tmp_path, monkeypatch, capsys):
     with small_disk(tmp_path / "disk", 4000) as disk:
         monkeypatch.setenv("DAGSTER_HOME", str(disk / "home"))
@@ -294,6 +308,7 @@ def test_a_full_disk_is_named_and_listing_goes_on(tmp_path, monkeypatch, capsys)
         assert capsys.readouterr().err == ""
 
 
+@pytest.mark.fault("full home")
 def test_a_new_home_on_a_full_disk_is_named_and_nothing_half_is_left(tmp_path, monkeypatch, capsys):
     with small_disk(tmp_path / "disk", 100) as disk:
         monkeypatch.setenv("DAGSTER_HOME", str(disk / "home"))

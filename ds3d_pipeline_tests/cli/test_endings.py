@@ -42,6 +42,7 @@ def state_of(home: Path) -> str:
     return json.loads(line)["status"]
 
 
+@pytest.mark.fault("SIGTERM")
 def test_sigterm_or_a_closed_terminal_ends_every_stage_tidily(tmp_path, small_photos):
     home, output = tmp_path / "home", tmp_path / "out"
     for number, stage in enumerate(STAGES):
@@ -61,6 +62,7 @@ def test_sigterm_or_a_closed_terminal_ends_every_stage_tidily(tmp_path, small_ph
 
 
 @pytest.mark.parametrize("reader", ["true", "head -c 1 > /dev/null"])
+@pytest.mark.fault("reader that goes away", "markup in the output")
 def test_a_run_whose_output_nobody_reads_is_published(tmp_path, small_photos, reader):
     output = tmp_path / "out [red][x]"
     command = " ".join(f'"{word}"' for word in (*DS3D, *map(str, words(small_photos, output)), "--json"))
@@ -76,6 +78,7 @@ def test_a_run_whose_output_nobody_reads_is_published(tmp_path, small_photos, re
     assert os.path.getsize(output / "small" / "report.html") > 1000
 
 
+@pytest.mark.fault("disk that fills during a run")
 def test_a_disk_that_fills_during_a_run_is_named_and_the_run_goes_on_later(tmp_path, small_photos):
     with small_disk(tmp_path / "disk", 700_000) as disk:
         home, output = disk / "home", disk / "out"

@@ -89,6 +89,7 @@ def kill_family(process) -> None:
 
 
 @pytest.mark.parametrize("wait", [wait_for_stage, wait_for_bundle])
+@pytest.mark.fault("kill -9")
 def test_kill_9_in_or_after_every_stage_and_then_the_same_command(tmp_path, small_photos, wait):
     """One run, killed as often as it has stages: what was finished before a kill is not made again."""
     home, output = tmp_path / "home", tmp_path / "out"

@@ -41,6 +41,7 @@ def reads(instance, home, run: dg.DagsterRun) -> str | None:
     return pinned_version(instance, run, home, "poses", UPath(home.storage) / "poses" / "room")
 
 
+@pytest.mark.fault("command line and daemon at once", "two runs at once")
 def test_a_run_goes_on_with_what_it_read_first(home, instance):
     assert reads(instance, home, a_run("early")) is None
     first = put_poses(home, "first")
@@ -50,6 +51,7 @@ def test_a_run_goes_on_with_what_it_read_first(home, instance):
     assert reads(instance, home, a_run("two")) == second
 
 
+@pytest.mark.fault("command line and daemon at once")
 def test_a_run_reads_what_it_made_itself(home, instance):
     own = put_poses(home, "own")
     run_journal(home, "one").made("poses", own)
@@ -57,6 +59,7 @@ def test_a_run_reads_what_it_made_itself(home, instance):
     assert reads(instance, home, a_run("one")) == own
 
 
+@pytest.mark.fault("command line and daemon at once")
 def test_a_run_that_waited_in_the_queue_reads_what_it_was_planned_on(home, instance):
     planned = put_poses(home, "planned")
     put_poses(home, "another's")

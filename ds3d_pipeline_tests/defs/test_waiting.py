@@ -65,6 +65,7 @@ def sleeper():
         process.kill()
 
 
+@pytest.mark.fault("two runs at once", "waiting run")
 def test_the_second_run_says_what_it_waits_for_and_follows_a_killed_one(home):
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True, env=environment(home.root)
@@ -105,6 +106,7 @@ def add_run(instance, home, run_id: str, process, job: str = "reconstruct_fastes
     write_json(home.work / run_id / "heartbeat.json", heart)
 
 
+@pytest.mark.fault("command line and daemon at once")
 def test_a_run_of_the_daemon_is_waited_for_until_its_process_is_gone(home, sleeper):
     def end() -> None:
         sleeper.kill()
@@ -140,6 +142,7 @@ def one_heavy() -> None:
     heavy()
 
 
+@pytest.mark.fault("waiting run")
 def test_a_run_that_waits_for_a_pool_sleeps_between_its_looks(home):
     looks, go_on = [], threading.Event()
     with dg.DagsterInstance.get() as instance:

@@ -124,7 +124,10 @@ def test_the_load_is_read_from_headers(tmp_path):
     assert read_load(tmp_path) == Load(images=3, size_wh=(30, 50), points=7)
 
 
-def test_the_load_of_a_capture_is_its_largest_source(tmp_path):
+def test_the_load_of_a_capture_is_its_largest_source_as_it_is_read(tmp_path):
+    huge = SourceFile(name="a.jpg", file="a.jpg", sha256="0", size_wh=(16_320, 12_240), bytes=1)
+    write_json(tmp_path / "capture.json", Capture(kind="photos", sources=(huge,), sha256="0"))
+    assert read_load(tmp_path) == Load(images=1, size_wh=(8160, 6120))
     sources = tuple(
         SourceFile(name=f"{side}.jpg", file=f"{side}.jpg", sha256="0", size_wh=(side, 10), bytes=1)
         for side in (20, 40, 30)

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 static _Atomic int64_t *count;
-static const char *under;
+static const char *under, *part;
 static int64_t at;
 static int full; /* 1: writes are counted and then fail; 0: changes of names are counted and then kill */
 
@@ -26,6 +26,7 @@ __attribute__((constructor)) static void begin(void) {
     under = getenv("FAULT_UNDER");
     const char *file = getenv("FAULT_COUNT"), *number = getenv("FAULT_AT"), *kind = getenv("FAULT_KIND");
     if (!under || !file || !number || !kind) { under = NULL; return; }
+    part = getenv("FAULT_PART");
     at = atoll(number);
     full = strcmp(kind, "full") == 0;
     int fd = open(file, O_RDWR);
@@ -35,7 +36,9 @@ __attribute__((constructor)) static void begin(void) {
     if (page == MAP_FAILED) under = NULL; else count = page;
 }
 
-static int is_under(const char *path) { return strncmp(path, under, strlen(under)) == 0; }
+static int is_under(const char *path) {
+    return strncmp(path, under, strlen(under)) == 0 && (!part || strstr(path, part));
+}
 
 static int concerns(int folder, const char *path) {
     char text[PATH_MAX], link[64];

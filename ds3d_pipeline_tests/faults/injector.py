@@ -17,11 +17,15 @@ the n-th write, new file or new folder on, each of them fails with ENOSPC."""
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """What happens at the `at`-th operation on anything below `under`; 0 only counts them."""
+    """What happens at the `at`-th operation on anything below `under`; 0 only counts them.
+
+    Only paths that contain `part` count.
+    """
 
     kind: Kind
     under: Path
     at: int
+    part: str = "/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,7 @@ def run_struck(library: Path, fault: Fault, home: Path, *words: object, timeout:
     variables = {
         "LD_PRELOAD": str(library),
         "FAULT_UNDER": str(fault.under),
+        "FAULT_PART": fault.part,
         "FAULT_KIND": fault.kind,
         "FAULT_AT": str(fault.at),
         "FAULT_COUNT": str(count),

@@ -50,6 +50,7 @@ def assert_healed(place: Place, path: Path, *, silently: bool) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("stage", "name"), [("mesh", "model.glb"), ("poses", "000003.jpg")])
+@pytest.mark.fault("flipped bytes")
 def test_a_bit_that_flips_in_a_file_that_is_published_is_seen_and_healed(place, stage, name):
     path = next(p for p in stored_files(place) if p.name == name and stage in p.parts)
     assert_healed(place, path, silently=True)
@@ -57,6 +58,7 @@ def test_a_bit_that_flips_in_a_file_that_is_published_is_seen_and_healed(place, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [REPORT, "CURRENT"])
+@pytest.mark.fault("broken report or pointer")
 def test_a_bit_that_flips_in_what_ds3d_keeps_for_itself_is_healed(place, name):
     path = next(p for p in stored_files(place) if p.name == name and "mesh" in p.parts)
     assert_healed(place, path, silently=False)

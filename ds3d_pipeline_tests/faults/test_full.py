@@ -2,6 +2,8 @@
 
 import pytest
 
+from ds3d_pipeline.names import STAGES
+from ds3d_pipeline_tests.captures import run_ds3d
 from ds3d_pipeline_tests.faults.injector import Fault, run_struck
 from ds3d_pipeline_tests.faults.rounds import assert_plain, digests, later_and_later
 
@@ -38,6 +40,7 @@ def _fill_while_publishing(points: int, place, injector) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.fault("unusable output")
 def test_an_output_that_gets_full_keeps_what_was_published(place, injector):
     _fill_while_publishing(6, place, injector)
 
@@ -80,3 +83,24 @@ def test_a_new_capture_on_a_disk_that_is_full_again_and_again_ends_well(place, i
     assert full >= 10
     assert struck.returncode == 0, struck.said[-3000:]
     place.succeed()
+
+
+def _fill_each_stage(places, tmp_path, injector, photos) -> None:
+    """One capture whose every stage meets a full disk, at each of `places` in turn."""
+    home, before = tmp_path / "home", digests(photos)
+    words = ("reconstruct", photos, "--mode", "fastest", "--name", "other", "--output", tmp_path / "out")
+    for stage in STAGES:
+        for folder, at in places:
+            fault = Fault(kind="full", under=home / folder, part=f"/{stage}/", at=at)
+            struck = run_struck(injector, fault, home, *words, "--from", stage)
+            assert_plain(struck)
+            assert struck.returncode == 1, (stage, folder, at, struck.said[-3000:])
+            assert "disk is full" in struck.said, (stage, folder, at, struck.said[-3000:])
+    assert run_ds3d(home, *words).returncode == 0
+    assert digests(photos) == before
+
+
+@pytest.mark.slow
+@pytest.mark.fault("full storage", "disk that fills during a run")
+def test_a_disk_that_is_full_where_a_stage_stores_its_files_is_named(tmp_path, injector, other_photos):
+    _fill_each_stage([("storage", 1)], tmp_path, injector, other_photos)

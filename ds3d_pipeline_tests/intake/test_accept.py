@@ -175,6 +175,7 @@ def add(photo: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("options", [OPTIONS, CaptureOptions(max_files=50)])
+@pytest.mark.fault("upload replaced")
 def test_photos_that_change_between_check_and_run_stop_it(home, tmp_path, happens, what, options):
     photos = put_photos(tmp_path / "photos")
     capture = accept([photos], OPTIONS).capture
@@ -185,6 +186,7 @@ def test_photos_that_change_between_check_and_run_stop_it(home, tmp_path, happen
     assert stage(home, accept([photos], OPTIONS).capture, tmp_path / "again").sources
 
 
+@pytest.mark.fault("upload replaced")
 def test_a_video_that_grows_between_check_and_run_stops_it(home, tmp_path):
     clip = put_video(tmp_path / "clip.mp4")
     capture = accept([clip], OPTIONS).capture
@@ -194,6 +196,7 @@ def test_a_video_that_grows_between_check_and_run_stops_it(home, tmp_path):
 
 
 @pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.fault("upload replaced")
 def test_a_zip_that_changes_between_check_and_run_stops_it(home, tmp_path, count):
     packed = zip_of(put_photos(tmp_path / "photos"), tmp_path / "photos.zip")
     capture = accept([packed], OPTIONS).capture
@@ -261,6 +264,7 @@ def test_unusable_input_is_refused_before_anything_is_written(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("name", ["", "con", "aux.txt", "a.", "a-", "_x", ".hidden", "..", "-rf", "A", "a/b"])
+@pytest.mark.fault("name of a Windows device", "hidden name")
 def test_a_name_that_is_no_folder_everywhere_is_refused_and_registers_nothing(home, tmp_path, name):
     with pytest.raises(InputError, match="start and end with a letter or digit"):
         accept([put_photos(tmp_path / "photos")], OPTIONS, name)
@@ -275,6 +279,7 @@ def test_a_capture_that_an_earlier_version_named_otherwise_is_read_and_made_agai
     assert accept([folder], OPTIONS, name).capture == name
 
 
+@pytest.mark.fault("full folder of temporary files")
 def test_a_zip_is_unpacked_in_the_home_and_a_full_disk_there_is_named(tmp_path, monkeypatch):
     packed = zip_of(put_photos(tmp_path / "photos"), tmp_path / "photos.zip")
     with small_disk(tmp_path / "disk", 1000) as disk:

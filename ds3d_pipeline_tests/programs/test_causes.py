@@ -23,6 +23,7 @@ $ python -m pip install pycolmap/
 """
 
 
+@pytest.mark.fault("limit of address space")
 def test_the_last_line_is_not_the_cause():
     assert (
         cause_in(IMPORT.format(text="libsomething.so: not found"))
@@ -30,6 +31,7 @@ def test_the_last_line_is_not_the_cause():
     )
 
 
+@pytest.mark.fault("limit of address space")
 def test_a_known_message_below_the_exception_is_the_cause():
     assert cause_in(IMPORT.format(text="_core: Cannot allocate memory")) == MEMORY
 

@@ -33,6 +33,7 @@ def after_loading(load: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.fault("SIGTERM")
 def test_sigterm_ends_a_process_tidily_once_pycolmap_is_loaded():
     done = after_loading("from ds3d_pipeline.programs.colmap_library import pycolmap")
     assert (done.returncode, done.stdout, done.stderr) == (0, "tidy\n", "")

@@ -38,6 +38,7 @@ def test_an_inner_option_enters_the_fingerprint():
     ("stage", "table"),
     [
         ("poses", {"max_features": "30"}),
+        ("poses", {"max_features": 0}),
         ("poses", {"max_features": 96.5}),
         ("poses", {"max_features": True}),
         ("poses", {"max_features": None}),
@@ -57,6 +58,9 @@ def test_an_inner_option_enters_the_fingerprint():
         ("poses", {"K": [[700, 0, 300], [0, 700, 200]]}),
         ("poses", {"K": 700}),
     ],
+)
+@pytest.mark.fault(
+    "option of a wrong type", "option out of bounds", "intrinsics that cannot be", "no features"
 )
 def test_a_value_that_cannot_be_used_is_refused_by_name(stage, table):
     (name,) = table

@@ -173,6 +173,7 @@ TIES = [
 
 
 @pytest.mark.parametrize("kernel", TIES)
+@pytest.mark.fault("kill -9")
 def test_a_program_that_has_not_even_loaded_us_dies_with_its_starter(tmp_path, kernel):
     script = tmp_path / "sleeps.py"
     script.write_text("import os, time; print(os.getpid(), flush=True); time.sleep(300)")
@@ -188,6 +189,7 @@ def test_a_program_that_has_not_even_loaded_us_dies_with_its_starter(tmp_path, k
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.02, 0.05, 0.1, 0.2])
 @pytest.mark.parametrize("kernel", TIES)
+@pytest.mark.fault("kill -9")
 def test_a_starter_killed_at_any_moment_leaves_nobody(tmp_path, kernel, delay_s):
     script = tmp_path / "sleeps.py"
     script.write_text("import time; time.sleep(300)")

@@ -47,6 +47,7 @@ def test_variables_are_read_in_one_module_only():
         ("DS3D_OUTPUTS", "~nobody-of-this-name/x", "a folder"),
     ],
 )
+@pytest.mark.fault("interval setting", "memory setting")
 def test_a_value_that_does_not_fit_is_named_with_what_does(monkeypatch, name, value, remedy):
     monkeypatch.setenv(name, value)
     with pytest.raises(InputError) as caught:

@@ -65,6 +65,9 @@ def place(tmp_path):
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", [*CONTENT, REPORT, MANIFEST])
+@pytest.mark.fault(
+    "flipped bytes", "deleted file of a bundle", "broken manifest", "deleted capture.json", "truncated model"
+)
 def test_a_damaged_bundle_is_not_used_and_heals(place, tmp_path, name, fault):
     version = current_version(place)
     FAULTS[fault](place / version / name)
@@ -83,6 +86,7 @@ def test_a_damaged_bundle_is_not_handed_out(place, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", CONTENT)
+@pytest.mark.fault("storing into a damaged bundle")
 def test_publishing_the_same_files_again_heals_what_no_time_betrays(place, tmp_path, name):
     flip_a_bit(place / current_version(place) / name, keep_time=True)
     publish(make_bundle(tmp_path / "again"), place)
@@ -110,6 +114,7 @@ def test_files_are_hashed_once_a_start_of_the_machine(place, monkeypatch):
 
 
 @pytest.mark.parametrize("pointer", [b"", b"\xff\xfe\x00", b"../../etc", b"0" * 32, b"no hash at all"])
+@pytest.mark.fault("broken report or pointer")
 def test_a_pointer_that_points_nowhere_counts_as_none(place, tmp_path, pointer):
     (place / CURRENT).write_bytes(pointer)
     assert usable(place) is None
@@ -119,6 +124,7 @@ def test_a_pointer_that_points_nowhere_counts_as_none(place, tmp_path, pointer):
 
 @pytest.mark.parametrize("name", [CURRENT, REPORT, MANIFEST, "metrics.json"])
 @pytest.mark.parametrize("text", ["", "{}", "[]", "\ud800"])
+@pytest.mark.fault("broken report or pointer", "broken metrics", "broken manifest")
 def test_one_bad_capture_stops_no_list(tmp_path, name, text):
     home = make_home(tmp_path / "home")
     good = '{"status": "ok", "mode": "balanced", "reasons": []}'
@@ -135,6 +141,7 @@ def test_one_bad_capture_stops_no_list(tmp_path, name, text):
     read_status(home, "bad")
 
 
+@pytest.mark.fault("flipped bytes")
 def test_what_is_published_is_what_was_sealed(tmp_path):
     made = make_bundles(tmp_path / "bundles")
     bundles = {}

@@ -69,6 +69,7 @@ def test_publishing_again_leaves_nothing_but_what_is_published(output, bundles):
     assert foreign_files(output / "wall", read_marker(output / "wall")) == []
 
 
+@pytest.mark.fault("files of the user in a result")
 def test_the_users_files_in_a_finished_capture_stay(output, bundles):
     folder = output / "wall"
     (folder / "notes.txt").write_text("mine")
@@ -84,6 +85,7 @@ def test_the_users_files_in_a_finished_capture_stay(output, bundles):
 
 
 @pytest.mark.parametrize("same_size", [True, False])
+@pytest.mark.fault("files of the user in a result")
 def test_a_file_of_ours_that_the_user_changed_stays_beside_the_new_one(output, bundles, same_size):
     path = output / "wall" / "model.glb"
     ours = path.read_bytes()
@@ -122,6 +124,7 @@ def test_a_capture_of_an_earlier_version_is_ours_by_its_metrics(output, bundles)
     ],
 )
 @pytest.mark.parametrize("publish", [publish_capture, publish_failure])
+@pytest.mark.fault("input where the result goes", "unusable output")
 def test_a_folder_that_is_not_ours_is_refused_and_unchanged(tmp_path, bundles, made, publish):
     for name, text in made.items():
         (tmp_path / "wall" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -147,12 +150,14 @@ def test_what_is_no_folder_is_refused(tmp_path, kind):
         check_output(tmp_path, "wall")
 
 
+@pytest.mark.fault("unusable output")
 def test_an_output_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "out").write_text("mine")
     with pytest.raises(InputError, match="is not a folder"):
         check_output(tmp_path / "out", "wall")
 
 
+@pytest.mark.fault("unusable output")
 def test_an_output_that_cannot_be_made_is_refused():
     with pytest.raises(InputError, match="cannot be made"):
         check_output(Path("/proc/out"), "wall")
@@ -164,6 +169,7 @@ def test_a_check_leaves_no_folder_behind(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["wall", "wall/images", "wall/images/IMG.jpg"])
+@pytest.mark.fault("input where the result goes")
 def test_an_input_inside_the_result_is_refused(output, name):
     path = output / name
     with pytest.raises(InputError, match="where the result would go"):
@@ -181,6 +187,7 @@ def test_a_failure_stands_beside_a_result_and_goes_with_the_next_one(output, bun
     assert names(folder / FAILED) == {"notes.txt"}
 
 
+@pytest.mark.fault("input where the result goes")
 def test_the_users_own_folder_of_that_name_survives_a_failure(output, bundles):
     mine = output / "wall" / FAILED / "mine.txt"
     mine.parent.mkdir()

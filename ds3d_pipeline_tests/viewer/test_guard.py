@@ -47,6 +47,7 @@ def get(port: int, host: str, origin: str | None = None) -> int:
         ("127.0.0.1.evil.example:{port}", None, FORBIDDEN),
     ],
 )
+@pytest.mark.fault("viewer from elsewhere")
 def test_only_requests_to_this_address_and_from_its_page_are_answered(port, host, origin, status):
     assert get(port, host, origin) == status
 
@@ -54,6 +55,7 @@ def test_only_requests_to_this_address_and_from_its_page_are_answered(port, host
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "null", "https://127.0.0.1:{port}", "http://127.0.0.1:1"]
 )
+@pytest.mark.fault("viewer from elsewhere")
 def test_the_scene_is_not_sent_to_other_pages(port, origin):
     with (
         pytest.raises(InvalidStatus) as caught,

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import threading
+import zipfile
 
 import pytest
 from hypothesis import given, settings
@@ -246,6 +247,7 @@ SIDECARS = {
 
 
 @pytest.mark.parametrize("text", SIDECARS.values(), ids=SIDECARS)
+@pytest.mark.fault("watched folder that stops")
 def test_a_sidecar_that_does_not_fit_is_named_and_its_video_stays(watch, text):
     put_video(watch.folder / "clip.mp4", 1)
     put_video(watch.folder / "good.mp4", 2)
@@ -290,6 +292,7 @@ def deep(path):
         (deep, "room taken"),
     ],
 )
+@pytest.mark.fault("watched folder that stops", "watched folder, dangling link")
 def test_odd_links_and_depths_are_named_and_stop_nothing(watch, make, words):
     make(watch.folder / "room")
     put_video(watch.folder / "good.mp4", 2)
@@ -303,6 +306,7 @@ def test_odd_links_and_depths_are_named_and_stop_nothing(watch, make, words):
 
 @pytest.mark.parametrize("index_first", [True, False])
 @pytest.mark.parametrize("part", [0.0, 0.2, 0.5, 0.9])
+@pytest.mark.fault("copy that stalls")
 def test_a_copy_that_stalls_waits_and_is_taken_whole(watch, tmp_path, part, index_first):
     pictures = [picture(seed) for seed in range(20)]
     whole = write_video(tmp_path / "clip.mp4", pictures, index_first=index_first)
@@ -334,6 +338,23 @@ def test_half_a_zip_waits_and_is_taken_whole(watch, tmp_path, part):
     assert watch.tick() == [("room.zip", "balanced")]
 
 
+@pytest.mark.fault("watched folder that stops", "watched folder, bzip2")
+@pytest.mark.parametrize("kind", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_damage_inside_a_zip_is_named_and_stops_nothing(watch, kind):
+    packed = watch.folder / "room.zip"
+    with zipfile.ZipFile(packed, "w", kind) as archive:
+        archive.writestr("a.jpg", os.urandom(2000))
+    data = bytearray(packed.read_bytes())
+    data[200:220] = bytes(20)
+    packed.write_bytes(data)
+    put_video(watch.folder / "good.mp4")
+    watch.tick()
+    assert watch.tick() == [("good.mp4", "balanced")]
+    assert "room.zip is not a readable zip file" in watch.told("room.zip")
+    assert watch.rejected() == {"room.zip", "room.zip.txt"}
+
+
+@pytest.mark.fault("watched folder that stops")
 def test_a_damaged_list_of_uploads_is_kept_and_begun_anew(watch):
     put_video(watch.folder / "clip.mp4")
     watch.tick()
@@ -347,6 +368,7 @@ def test_a_damaged_list_of_uploads_is_kept_and_begun_anew(watch):
 
 
 @pytest.mark.parametrize("name", ["upload.json", "request.json"])
+@pytest.mark.fault("watched folder that stops")
 def test_a_damaged_registration_is_named_and_stops_nothing(watch, name):
     put_video(watch.folder / "clip.mp4")
     watch.tick()
@@ -359,6 +381,7 @@ def test_a_damaged_registration_is_named_and_stops_nothing(watch, name):
     assert watch.tick() == [("other.mp4", "balanced")]
 
 
+@pytest.mark.fault("watched folder that stops")
 def test_a_file_in_the_place_of_the_folder_is_one_sentence(watch):
     watch.folder.rmdir()
     watch.folder.write_text("x")
@@ -366,6 +389,7 @@ def test_a_file_in_the_place_of_the_folder_is_one_sentence(watch):
         watch.tick()
 
 
+@pytest.mark.fault("watched folder, clock")
 def test_a_date_that_jumps_changes_no_wait(watch):
     clip = put_video(watch.folder / "clip.mp4")
     os.utime(clip, (4e9, 4e9))
@@ -533,6 +557,7 @@ def test_what_takes_longer_than_a_tick_is_read_once_and_taken_later(watch, monke
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EIO])
+@pytest.mark.fault("watched folder, full disk")
 def test_a_file_that_cannot_be_read_now_waits_and_stops_nothing(watch, monkeypatch, number):
     put_video(watch.folder / "a.mp4", 1)
     put_video(watch.folder / "b.mp4", 2)
