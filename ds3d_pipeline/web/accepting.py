@@ -20,9 +20,10 @@ from ds3d_pipeline.names import DEFAULT_MODE
 from ds3d_pipeline.programs.locks import locked
 from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline.storage.home import Home, outputs_folder
-from ds3d_pipeline.storage.registrations import Request
+from ds3d_pipeline.storage.registrations import Request, registered_as
 from ds3d_pipeline.web.problems import Problem
 from ds3d_pipeline.web.settings import WebState
+from ds3d_pipeline.web.status import JobStatus
 
 NAME_LENGTH = 200
 MANY = "photos"
@@ -64,8 +65,10 @@ def accept_received(
     except StageError as error:
         raise _problem(error, web.home, folder) from error
     with locked(web.home.locks / "web_uploads"):
+        job = registered_as(web.home, checked.content.sha256) or checked.own_key
+        known = web.jobs.status(job) if web.jobs.exists(job) else None
         accepted = _accepted(web, folder, checked, request)
-        return _ordered(web, accepted, request)
+        return _ordered(web, accepted, request, known)
 
 
 def _mode(given: str | None) -> str:
@@ -107,10 +110,9 @@ def _accepted(web: WebState, folder: Path, checked: Checked, request: RunRequest
     return accept_content(web.home, dataclasses.replace(checked, paths=paths))
 
 
-def _ordered(web: WebState, accepted: Accepted, request: RunRequest) -> Receipt:
+def _ordered(web: WebState, accepted: Accepted, request: RunRequest, known: JobStatus | None) -> Receipt:
     """The order of a run, unless the same is under way or done."""
     job, content = accepted.capture, accepted.content
-    known = web.jobs.status(job) if web.jobs.exists(job) else None
     state = "accepted"
     is_new = known is None or known.mode != request.mode or known.state in WITHOUT_RESULT
     if is_new:

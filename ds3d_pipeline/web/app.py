@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -9,9 +11,11 @@ from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
 from ds3d_pipeline import __version__
+from ds3d_pipeline.defs.instance import open_instance
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline.web.bodies import Slots
 from ds3d_pipeline.web.guard import Guard
+from ds3d_pipeline.web.jobs import Jobs
 from ds3d_pipeline.web.problems import add_handlers
 from ds3d_pipeline.web.receive import remove_halves
 from ds3d_pipeline.web.routes import info, upload
@@ -31,8 +35,9 @@ def create_app(settings: WebSettings) -> FastAPI:
         redoc_url=None,
         # A redirect would tell a path from its neighbour before the guard of that route has looked at it.
         redirect_slashes=False,
+        lifespan=_lifespan,
     )
-    app.state.web = _state(settings)
+    app.state.settings = settings
     add_handlers(app)
     app.add_middleware(Guard, settings=settings)
     for router in ROUTERS:
@@ -41,12 +46,22 @@ def create_app(settings: WebSettings) -> FastAPI:
     return app
 
 
-def _state(settings: WebSettings) -> WebState:
-    home, slots = prepare_home(), Slots(settings.limits.concurrent_uploads)
-    state = WebState(settings=settings, home=home, instance=None, jobs=None, follower=None, slots=slots)
-    state.received.mkdir(exist_ok=True)
-    remove_halves(state.received)
-    return state
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """What the routes share is there as long as the server runs."""
+    settings: WebSettings = app.state.settings
+    home = prepare_home()
+    with open_instance(home) as instance:
+        app.state.web = WebState(
+            settings=settings,
+            home=home,
+            jobs=Jobs(home, instance),
+            follower=None,
+            slots=Slots(settings.limits.concurrent_uploads),
+        )
+        app.state.web.received.mkdir(exist_ok=True)
+        remove_halves(app.state.web.received)
+        yield
 
 
 def _add_page(app: FastAPI) -> None:

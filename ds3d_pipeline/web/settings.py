@@ -10,6 +10,7 @@ from ds3d_pipeline.storage.home import Home
 
 if TYPE_CHECKING:
     from ds3d_pipeline.web.bodies import Slots
+    from ds3d_pipeline.web.jobs import Jobs
 
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
@@ -44,8 +45,8 @@ class WebSettings:
     token: str | None = None
     """What every request must carry; None on loopback."""
     limits: Limits = field(default_factory=Limits)
-    daemon: bool = True
-    """Whether it brings Dagster's daemon where none runs."""
+    daemon: bool = False
+    """Whether Dagster's daemon is a child of this server."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +55,7 @@ class WebState:
 
     settings: WebSettings
     home: Home
-    instance: Any
-    """Dagster's, which only `web/jobs.py` and `web/services.py` know."""
-    jobs: Any
+    jobs: Jobs
     follower: Any
     slots: Slots
     """Of uploads that come in."""
