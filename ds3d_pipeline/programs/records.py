@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import uuid
 from pathlib import Path
@@ -34,9 +35,17 @@ def write_json(path: Path, record: Any, *, durable: bool = False) -> None:
 
 def read_json(path: Path, record_type: type[T]) -> T:
     """Reads what `write_json` wrote; raises ValueError naming the file where it does not fit."""
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
-        return TypeAdapter(record_type).validate_json(path.read_bytes())
+        return _adapter(record_type).validate_json(path.read_bytes())
     except ValidationError as error:
         raise ValueError(f"{path} is not a {record_type.__name__} record: {error}") from error
+
+
+@functools.cache
+def _adapter(record_type: Any) -> Any:
+    """Made once a type: making it takes a hundred times as long as reading a small file."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(record_type)

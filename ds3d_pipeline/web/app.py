@@ -11,18 +11,18 @@ from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 
 from ds3d_pipeline import __version__
-from ds3d_pipeline.defs.instance import open_instance
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline.web.bodies import Slots
+from ds3d_pipeline.web.follow import Follower
 from ds3d_pipeline.web.guard import Guard
 from ds3d_pipeline.web.jobs import Jobs
 from ds3d_pipeline.web.problems import add_handlers
 from ds3d_pipeline.web.receive import remove_halves
-from ds3d_pipeline.web.routes import info, upload
+from ds3d_pipeline.web.routes import info, jobs, outputs, sockets, upload
 from ds3d_pipeline.web.settings import WebSettings, WebState
 
 PAGE = Path(__file__).parent / "page"
-ROUTERS = (info.router, upload.router)
+ROUTERS = (info.router, upload.router, jobs.router, outputs.router, sockets.router)
 
 
 def create_app(settings: WebSettings) -> FastAPI:
@@ -51,12 +51,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """What the routes share is there as long as the server runs."""
     settings: WebSettings = app.state.settings
     home = prepare_home()
-    with open_instance(home) as instance:
+    with contextlib.closing(Jobs(home)) as known:
         app.state.web = WebState(
             settings=settings,
             home=home,
-            jobs=Jobs(home, instance),
-            follower=None,
+            jobs=known,
+            follower=Follower(known.status),
             slots=Slots(settings.limits.concurrent_uploads),
         )
         app.state.web.received.mkdir(exist_ok=True)

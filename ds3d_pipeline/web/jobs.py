@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
 import threading
 import time
 import uuid
@@ -14,6 +16,7 @@ from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnr
 from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG, WILL_RETRY_TAG
 
 from ds3d_pipeline.defs.deleting import delete_capture
+from ds3d_pipeline.defs.instance import open_instance
 from ds3d_pipeline.defs.launch import UPLOAD_TAG, request_of
 from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, PARTITION_TAG, UNFINISHED
 from ds3d_pipeline.errors import InputError
@@ -26,13 +29,11 @@ from ds3d_pipeline.storage.inventory import capture_names
 from ds3d_pipeline.web.gather import Outside, gather, is_job, registered_at
 from ds3d_pipeline.web.problems import Problem
 from ds3d_pipeline.web.received import drop_received, received_of
+from ds3d_pipeline.web.services import FRESH_S, heartbeat_age_s
 from ds3d_pipeline.web.status import JobStatus, LastWord, QueuePlace, RunFacts, State, job_status
 from ds3d_pipeline.web.weights import Timing, mode_seconds, read_timings
 from ds3d_pipeline.web.words import forget_word, write_word
 
-FRESH_S = 75.0
-"""Dagster's daemon says every 30 s that it lives; one that said nothing for longer than this does not."""
-DAEMONS = ("SENSOR", "QUEUED_RUN_COORDINATOR")
 _DAEMON_FOR_S, _HISTORY_FOR_S = 2.0, 60.0
 _RUNS_LISTED = 1000
 _LATE_S, _LATE_EVERY_S = 10.0, 0.5
@@ -46,12 +47,6 @@ _STATES: dict[dg.DagsterRunStatus, State] = {
     dg.DagsterRunStatus.SUCCESS: "finished",
 }
 T = TypeVar("T")
-
-
-def heartbeat_age_s(instance: dg.DagsterInstance) -> float:
-    """How long ago the daemon last said that it lives; Dagster's `healthy` is true for half an hour after."""
-    beats = [status.last_heartbeat for status in instance.get_daemon_statuses(DAEMONS).values()]
-    return time.time() - min((beat.timestamp if beat else 0.0 for beat in beats), default=0.0)
 
 
 class _Kept(Generic[T]):
@@ -72,13 +67,20 @@ class _Kept(Generic[T]):
 class Jobs:
     """Of one home and its Dagster instance. Every method may be called from any thread."""
 
-    def __init__(self, home: Home, instance: dg.DagsterInstance) -> None:
-        self._home, self._instance = home, instance
+    def __init__(self, home: Home, instance: dg.DagsterInstance | None = None) -> None:
+        self._home, self._given = home, instance
+        self._opened, self._opening = contextlib.ExitStack(), threading.Lock()
         self._closed, self._threads = threading.Event(), list[threading.Thread]()
         self._history: _Kept[Sequence[Timing]] = _Kept(lambda: read_timings(home), _HISTORY_FOR_S)
         self.has_daemon: Callable[[], bool] = _Kept(
-            lambda: heartbeat_age_s(instance) < FRESH_S, _DAEMON_FOR_S
+            lambda: heartbeat_age_s(self._instance) < FRESH_S, _DAEMON_FOR_S
         )
+
+    @functools.cached_property
+    def _instance(self) -> dg.DagsterInstance:
+        """Opened when it is first asked for, as that takes seconds in a new home."""
+        with self._opening:
+            return self._given or self._opened.enter_context(open_instance(self._home))
 
     def mode_seconds(self) -> dict[str, float]:
         """How long a usual capture should take on this machine, by mode."""
@@ -227,10 +229,11 @@ class Jobs:
         thread.start()
 
     def close(self) -> None:
-        """Ends what still runs in the background; the instance may be closed afterwards."""
+        """Ends what still runs in the background, and closes the instance that was opened here."""
         self._closed.set()
         for thread in self._threads:
             thread.join()
+        self._opened.close()
 
     def again(self, job: str, mode: str | None, start: str | None) -> JobStatus:
         """Asks for one more run, by default as the last one was. Raises Problem while one goes on."""

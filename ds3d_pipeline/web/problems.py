@@ -42,6 +42,7 @@ _MEANINGS = {
     409: "It cannot be done in the present state.",
     413: "It is larger than what is taken.",
     415: "The body is of another kind than what is taken.",
+    416: "The file has no such part.",
     421: "The server is called by a name that is not its own.",
     422: "The content, a field or a parameter cannot be used.",
     500: "An error of ds3d itself.",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ds3d_pipeline.storage.home import Home
+from ds3d_pipeline.web.follow import Follower
+from ds3d_pipeline.web.jobs import Jobs
+from ds3d_pipeline.web.received import received_folder
 
 if TYPE_CHECKING:
     from ds3d_pipeline.web.bodies import Slots
@@ -56,11 +59,11 @@ class WebState:
     settings: WebSettings
     home: Home
     jobs: Jobs
-    follower: Any
+    follower: Follower
     slots: Slots
     """Of uploads that come in."""
 
     @property
     def received(self) -> Path:
         """The files of uploads, one folder each; `.part` while they come in."""
-        return self.home.root / "received"
+        return received_folder(self.home)

@@ -9,8 +9,9 @@ from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.stages.plan import Plan
 from ds3d_pipeline.storage.bundles import Attempt
 from ds3d_pipeline.storage.home import prepare_home
-from ds3d_pipeline.web.jobs import Jobs, heartbeat_age_s
+from ds3d_pipeline.web.jobs import Jobs
 from ds3d_pipeline.web.problems import Problem
+from ds3d_pipeline.web.services import heartbeat_age_s
 from ds3d_pipeline.web.words import read_word
 from ds3d_pipeline_tests.homes import make_home
 from ds3d_pipeline_tests.web.homes import add_run, finish, order, register
