@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
 
+from ds3d_pipeline.capture.colors import to_srgb
 from ds3d_pipeline.capture.jpeg import end_of, ends_early, is_progressive
 from ds3d_pipeline.errors import IncompleteError, InputError
 from ds3d_pipeline.scene import Exif, UInt8
@@ -52,7 +53,7 @@ class Photo:
 
 
 def read_photo(path: Path, data: bytes | None = None) -> Photo:
-    """Decodes a photo: EXIF orientation applied, 16 bits scaled to 8, transparency laid over black.
+    """Decodes a photo: sRGB colours, EXIF orientation applied, 16 bits scaled to 8, transparency over black.
 
     A JPEG of more than 178 megapixels is decoded at half its width and height (`size_as_read`). `data` is the
     file's content where it was read already. Raises InputError, naming the file, where it is no complete
@@ -62,7 +63,7 @@ def read_photo(path: Path, data: bytes | None = None) -> Photo:
         exif, orientation = _exif(image), _orientation(image)
         if size_as_read(image.size) != image.size:
             image.draft(None, (image.width // 2, image.height // 2))
-        rgb = _rgb8(_turned(image, orientation), path)
+        rgb = _rgb8(_turned(to_srgb(image), orientation), path)
     return Photo(rgb=rgb, exif=exif)
 
 

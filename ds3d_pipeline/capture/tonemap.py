@@ -36,7 +36,12 @@ def sdr_from_hdr(rgb48: NDArray[np.uint16], transfer: Transfer) -> UInt8:
     light = np.maximum(light @ _BT709_FROM_BT2020.T, 0)
     brightest = np.maximum(light.max(axis=-1, keepdims=True), 1e-6)
     light *= compress_highlights(brightest) / brightest
-    return _srgb_by_step()[(np.minimum(light, 1) * (_SRGB_STEPS - 1) + 0.5).astype(np.uint16)]
+    return srgb_of_light(light)
+
+
+def srgb_of_light(light: Float32) -> UInt8:
+    """(..., 3) linear light with BT.709 primaries, 1 = white, to 8-bit sRGB; what is outside is clipped."""
+    return _srgb_by_step()[(np.clip(light, 0, 1) * (_SRGB_STEPS - 1) + 0.5).astype(np.uint16)]
 
 
 def compress_highlights(light: Float32) -> Float32:

@@ -19,7 +19,7 @@ CARD = Stage(
     about="The sharpest frame of every stretch of motion, upright and scaled to the mode's size.",
     options=KeyframesOptions,
     report=KeyframesReport,
-    code_version="1",
+    code_version="2",
     reads=("capture",),
     rungs=(
         Rung(
