@@ -19,6 +19,7 @@ from ds3d_pipeline.storage.bundles import StageReport
 from ds3d_pipeline.storage.home import Home, find_home, prepare_home
 from ds3d_pipeline.storage.inventory import CaptureStatus, CaptureSummary, list_captures, read_status
 from ds3d_pipeline.storage.leftovers import Leftover, drop, find_leftovers
+from ds3d_pipeline.storage.registrations import damaged_registrations
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,6 +29,10 @@ def print_captures(*, as_json: bool) -> None:
     """Prints every capture of the home, one a row."""
     home, screen = _readable_home(), console()
     captures = list_captures(home, _words_of_runs(home))
+    for path in damaged_registrations(home):
+        complain(
+            f"{path} is missing or damaged. Run `ds3d reconstruct` with the files of that capture again."
+        )
     if as_json:
         for capture in captures:
             screen.file.write(json.dumps(dataclasses.asdict(capture)) + "\n")

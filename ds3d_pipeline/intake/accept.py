@@ -19,6 +19,7 @@ from ds3d_pipeline.storage.registrations import (
     Content,
     Request,
     check_readable,
+    has_whole_registration,
     is_registered,
     register_upload,
     registered_as,
@@ -97,7 +98,8 @@ def _unreadable(error: OSError, name: str, home: Home) -> UnreadableError:
 def accept_content(home: Home, checked: Checked) -> Accepted:
     """The second half, for uploads without a name: content that was registered before stays that capture."""
     capture = registered_as(home, checked.content.sha256) or checked.own_key
-    if not _is_as_registered(registered_request(home, capture), checked.content):
+    is_whole = has_whole_registration(home, capture)
+    if not is_whole or not _is_as_registered(registered_request(home, capture), checked.content):
         register_upload(home, capture, checked.paths, checked.content)
     return Accepted(capture=capture, content=checked.content)
 

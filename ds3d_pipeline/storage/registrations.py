@@ -141,10 +141,23 @@ def registered_as(home: Home, sha256: str) -> str | None:
 
 
 def damaged_registrations(home: Home) -> list[Path]:
-    """The records that cannot be read: their captures count as not registered, until they are again."""
-    kinds = ((_UPLOAD, Upload), (_REQUEST, Request))
-    found = [(path, kind) for name, kind in kinds for path in home.registered.glob(f"*/{name}")]
-    return sorted(path for path, kind in found if _read_or_none(path, kind) is None)
+    """The records that cannot be read, or are missing because a full disk or a kill cut a registration off.
+
+    Their captures count as not registered, until their files are accepted again.
+    """
+    return sorted(path for folder in home.registered.glob("*") for path in _damaged_in(folder))
+
+
+def _damaged_in(folder: Path) -> list[Path]:
+    records = ((folder / _UPLOAD, Upload), (folder / _REQUEST, Request))
+    found = [path for path, kind in records if _read_or_none(path, kind) is None]
+    return found if folder.is_dir() else []
+
+
+def has_whole_registration(home: Home, capture: str) -> bool:
+    """Whether both records of it are there and can be read."""
+    folder = home.registered / check_capture_key(capture)
+    return folder.is_dir() and not _damaged_in(folder)
 
 
 def _read_or_none(path: Path, record_type: type[T]) -> T | None:

@@ -105,7 +105,10 @@ def _ledger_before(home: Home, confirmed: int) -> tuple[Ledger, list[str]]:
 
     One that was lost starts behind the generation that Dagster knows.
     """
-    notes = [f"The registration {path} is damaged and is passed by." for path in damaged_registrations(home)]
+    notes = [
+        f"The registration {path} is missing or damaged and is passed by."
+        for path in damaged_registrations(home)
+    ]
     try:
         before = read_ledger(home)
     except (ValueError, TypeError, RecursionError) as error:
