@@ -18,11 +18,20 @@ from ds3d_pipeline.web.guard import Guard
 from ds3d_pipeline.web.jobs import Jobs
 from ds3d_pipeline.web.problems import add_handlers
 from ds3d_pipeline.web.receive import remove_halves
-from ds3d_pipeline.web.routes import info, jobs, outputs, sockets, upload
+from ds3d_pipeline.web.received import received_folder
+from ds3d_pipeline.web.resumable import Resumables
+from ds3d_pipeline.web.routes import info, jobs, outputs, sockets, upload, uploads
 from ds3d_pipeline.web.settings import WebSettings, WebState
 
 PAGE = Path(__file__).parent / "page"
-ROUTERS = (info.router, upload.router, jobs.router, outputs.router, sockets.router)
+ROUTERS = (
+    info.router,
+    upload.router,
+    uploads.router,
+    jobs.router,
+    outputs.router,
+    sockets.router,
+)
 
 
 def create_app(settings: WebSettings) -> FastAPI:
@@ -51,6 +60,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """What the routes share is there as long as the server runs."""
     settings: WebSettings = app.state.settings
     home = prepare_home()
+    received = received_folder(home)
+    received.mkdir(exist_ok=True)
+    remove_halves(received)
     with contextlib.closing(Jobs(home)) as known:
         app.state.web = WebState(
             settings=settings,
@@ -58,9 +70,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             jobs=known,
             follower=Follower(known.status),
             slots=Slots(settings.limits.concurrent_uploads),
+            resumables=Resumables(received),
         )
-        app.state.web.received.mkdir(exist_ok=True)
-        remove_halves(app.state.web.received)
         yield
 
 

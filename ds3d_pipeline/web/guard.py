@@ -32,6 +32,7 @@ HEADERS = {
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
     "cache-control": "no-cache",
 }
+SMALL_BYTES = 1_000_000
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _HOST = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
 _DAYS_S = 86_400
@@ -56,6 +57,8 @@ class Guard:
             return
         headers = Headers(scope=scope)
         answer = self._answer(scope, headers)
+        if not _is_upload(scope):
+            receive = _within_limit(receive)
         await (answer or self._app)(scope, receive, _with_headers(scope, send))
 
     def _answer(self, scope: Scope, headers: Headers) -> Response | None:
@@ -100,6 +103,28 @@ class Guard:
 
     def _is_token(self, given: str) -> bool:
         return hmac.compare_digest((self._token or "").encode(), given.encode())
+
+
+def _is_upload(scope: Scope) -> bool:
+    """Whether its body is large by intent, and goes to the disk within limits of its own."""
+    return scope["type"] == "http" and (
+        scope["method"] == "PATCH" or (scope["method"], scope["path"]) == ("POST", "/api/upload")
+    )
+
+
+def _within_limit(receive: Receive) -> Receive:
+    """Every other body is read into memory by FastAPI, whatever its length."""
+    room = SMALL_BYTES
+
+    async def receive_small() -> Message:
+        nonlocal room
+        message = await receive()
+        room -= len(message.get("body", b""))
+        if room < 0:
+            raise Problem(413, "The body is too long.", "Files go to /api/upload or /api/uploads.")
+        return message
+
+    return receive_small
 
 
 def _token_in_query(scope: Scope) -> str:

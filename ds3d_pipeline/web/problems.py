@@ -40,6 +40,7 @@ _MEANINGS = {
     403: "The request comes from another site.",
     404: "There is no such thing.",
     409: "It cannot be done in the present state.",
+    412: "The version of the protocol is another one.",
     413: "It is larger than what is taken.",
     415: "The body is of another kind than what is taken.",
     416: "The file has no such part.",

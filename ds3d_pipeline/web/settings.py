@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ds3d_pipeline.storage.home import Home
-from ds3d_pipeline.web.follow import Follower
-from ds3d_pipeline.web.jobs import Jobs
 from ds3d_pipeline.web.received import received_folder
 
 if TYPE_CHECKING:
     from ds3d_pipeline.web.bodies import Slots
+    from ds3d_pipeline.web.follow import Follower
     from ds3d_pipeline.web.jobs import Jobs
+    from ds3d_pipeline.web.resumable import Resumables
 
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
@@ -62,6 +62,7 @@ class WebState:
     follower: Follower
     slots: Slots
     """Of uploads that come in."""
+    resumables: Resumables
 
     @property
     def received(self) -> Path:

@@ -17,6 +17,7 @@ from ds3d_pipeline.web.settings import Limits
 from ds3d_pipeline_tests.intake.watched.folder import put_photos, put_video
 from ds3d_pipeline_tests.web.forms import FORM_TYPE, file_part, form
 from ds3d_pipeline_tests.web.servers import serving
+from ds3d_pipeline_tests.web.waiting import wait_until
 
 
 def photos_of(folder):
@@ -192,13 +193,6 @@ def begin(server, length=100_000):
     body = form(file_part("a.jpg", b"x" * 99))[:200]
     wire.sendall(f"{head}Content-Length: {length}\r\n\r\n".encode() + body)
     return wire
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_cut_upload(server):

@@ -1,0 +1,182 @@
+"""Uploads that can be resumed, as of tus 1.0 with creation and termination (https://tus.io/protocols).
+
+Not a library: tuspyserver keeps the length beside the file, and appends to a longer one after a kill.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+from fastapi import APIRouter, Depends, Header
+from fastapi.responses import JSONResponse, Response
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from starlette.requests import Request
+
+from ds3d_pipeline.programs.folders import sync_path
+from ds3d_pipeline.web.accepting import Receipt, accept_received
+from ds3d_pipeline.web.bodies import check_fits, chunks, declared_bytes
+from ds3d_pipeline.web.dependencies import Web
+from ds3d_pipeline.web.file_names import safe_name
+from ds3d_pipeline.web.problems import Problem, responses
+from ds3d_pipeline.web.receive import PART_SUFFIX
+from ds3d_pipeline.web.resumable import Resumable, append, read_metadata
+from ds3d_pipeline.web.routes.upload import KNOWN, receipt_response
+from ds3d_pipeline.web.settings import WebState
+
+VERSION = "1.0.0"
+_VERSION = {"tus-resumable": VERSION}
+_UNUSABLE = 422
+
+
+def _known_version(tus_resumable: Annotated[str, Header()]) -> None:
+    if tus_resumable != VERSION:
+        raise Problem(412, "This version of tus is not spoken here.", f"Use tus {VERSION}.")
+
+
+router = APIRouter()
+TUS = [Depends(_known_version)]
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class Commit:
+    """Which uploads are one capture."""
+
+    ids: Annotated[list[str], Field(min_length=1)]
+    mode: str | None = None
+    name: str | None = None
+
+
+@router.options("/api/uploads", status_code=204, responses=responses())
+def capabilities(web: Web) -> Response:
+    """What of tus is spoken here."""
+    size = str(web.settings.limits.max_bytes)
+    about = {"tus-version": VERSION, "tus-extension": "creation,termination", "tus-max-size": size}
+    return Response(status_code=204, headers=_VERSION | about)
+
+
+@router.post("/api/uploads", status_code=201, responses=responses(400, 412, 413, 422, 507), dependencies=TUS)
+def create(
+    web: Web, upload_length: Annotated[int, Header(ge=0)], upload_metadata: Annotated[str, Header()] = ""
+) -> Response:
+    """Begins the upload of one file; `Location` is where its bytes go."""
+    check_fits(upload_length, web.received, web.settings.limits)
+    made = web.resumables.create(upload_length, read_metadata(upload_metadata))
+    return Response(status_code=201, headers=_VERSION | {"location": f"/api/uploads/{made.id}"})
+
+
+@router.head("/api/uploads/{upload}", responses=responses(404, 412, 422), dependencies=TUS)
+def progress(web: Web, upload: str) -> Response:
+    """How many bytes have come in."""
+    found = web.resumables.find(upload)
+    numbers = {"upload-offset": str(web.resumables.offset(found)), "upload-length": str(found.bytes)}
+    return Response(headers=_VERSION | numbers | {"cache-control": "no-store"})
+
+
+@router.patch(
+    "/api/uploads/{upload}",
+    status_code=204,
+    responses=responses(400, 404, 409, 412, 413, 415, 422, 503, 507),
+    dependencies=TUS,
+    openapi_extra={"requestBody": {"required": True, "content": {"application/offset+octet-stream": {}}}},
+)
+async def write(
+    request: Request, web: Web, upload: str, upload_offset: Annotated[int, Header(ge=0)]
+) -> Response:
+    """Takes bytes from `Upload-Offset` on. What has come in stays, however the request ends."""
+    if request.headers.get("content-type") != "application/offset+octet-stream":
+        raise Problem(415, "The body is no application/offset+octet-stream.", "Send it as tus 1.0 says.")
+    found = web.resumables.find(upload)
+    async with web.resumables.alone(found):
+        with web.slots.one():
+            if (known := web.resumables.offset(found)) != upload_offset:
+                raise Problem(409, f"{known} bytes have come in.", "Go on from there.")
+            offset = await _write(request, web, found, known)
+    return Response(status_code=204, headers=_VERSION | {"upload-offset": str(offset)})
+
+
+async def _write(request: Request, web: WebState, upload: Resumable, offset: int) -> int:
+    """Returns how many bytes have come in altogether."""
+    path, limits = web.resumables.data(upload), web.settings.limits
+    check_fits(declared_bytes(request) or 0, web.received, limits)
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        async for chunk in chunks(request, limits, web.received):
+            if offset + len(chunk) > upload.bytes:
+                raise Problem(413, "More bytes come in than were announced.", "Begin the upload again.")
+            await anyio.to_thread.run_sync(append, handle, chunk)
+            offset += len(chunk)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise Problem(507, "The server's disk is full.", "Free some space there.") from error
+    finally:
+        os.close(handle)
+    await anyio.to_thread.run_sync(sync_path, path)
+    return offset
+
+
+@router.delete("/api/uploads/{upload}", status_code=204, responses=responses(404, 412, 422), dependencies=TUS)
+async def remove(web: Web, upload: str) -> Response:
+    """Gives an upload up."""
+    found = web.resumables.find(upload)
+    async with web.resumables.alone(found):
+        web.resumables.remove(found)
+    return Response(status_code=204, headers=_VERSION)
+
+
+@router.post(
+    "/api/uploads/commit",
+    status_code=202,
+    response_model=Receipt,
+    responses=KNOWN | responses(400, 404, 409, 413, 422, 507),
+)
+def commit(web: Web, asked: Commit) -> JSONResponse:
+    """Makes one capture of finished uploads, as `POST /api/upload` does of files in a form.
+
+    The same request once more has the same answer.
+    """
+    uploads = [web.resumables.find(name) for name in dict.fromkeys(asked.ids)]
+    receipts = [upload.receipt for upload in uploads]
+    if receipts[0] and all(receipt == receipts[0] for receipt in receipts):
+        return receipt_response(receipts[0])
+    for upload in uploads:
+        if upload.receipt or web.resumables.offset(upload) < upload.bytes:
+            raise Problem(409, "Not all of these uploads have come in.", "Go on with them first.")
+    return receipt_response(_commit(web, uploads, asked))
+
+
+def _commit(web: WebState, uploads: Sequence[Resumable], asked: Commit) -> Receipt:
+    if len(uploads) > web.settings.limits.max_files:
+        raise Problem(413, f"A capture has at most {web.settings.limits.max_files} files.", "Send fewer.")
+    folder = web.received / f"{uuid.uuid4().hex}{PART_SUFFIX}"
+    folder.mkdir()
+    try:
+        files = _linked(web, uploads, folder)
+        receipt = accept_received(web, folder, files, asked.mode, asked.name)
+    except Problem as problem:
+        if problem.status == _UNUSABLE:
+            for upload in uploads:
+                web.resumables.remove(upload)
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    for upload in uploads:
+        web.resumables.finish(upload, receipt)
+    return receipt
+
+
+def _linked(web: WebState, uploads: Sequence[Resumable], folder: Path) -> list[Path]:
+    """The same files under their own names."""
+    taken: set[str] = set()
+    files = [folder / safe_name(upload.metadata.get("filename", ""), taken) for upload in uploads]
+    for upload, path in zip(uploads, files, strict=True):
+        os.link(web.resumables.data(upload), path)
+    return files
