@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.intake.settings import checked_mode, checked_tables
 from ds3d_pipeline.metrics.options import MetricsOptions
 from ds3d_pipeline.names import DEFAULT_MODE, STAGES
 from ds3d_pipeline.stages.modes import MODES
@@ -78,6 +79,13 @@ class RunRequest:
     def all_options(self) -> dict[str, Any]:
         """`options` of every stage."""
         return {stage: self.options(stage) for stage in STAGES}
+
+    def check_fits(self) -> None:
+        """Raises InputError where this version lacks what is asked for: another may have written it down."""
+        checked_mode(self.mode, "")
+        checked_tables(self.tables, "")
+        checked_prefer(self.prefer.items(), "")
+        self.all_options()
 
 
 def run_key_of(sha256: str, mode: str, tables: dict[str, dict[str, Any]]) -> str:

@@ -1,13 +1,41 @@
 """From what was asked for to a run that Dagster starts: the same for every sensor that starts runs."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import dagster as dg
 
 from ds3d_pipeline.defs.launch import launch_of
+from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.execution.freshness import find_fresh
 from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.faults import explain
 from ds3d_pipeline.stages.table import depending_on
 from ds3d_pipeline.storage.home import Home
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is given to Dagster, and a line on each request that cannot be at present."""
+
+    requests: list[dg.RunRequest]
+    troubles: list[str]
+
+
+def dagster_requests(home: Home, asked: Mapping[str, RunRequest]) -> Asked:
+    """The requests by their run keys, each by itself: one that fails is named, and passed by."""
+    found = Asked(requests=[], troubles=[])
+    for run_key, request in asked.items():
+        try:
+            request.check_fits()
+            found.requests.append(dagster_request(home, run_key, request))
+        except (StageError, OSError) as error:
+            known = explain(error, [home.root])
+            if known is None:
+                raise
+            found.troubles.append(f"{request.upload or request.capture} cannot be run: {known}")
+    return found
 
 
 def dagster_request(home: Home, run_key: str, request: RunRequest) -> dg.RunRequest:

@@ -1,16 +1,17 @@
 """The watched folder."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import dagster as dg
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from ds3d_pipeline.defs.jobs import captures, reconstruct_jobs
-from ds3d_pipeline.defs.sensors.requests import dagster_request
+from ds3d_pipeline.defs.sensors.requests import dagster_requests
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.intake.watched.entries import uploads_folder
 from ds3d_pipeline.intake.watched.reading import Reader
-from ds3d_pipeline.intake.watched.scan import ScanResult, scan
+from ds3d_pipeline.intake.watched.scan import scan
 from ds3d_pipeline.intake.watched.timing import Pace
 from ds3d_pipeline.programs.faults import explain
 from ds3d_pipeline.programs.settings import read_seconds
@@ -49,15 +50,18 @@ def _tick(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
     # A tick comes a little early now and then; it is a whole tick all the same.
     pace = Pace(quiet_s=0.9 * EVERY_S)
     found = scan(home, uploads_folder(home), confirmed, pace, READER, partial(_has_failed, context.instance))
-    lines = _lines(found, home)
+    asked = dagster_requests(home, {queued.run_key: queued.request for queued in found.queued})
+    lines = _lines([*asked.troubles, *found.lines], home)
     context.log.info(lines)
-    if not found.queued:
-        return dg.SensorResult(skip_reason=lines, cursor=str(found.generation))
-    keys = [queued.request.capture for queued in found.queued]
+    # What could not be asked for is asked for again, and with it what has been: its run key sees to that.
+    cursor = context.cursor if asked.troubles else str(found.generation)
+    if not asked.requests:
+        return dg.SensorResult(skip_reason=lines, cursor=cursor)
+    keys = [request.partition_key for request in asked.requests if request.partition_key]
     return dg.SensorResult(
-        run_requests=[dagster_request(home, queued.run_key, queued.request) for queued in found.queued],
+        run_requests=asked.requests,
         dynamic_partitions_requests=[captures.build_add_request(keys)],
-        cursor=str(found.generation),
+        cursor=cursor,
     )
 
 
@@ -69,7 +73,7 @@ def _has_failed(instance: dg.DagsterInstance, run_key: str) -> bool:
     return bool(tries) and all(run.status in _WITHOUT_RESULT for run in tries)
 
 
-def _lines(found: ScanResult, home: Home) -> str:
-    lines = found.lines[:LINES_SHOWN] or (f"The upload folder is empty ({uploads_folder(home)}).",)
-    more = len(found.lines) - len(lines)
+def _lines(found: Sequence[str], home: Home) -> str:
+    lines = found[:LINES_SHOWN] or [f"The upload folder is empty ({uploads_folder(home)})."]
+    more = len(found) - len(lines)
     return "\n".join([*lines, f"and {more} more"] if more > 0 else lines)

@@ -4,7 +4,7 @@ import dagster as dg
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from ds3d_pipeline.defs.jobs import captures, reconstruct_jobs
-from ds3d_pipeline.defs.sensors.requests import dagster_request
+from ds3d_pipeline.defs.sensors.requests import dagster_requests
 from ds3d_pipeline.intake.orders import Order, drop_order, orders
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline.storage.registrations import is_registered
@@ -29,11 +29,14 @@ def web_orders(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
             drop_order(home, order.run_key)
         else:
             waiting.append(order)
-    if not waiting:
-        return dg.SkipReason("No upload waits for its run.")
+    asked = dagster_requests(home, {order.run_key: order.request for order in waiting})
+    for trouble in asked.troubles:
+        context.log.warning(trouble)
+    if not asked.requests:
+        return dg.SkipReason("\n".join(asked.troubles) or "No upload waits for its run.")
+    keys = [request.partition_key for request in asked.requests if request.partition_key]
     return dg.SensorResult(
-        run_requests=[dagster_request(home, order.run_key, order.request) for order in waiting],
-        dynamic_partitions_requests=[captures.build_add_request([o.request.capture for o in waiting])],
+        run_requests=asked.requests, dynamic_partitions_requests=[captures.build_add_request(keys)]
     )
 
 

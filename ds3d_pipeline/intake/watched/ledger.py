@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ds3d_pipeline.capture.names import printable
+from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.storage.home import Home, outputs_folder
@@ -68,6 +69,31 @@ def read_ledger(home: Home) -> Ledger:
     if "orders" in read_json(path, dict[str, Any]):
         return _of_orders(home, read_json(path, _OldLedger))
     return read_json(path, Ledger)
+
+
+def without_unfit(ledger: Ledger, since: int) -> tuple[Ledger, list[str]]:
+    """The ledger without what no longer fits of the requests after generation `since`, and a line on each.
+
+    Its uploads say so from then on, and are looked at again once they or their settings change.
+    """
+    later = {key: queued for key, queued in ledger.queued.items() if queued.generation > since}
+    unfit = {key: outcome for key, queued in later.items() if (outcome := _misfit(queued.request))}
+    outcomes = {ledger.queued[key].request.upload: outcome for key, outcome in unfit.items()}
+    seen = {
+        name: replace(entry, outcome=outcomes.get(printable(name), entry.outcome))
+        for name, entry in ledger.seen.items()
+    }
+    queued = {key: queued for key, queued in ledger.queued.items() if key not in unfit}
+    lines = [f"{upload} {outcome}" for upload, outcome in outcomes.items()]
+    return replace(ledger, seen=seen, queued=queued), lines
+
+
+def _misfit(request: RunRequest) -> str:
+    try:
+        request.check_fits()
+    except InputError as error:
+        return f"is not run, since what it asks for does not fit any more: {error}"
+    return ""
 
 
 def set_aside(home: Home) -> Path:

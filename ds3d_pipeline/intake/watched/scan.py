@@ -26,6 +26,7 @@ from ds3d_pipeline.intake.watched.ledger import (
     read_ledger,
     set_aside,
     upload_request,
+    without_unfit,
     write_ledger,
 )
 from ds3d_pipeline.intake.watched.reading import Reader
@@ -81,12 +82,13 @@ def scan(
     for entry in entries:
         under_way.see(entry)
     after = under_way.ledger()
+    known = after.generation - 1 if confirmed is None else confirmed
+    after, unfit = without_unfit(after, known)
     if after != before:
         write_ledger(home, after)
-    known = after.generation - 1 if confirmed is None else confirmed
     return ScanResult(
         queued=tuple(queued for queued in after.queued.values() if queued.generation > known),
-        lines=(*notes, *under_way.news, *under_way.waiting, *under_way.settled, *before.rejected),
+        lines=(*notes, *unfit, *under_way.news, *under_way.waiting, *under_way.settled, *before.rejected),
         generation=after.generation,
     )
 

@@ -1,5 +1,7 @@
 """The watched folder as Dagster sees it: what a tick asks for, and that Dagster could do it."""
 
+import dataclasses
+import errno
 import json
 import shutil
 
@@ -7,8 +9,10 @@ import dagster as dg
 import pytest
 
 from ds3d_pipeline.definitions import defs
+from ds3d_pipeline.defs.sensors import requests
 from ds3d_pipeline.defs.sensors import watched_folder as sensors
 from ds3d_pipeline.execution.freshness import fingerprint
+from ds3d_pipeline.intake.watched.ledger import read_ledger, write_ledger
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline.storage.home import prepare_home
@@ -156,6 +160,59 @@ def test_content_that_is_put_there_again_runs_only_after_a_failure(folder, statu
     clip.rename(folder.root / "again.mp4")
     folder.tick()
     assert len(folder.tick().run_requests or ()) == asked
+
+
+@pytest.mark.parametrize(
+    "misfit",
+    [
+        {"tables": {"mesh": {"max_faces": "many"}}},
+        {"tables": {"soup": {"salt": 1}}},
+        {"mode": "best"},
+        {"prefer": {"poses": "magic"}},
+    ],
+)
+def test_a_queued_request_that_no_longer_fits_is_named_and_passed_by(folder, misfit):
+    """As an earlier version, or a later one, may have queued it."""
+    put_video(folder.root / "a.mp4", 1)
+    put_video(folder.root / "b.mp4", 2)
+    folder.tick()
+    assert len(folder.tick(noted=False).run_requests) == 2
+    ledger = read_ledger(folder.home)
+    key = next(key for key, queued in ledger.queued.items() if queued.request.upload == "a.mp4")
+    unfit = dataclasses.replace(ledger.queued[key].request, **misfit)
+    queued = ledger.queued | {key: dataclasses.replace(ledger.queued[key], request=unfit)}
+    write_ledger(folder.home, dataclasses.replace(ledger, queued=queued))
+    (request,) = folder.tick().run_requests
+    assert request.tags["ds3d/upload"] == "b.mp4"
+    told = folder.tick().skip_reason.skip_message
+    assert "a.mp4 is not run, since what it asks for does not fit any more: " in told
+    (folder.root / "a.toml").write_text('mode = "fastest"\n')
+    folder.tick()
+    (request,) = folder.tick().run_requests
+    assert request.tags["ds3d/upload"] == "a.mp4"
+
+
+def test_a_request_that_cannot_be_asked_for_now_is_asked_for_later(folder, monkeypatch):
+    """A disk that fails while one capture's stored files are read, for instance."""
+    put_video(folder.root / "a.mp4", 1)
+    put_video(folder.root / "b.mp4", 2)
+    folder.tick()
+    find_fresh = requests.find_fresh
+
+    def failing(home, capture, options, prefer):
+        if capture.startswith("a-"):
+            raise OSError(errno.EIO, "Input/output error", "stored")
+        return find_fresh(home, capture, options, prefer)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(requests, "find_fresh", failing)
+        (given,) = folder.tick().run_requests
+        assert given.tags["ds3d/upload"] == "b.mp4"
+        assert [request.run_key for request in folder.tick().run_requests] == [given.run_key]
+    again = {request.tags["ds3d/upload"]: request.run_key for request in folder.tick().run_requests}
+    assert again.keys() == {"a.mp4", "b.mp4"}
+    assert again["b.mp4"] == given.run_key
+    assert not folder.tick().run_requests
 
 
 def test_a_file_in_the_place_of_the_folder_is_one_sentence_in_the_tick(folder):

@@ -1,5 +1,7 @@
 """The orders of the page as Dagster sees them."""
 
+import dataclasses
+
 import dagster as dg
 import pytest
 from dagster._core.storage.tags import RUN_KEY_TAG
@@ -9,7 +11,7 @@ from ds3d_pipeline.definitions import defs
 from ds3d_pipeline.defs.launch import request_of
 from ds3d_pipeline.defs.sensors.web_orders import web_orders
 from ds3d_pipeline.intake.accept import accept
-from ds3d_pipeline.intake.orders import Order, orders, place_order
+from ds3d_pipeline.intake.orders import Order, drop_order, orders, place_order
 from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.storage.home import outputs_folder, prepare_home
 
@@ -64,3 +66,14 @@ def test_an_order_of_a_deleted_capture_is_dropped(placed):
     with dg.DagsterInstance.get() as instance:
         assert isinstance(tick(instance), dg.SkipReason)
     assert orders(home) == []
+
+
+def test_an_order_that_no_longer_fits_is_named_and_stops_no_other(placed):
+    home, order = placed
+    unfit = dataclasses.replace(order.request, upload="old", tables={"soup": {"salt": 1}})
+    place_order(home, dataclasses.replace(order, run_key="old-fastest", request=unfit))
+    with dg.DagsterInstance.get() as instance:
+        (asked,) = tick(instance).run_requests
+        assert asked.run_key == order.run_key
+        drop_order(home, order.run_key)
+        assert tick(instance).skip_message.startswith("old cannot be run: 'soup' is not a stage.")
