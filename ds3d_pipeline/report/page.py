@@ -20,6 +20,7 @@ from ds3d_pipeline.report.camera_path import CameraPath, draw_path, measure_path
 from ds3d_pipeline.report.curve import draw_curve
 from ds3d_pipeline.report.numbers import Number, list_numbers
 from ds3d_pipeline.report.pictures import PLACES, Picture, collect_pictures
+from ds3d_pipeline.report.templates import page_environment
 from ds3d_pipeline.stages.table import backend_label, products, stage_label
 from ds3d_pipeline.storage.bundles import Bundle
 
@@ -87,15 +88,7 @@ def write_report(
     It links to `view.html` beside it where it `has_view`. All text is escaped, because file names come from
     the user. It loads nothing from anywhere.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters["with_code"] = _with_code
     page = environment.get_template("template.html").render(
         {**describe_page(metrics, bundles), "has_view": has_view}

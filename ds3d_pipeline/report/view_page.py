@@ -16,6 +16,7 @@ from ds3d_pipeline.formats.splat_ply import read_splat_ply
 from ds3d_pipeline.formats.spz import write_spz
 from ds3d_pipeline.metrics.record import Metrics
 from ds3d_pipeline.report.light_mesh import light_mesh
+from ds3d_pipeline.report.templates import PAGE, page_environment
 from ds3d_pipeline.report.view_scene import centres_in_world, describe_scene, read_model
 from ds3d_pipeline.scene import Reconstruction
 from ds3d_pipeline.splats.thinning import preview_splat
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 MAX_FACES = 40_000
 MAX_GAUSSIANS = 80_000
 """Both together with three.js stay below 5 MB, however badly they compress."""
-PAGE = Path(__file__).parents[1] / "web" / "page"
-"""The files of the page: `view.html` carries those that draw."""
-LANGUAGES = ("en", "de")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +43,11 @@ def write_view(path: Path, metrics: Metrics, folder: Path, scratch: Path) -> boo
 
     `scratch` is an empty folder for what is in between. Raises StageError naming a file that is damaged.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     model = read_model(folder)
     carried = tuple(_carry(folder, model, scratch))
     if not carried:
         return False
-    folders = FileSystemLoader([Path(__file__).parent, PAGE])
-    environment = Environment(loader=folders, autoescape=True, undefined=StrictUndefined)
-    page = environment.get_template("view.html").render(_content(metrics, model, carried))
+    page = page_environment().get_template("view.html").render(_content(metrics, model, carried))
     path.write_text(page, encoding="utf-8", errors="replace")
     return True
 
@@ -92,8 +86,8 @@ def drawing_script() -> str:
 
 def view_words() -> dict[str, dict[str, str]]:
     """The sentences of the view, by language."""
-    read = {name: json.loads((PAGE / "i18n" / f"{name}.json").read_text("utf-8")) for name in LANGUAGES}
-    return {name: words["view"] for name, words in read.items()}
+    files = sorted((PAGE / "i18n").glob("*.json"))
+    return {path.stem: json.loads(path.read_text("utf-8"))["view"] for path in files}
 
 
 def _compressed(path: Path) -> str:

@@ -1,0 +1,22 @@
+// The page: words first, then what the server takes, then what it has.
+
+import { loadWords, t, translate } from "/page/i18n.js";
+import { startJobs } from "/page/jobs.js";
+import { startUpload } from "/page/upload.js";
+
+await loadWords();
+translate(document);
+
+const info = await (await fetch("/api/info")).json();
+const standing = info.daemon === "none" ? t("connection.noDaemon") : "";
+const jobs = await startJobs(banner);
+startUpload(info, jobs.add);
+banner("");
+document.body.dataset.ready = "true";
+
+function banner(sentence) {
+  const node = document.getElementById("banner");
+  const text = sentence || standing;
+  node.hidden = !text;
+  if (node.textContent !== text) node.textContent = text;
+}
