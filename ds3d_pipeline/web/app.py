@@ -20,7 +20,7 @@ from ds3d_pipeline.web.problems import add_handlers
 from ds3d_pipeline.web.receive import remove_halves
 from ds3d_pipeline.web.received import received_folder
 from ds3d_pipeline.web.resumable import Resumables
-from ds3d_pipeline.web.routes import info, jobs, outputs, sockets, upload, uploads
+from ds3d_pipeline.web.routes import info, jobs, outputs, preview, sockets, upload, uploads
 from ds3d_pipeline.web.settings import WebSettings, WebState
 
 PAGE = Path(__file__).parent / "page"
@@ -30,6 +30,7 @@ ROUTERS = (
     uploads.router,
     jobs.router,
     outputs.router,
+    preview.router,
     sockets.router,
 )
 

@@ -1,8 +1,10 @@
 // One capture: what it is doing, and what can be done with it.
 
+import { text, write } from "/page/dom.js";
 import { duration, percent, size, t, translate } from "/page/i18n.js";
 
 export const ENDED = ["finished", "failed", "cancelled"];
+const BEFORE_START = ["accepted", "queued", "waiting"];
 const REASONS_SHOWN = 1;
 
 /** An empty card of a job; `actions` are called with the job's id. */
@@ -30,26 +32,22 @@ export function createCard(job, actions) {
 export function updateCard(node, job) {
   const part = (selector) => node.querySelector(selector);
   const hasEnded = ENDED.includes(job.state);
+  const stages = hasEnded || BEFORE_START.includes(job.state) ? [] : job.stages;
   const word = job.status ?? job.state;
   node.dataset.state = job.state;
   part("h3").textContent = job.name || job.job_id;
   part("h3").title = job.job_id;
-  set(part(".badge"), t(`badges.${word}`));
+  write(part(".badge"), t(`badges.${word}`));
   part(".badge").className = `badge ${word}`;
-  set(part(".mode-name"), job.mode ? t("jobs.mode", { mode: t(`modes.${job.mode}`) }) : "");
-  set(part(".line"), lineOf(job));
-  set(part(".message"), messageOf(job));
+  write(part(".mode-name"), job.mode ? t("jobs.mode", { mode: t(`modes.${job.mode}`) }) : "");
+  write(part(".line"), lineOf(job));
+  write(part(".message"), messageOf(job));
   showWhole(part(".whole"), job, hasEnded);
-  part(".stages").replaceChildren(...(hasEnded ? [] : job.stages.map(chip)));
+  part(".stages").replaceChildren(...stages.map(chip));
   part(".stages").setAttribute("aria-label", t("jobs.stages"));
-  part(".fallbacks").replaceChildren(...(hasEnded ? [] : job.stages.flatMap(fallbacks)));
+  part(".fallbacks").replaceChildren(...stages.flatMap(fallbacks));
   showReasons(part(".reasons"), job.reasons);
   showActions(part, job, hasEnded);
-}
-
-/** Only a change is written, so that a screen reader says it once. */
-function set(node, text) {
-  if (node.textContent !== text) node.textContent = text;
 }
 
 function lineOf(job) {
@@ -69,8 +67,7 @@ function messageOf(job) {
 
 function showWhole(node, job, hasEnded) {
   const bar = node.querySelector("progress");
-  const isWaiting = ["accepted", "queued", "waiting"].includes(job.state);
-  node.hidden = hasEnded || isWaiting;
+  node.hidden = hasEnded || BEFORE_START.includes(job.state);
   bar.value = job.progress;
   bar.setAttribute("aria-label", t("jobs.progress", { name: job.name || job.job_id }));
   const left = job.remaining_s === null ? "" : t("jobs.left", { time: duration(job.remaining_s) });
@@ -106,7 +103,7 @@ function showReasons(node, reasons) {
   const more = document.createElement("details");
   const list = document.createElement("ul");
   list.append(...rest.map((reason) => text("li", "", reason)));
-  more.append(text("summary", "", t("jobs.more", { count: rest.length })), list);
+  more.append(text("summary", "", t(rest.length === 1 ? "jobs.moreOne" : "jobs.more", { count: rest.length })), list);
   const item = document.createElement("li");
   item.className = "rest";
   item.append(more);
@@ -134,9 +131,5 @@ export function showFreed(node, bytes) {
 export function showProblem(node, sentence) {
   const line = node.querySelector(".problem");
   line.hidden = !sentence;
-  line.textContent = sentence;
-}
-
-export function text(name, className, content) {
-  return Object.assign(document.createElement(name), { className, textContent: content });
+  write(line, sentence);
 }

@@ -1,5 +1,6 @@
 // The page: words first, then what the server takes, then what it has.
 
+import { write } from "/page/dom.js";
 import { loadWords, t, translate } from "/page/i18n.js";
 import { startJobs } from "/page/jobs.js";
 import { startUpload } from "/page/upload.js";
@@ -16,7 +17,6 @@ document.body.dataset.ready = "true";
 
 function banner(sentence) {
   const node = document.getElementById("banner");
-  const text = sentence || standing;
-  node.hidden = !text;
-  if (node.textContent !== text) node.textContent = text;
+  node.hidden = !(sentence || standing);
+  write(node, sentence || standing);
 }

@@ -1,7 +1,7 @@
 // What came out of a capture: mesh, splat and report to look at, and the files to take.
 
-import { size, section, t } from "/page/i18n.js";
-import { text } from "/page/card.js";
+import { text } from "/page/dom.js";
+import { section, size, t } from "/page/i18n.js";
 
 const FIRST = ["model.glb", "model.splat.ply", "model.spz", "model.splat.glb", "pointcloud.ply", "view.html", "report.html"];
 

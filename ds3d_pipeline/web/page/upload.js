@@ -1,6 +1,7 @@
 // The upper half of the page: choosing, warnings, modes, sending.
 
 import { dropped, judge } from "/page/choose.js";
+import { text } from "/page/dom.js";
 import { duration, size, t } from "/page/i18n.js";
 import { createEstimate, sendForm } from "/page/send.js";
 
@@ -57,7 +58,7 @@ function show(chosen) {
 }
 
 function say(problems, hints) {
-  const line = (className) => (text) => Object.assign(document.createElement("li"), { className, textContent: text });
+  const line = (className) => (sentence) => text("li", className, sentence);
   byId("warnings").replaceChildren(...problems.map(line("problem")), ...hints.map(line("hint")));
 }
 
