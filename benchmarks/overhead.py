@@ -210,7 +210,8 @@ def show(title: str, run: Run) -> None:
         parts = (before.end - before.program_end, stage.start - before.end, stage.program_start - stage.start)
         gaps.append(sum(parts))
         program = stage.program_end - stage.program_start
-        print(f"  {stage.name:<12}{parts[0]:8.2f}{parts[1]:9.2f}{parts[2]:8.2f}{gaps[-1]:8.2f}{program:10.2f}")
+        after, between, before_it = parts
+        print(f"  {stage.name:<12}{after:8.2f}{between:9.2f}{before_it:8.2f}{gaps[-1]:8.2f}{program:10.2f}")
     programs = sum(stage.program_end - stage.program_start for stage in run.stages)
     print(f"  between stages: median {statistics.median(gaps):.2f} s, largest {max(gaps):.2f} s")
     print(f"  asked for to the run's end {run.ended - run.asked:.1f} s, programs {programs:.1f} s of it")

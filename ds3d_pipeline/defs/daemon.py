@@ -1,7 +1,7 @@
-"""Dagster's daemon, but one that looks at its sensors every second: `python -m ds3d_pipeline.defs.daemon run ...`.
+"""Dagster's daemon, but one that looks at its sensors every second.
 
-Takes the words of `dagster-daemon`. That one looks every five seconds, however often a sensor asks to be looked
-at, and an upload would wait so long for nothing.
+`python -m ds3d_pipeline.defs.daemon` takes the words of `dagster-daemon`. That one looks every five seconds,
+however often a sensor asks to be looked at, and an upload would wait so long for nothing.
 """
 
 from dagster._daemon import cli, sensor

@@ -1,4 +1,4 @@
-"""How the steps of a run start: each in a process of its own, forked from the run's, which has loaded everything."""
+"""How the steps of a run start: each in a process of its own, forked from the run's, which has loaded all."""
 
 import contextlib
 import functools

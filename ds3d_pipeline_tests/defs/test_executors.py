@@ -18,12 +18,12 @@ from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline_tests.captures import environment
 
 LOADED: list[int] = []
-"""Processes in which this module was changed after it was loaded, or those forked from one."""
+"""Filled in the process of the run, which a step knows only if it is forked from it."""
 
 
 @dg.op
 def look() -> None:
-    assert LOADED == [os.getppid()]
+    assert os.getppid() in LOADED
 
 
 @dg.job(executor_def=step_executor)
