@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from ds3d_pipeline.capture.names import PHOTO_SUFFIXES, is_hidden, natural_key, printable
+from ds3d_pipeline.capture.names import PHOTO_SUFFIXES, natural_key, printable
 from ds3d_pipeline.capture.options import CaptureOptions
+from ds3d_pipeline.capture.picking import Picked, pick
 from ds3d_pipeline.errors import IncompleteError, InputError, UnreadableError
 
 _REPACK_REMEDY = "Pack the photos into a new zip, without a password and without links."
@@ -55,24 +56,27 @@ class Unpacked:
 def unpack_zip(path: Path, folder: Path, options: CaptureOptions) -> tuple[Unpacked, ...]:
     """All photos of the zip at `path`, in natural order, as `000001.jpg` and so on in the existing `folder`.
 
-    Folders in the zip are flattened; hidden files, `__MACOSX` and files without the suffix of a photo are
-    left out. Raises InputError for a damaged or encrypted zip, one with links or paths that lead outside,
-    one without photos, and one beyond `options.max_files` or `options.max_bytes` (of unpacked content).
+    Folders in the zip are flattened; what is left out is the same as of a folder (`picking`). Raises
+    InputError for a damaged or encrypted zip, one with links or paths that lead outside, one without photos,
+    and one beyond `options.max_files` or `options.max_bytes` (of unpacked content).
     """
-    return tuple(_iter_zip(path, folder, options, at_once=sum))
+    return tuple(_iter_zip(path, folder, options, [], at_once=sum))
 
 
-def iter_zip(path: Path, folder: Path, options: CaptureOptions) -> Iterator[Unpacked]:
-    """`unpack_zip` one photo at a time; the caller deletes each file before it asks for the next."""
-    return _iter_zip(path, folder, options, at_once=max)
+def iter_zip(path: Path, folder: Path, options: CaptureOptions, unused: list[str]) -> Iterator[Unpacked]:
+    """`unpack_zip` one photo at a time; the caller deletes each file before it asks for the next.
+
+    What is left out by its name is added to `unused`, one sentence for each kind of file.
+    """
+    return _iter_zip(path, folder, options, unused, at_once=max)
 
 
 def _iter_zip(
-    path: Path, folder: Path, options: CaptureOptions, at_once: Callable[[list[int]], int]
+    path: Path, folder: Path, options: CaptureOptions, unused: list[str], at_once: Callable[[list[int]], int]
 ) -> Iterator[Unpacked]:
     """`at_once` says of the sizes of all photos how many bytes lie in the folder at the same time."""
     with open_zip(path) as archive:
-        members = _photo_members(archive, path, options)
+        members = _photo_members(archive, path, options, unused)
         remaining = options.max_bytes
         _refuse_full_disk(at_once([member.file_size for _, member in members]), folder, path)
         for number, (name, member) in enumerate(members, 1):
@@ -111,20 +115,25 @@ def _breaks_off(path: Path) -> bool:
 
 
 def _photo_members(
-    archive: zipfile.ZipFile, path: Path, options: CaptureOptions
+    archive: zipfile.ZipFile, path: Path, options: CaptureOptions, unused: list[str]
 ) -> list[tuple[str, zipfile.ZipInfo]]:
     named = [(_name(member), member) for member in archive.infolist() if not member.is_dir()]
     for name, member in named:
         _refuse_trap(name, member, path)
-    photos = [
-        (name, member)
-        for name, member in named
-        if not is_hidden(name) and PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES
-    ]
+    picked = _picked(named)
+    unused += picked.unused
+    photos = [(name, member) for name, member in named if name in set(picked.names)]
     if not photos:
         raise InputError(f"{path.name} contains no photos.", "Use a zip that contains photos, or one video.")
     _refuse_excess(photos, path, options)
     return sorted(photos, key=lambda photo: natural_key(photo[0]))
+
+
+def _picked(named: list[tuple[str, zipfile.ZipInfo]]) -> Picked:
+    """As of a folder, but for a video: it cannot be the capture."""
+    picked = pick(name for name, _ in named)
+    photos = [name for name in picked.names if PurePosixPath(name).suffix.lower() in PHOTO_SUFFIXES]
+    return Picked(names=tuple(photos), unused=picked.unused)
 
 
 def _name(member: zipfile.ZipInfo) -> str:

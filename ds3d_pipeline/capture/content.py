@@ -33,14 +33,16 @@ def examine(inputs: Inputs, options: CaptureOptions = _DEFAULTS, scratch: Path |
     where the files cannot be read at present, IncompleteError where they break off.
     """
     _refuse_excess(inputs, options)
+    unused = list(inputs.unused)
     if inputs.kind == "video":
         files = (_checked_video(inputs, options),)
     else:
         files = _checked_photos(
-            _packed(inputs, options, scratch) if inputs.is_zip else _loose(inputs), options
+            _packed(inputs, options, scratch, unused) if inputs.is_zip else _loose(inputs), options
         )
     sha256 = combined_sha256(file.sha256 for file in files if not file.left_out)
-    return Content(kind=inputs.kind, files=files, sha256=sha256, bounds=dataclasses.asdict(options))
+    bounds = dataclasses.asdict(options)
+    return Content(kind=inputs.kind, files=files, sha256=sha256, bounds=bounds, unused=tuple(unused))
 
 
 def combined_sha256(digests: Iterable[str]) -> str:
@@ -91,12 +93,14 @@ def _loose(inputs: Inputs) -> Iterator[_Photo]:
         yield _Photo(name=name, path=path, mtime_ns=path.stat().st_mtime_ns)
 
 
-def _packed(inputs: Inputs, options: CaptureOptions, scratch: Path | None) -> Iterator[_Photo]:
+def _packed(
+    inputs: Inputs, options: CaptureOptions, scratch: Path | None, unused: list[str]
+) -> Iterator[_Photo]:
     """The zip's photos, only one of them on disk at a time."""
     (path,) = inputs.files
     mtime_ns = path.stat().st_mtime_ns
     with tempfile.TemporaryDirectory(prefix="ds3d-", dir=scratch) as folder:
-        for photo in iter_zip(path, Path(folder), options):
+        for photo in iter_zip(path, Path(folder), options, unused):
             yield _Photo(name=photo.name, path=photo.path, mtime_ns=mtime_ns, sha256=photo.sha256)
             photo.path.unlink()
 

@@ -9,20 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ds3d_pipeline.capture.names import (
-    PHOTO_SUFFIXES,
     VIDEO_SUFFIXES,
-    is_hidden,
     natural_key,
     printable,
     slug,
 )
+from ds3d_pipeline.capture.picking import MEDIA_SUFFIXES, pick, without_live_videos
 from ds3d_pipeline.errors import InputError, UnreadableError
 from ds3d_pipeline.scene import CaptureKind
 from ds3d_pipeline.storage.ownership import read_marker
 
 _ACCEPTED = (
-    "Pass one video (mp4, mov, avi, mkv, webm), "
-    "or photos (jpg, png, bmp, webp, tif, heic), a folder or a zip of them."
+    "Pass one video (mp4, m4v, 3gp, mov, avi, mkv, webm), "
+    "or photos (jpg, png, bmp, webp, tif, heic, avif), a folder or a zip of them."
 )
 
 
@@ -36,6 +35,8 @@ class Inputs:
     """How the user knows each file: its name, or its path inside the folder that was passed."""
     title: str
     """Stem of the file, or name of the folder, that the capture is named after."""
+    unused: tuple[str, ...] = ()
+    """What is left out by its name, one sentence for each kind of file."""
 
     @property
     def is_zip(self) -> bool:
@@ -45,17 +46,20 @@ class Inputs:
 def find_inputs(paths: Sequence[Path]) -> Inputs:
     """Classifies `paths`: one video, or photos, folders of photos, or one zip of photos.
 
-        A folder means the photos or the video directly inside it or, if there are none, those below it;
-    hidden files and folders that ds3d made are left out. Nothing is opened. Raises InputError for a missing
-    or unsupported file, an empty folder, two videos, and a mixture.
+    A folder means the photos or the video directly inside it or, if there are none, those below it, as
+    `picking` says; hidden files and folders that ds3d made are left out. Nothing is opened. Raises InputError
+    for a missing or unsupported file, an empty folder, two videos, and a mixture.
     """
     if not paths:
         raise InputError("No input was given.", _ACCEPTED)
     found: dict[Path, tuple[str, Path]] = {}
+    unused: list[str] = []
     for path in paths:
-        for name, file in _expanded(path):
+        for name, file in _expanded(path, unused):
             found.setdefault(file.resolve(), (name, file))
     named = sorted(found.values(), key=lambda item: natural_key(item[0]))
+    kept, live = without_live_videos([name for name, _ in named])
+    named = [(name, file) for name, file in named if name in set(kept)]
     _refuse_mixture([file for _, file in named])
     first = paths[0]
     return Inputs(
@@ -63,6 +67,7 @@ def find_inputs(paths: Sequence[Path]) -> Inputs:
         files=tuple(file for _, file in named),
         names=tuple(name for name, _ in named),
         title=first.resolve().name if first.is_dir() else first.stem,
+        unused=(*unused, *live),
     )
 
 
@@ -75,8 +80,8 @@ def _suffix(path: Path) -> str:
     return path.suffix.lower()
 
 
-def _expanded(path: Path) -> Iterator[tuple[str, Path]]:
-    """The files that one argument refers to, each with the user's name for it."""
+def _expanded(path: Path, unused: list[str]) -> Iterator[tuple[str, Path]]:
+    """The files that one argument refers to, each with the user's name for it; adds to `unused`."""
     shown = printable(str(path))
     try:
         mode = path.stat().st_mode
@@ -85,28 +90,27 @@ def _expanded(path: Path) -> Iterator[tuple[str, Path]]:
     except OSError as error:
         raise UnreadableError(f"{shown} cannot be read: {error.strerror}.", "Check the path.") from error
     if stat.S_ISDIR(mode):
-        yield from _folder_files(path, shown)
+        yield from _folder_files(path, shown, unused)
     elif not stat.S_ISREG(mode):
         raise InputError(f"{shown} is neither a file nor a folder.", _ACCEPTED)
-    elif _suffix(path) in PHOTO_SUFFIXES | VIDEO_SUFFIXES | {".zip"}:
+    elif _suffix(path) in MEDIA_SUFFIXES | {".zip"}:
         yield printable(path.name), path
     else:
         raise InputError(f"{printable(path.name)} has an unsupported file type.", _ACCEPTED)
 
 
-def _folder_files(folder: Path, shown: str) -> Iterator[tuple[str, Path]]:
+def _folder_files(folder: Path, shown: str, unused: list[str]) -> Iterator[tuple[str, Path]]:
     if read_marker(folder):
         raise InputError(
             f"The folder {shown} was made by ds3d: it is a result and cannot be the input.",
             "Pass the video or the photos that it was made of.",
         )
-    names = [name for name in _walk(folder, shown) if not is_hidden(name)]
-    accepted = PHOTO_SUFFIXES | VIDEO_SUFFIXES
-    media = [n for n in names if Path(n).suffix.lower() in accepted and (folder / n).is_file()]
-    chosen = [name for name in media if "/" not in name] or media
-    if not chosen:
-        raise InputError(f"The folder {shown} contains no photos or video.", _ACCEPTED)
-    for name in chosen:
+    picked = pick(name for name in _walk(folder, shown) if (folder / name).is_file())
+    if not picked.names:
+        why = " ".join((f"The folder {shown} contains no photos or video.", *picked.unused))
+        raise InputError(printable(why), _ACCEPTED)
+    unused += map(printable, picked.unused)
+    for name in picked.names:
         yield printable(name), folder / name
 
 

@@ -6,8 +6,11 @@ import os
 import re
 import unicodedata
 
-PHOTO_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".heif"))
-VIDEO_SUFFIXES = frozenset((".mp4", ".mov", ".avi", ".mkv", ".webm"))
+_JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
+PHOTO_SUFFIXES = frozenset(
+    (*_JPEG_SUFFIXES, ".png", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".heif", ".hif", ".avif")
+)
+VIDEO_SUFFIXES = frozenset((".mp4", ".m4v", ".3gp", ".3g2", ".mov", ".avi", ".mkv", ".webm"))
 SLUG_LENGTH = 48
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "HEIF")
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "HEIF", "AVIF")
 """Nothing else is tried, so that no PostScript or other interpreter ever starts."""
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, IndexError, OverflowError)
 """What Pillow raises on damaged files."""

@@ -55,6 +55,8 @@ class Content:
     """Over the usable files, whatever their names and order."""
     bounds: dict[str, Any]
     """The options that it was checked with: what other bounds accept has to be checked again."""
+    unused: tuple[str, ...] = ()
+    """What was left out by its name, one sentence for each kind of file."""
 
     @property
     def usable(self) -> tuple[ContentFile, ...]:
@@ -62,8 +64,8 @@ class Content:
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """Why files were left out, one sentence each, naming the file."""
-        return tuple(file.left_out for file in self.files if file.left_out)
+        """Why files were left out, one sentence each, naming the file or some of its kind."""
+        return (*(file.left_out for file in self.files if file.left_out), *self.unused)
 
     @property
     def cut_off(self) -> tuple[str, ...]:

@@ -149,7 +149,7 @@ def test_a_zip_without_photos_is_refused(tmp_path):
 
 def test_files_may_be_deleted_between_steps(tmp_path):
     path = make_zip(tmp_path / "z.zip", [(f"{i}.jpg", b"x") for i in range(3)])
-    for photo in iter_zip(path, tmp_path, CaptureOptions()):
+    for photo in iter_zip(path, tmp_path, CaptureOptions(), []):
         photo.path.unlink()
         assert list(tmp_path.glob("*.jpg")) == []
 
