@@ -110,6 +110,8 @@ def _misfit(error: RequestValidationError) -> Problem:
 
 def _of_status(request: Request, status: int) -> Problem:
     match status:
+        case 400:
+            return Problem(400, "The body cannot be read.", _SEE)
         case 404:
             return Problem(404, "There is nothing at this address.", _SEE)
         case 405:

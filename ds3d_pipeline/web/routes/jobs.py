@@ -85,7 +85,7 @@ def result(web: Web, job: str) -> Result | Response:
     return find_result(web.home, found) if found.has_ended else JSONResponse(found.to_json(), 409)
 
 
-@router.post("/api/jobs/{job}/again", status_code=202, responses=responses(404, 409, 422))
+@router.post("/api/jobs/{job}/again", status_code=202, responses=responses(400, 404, 409, 422))
 def again(web: Web, job: str, changes: Again | None = None) -> JobStatus:
     """Runs a capture once more: in another mode, from a stage on, or as before. What is fresh is reused."""
     wanted = changes or Again()

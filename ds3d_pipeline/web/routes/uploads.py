@@ -32,6 +32,8 @@ from ds3d_pipeline.web.routes.upload import KNOWN, receipt_response
 from ds3d_pipeline.web.settings import WebState
 
 VERSION = "1.0.0"
+OFFSET_BYTES = "application/offset+octet-stream"
+BINARY = {"type": "string", "format": "binary"}
 _VERSION = {"tus-resumable": VERSION}
 _UNUSABLE = 422
 
@@ -85,14 +87,14 @@ def progress(web: Web, upload: str) -> Response:
     status_code=204,
     responses=responses(400, 404, 409, 412, 413, 415, 422, 503, 507),
     dependencies=TUS,
-    openapi_extra={"requestBody": {"required": True, "content": {"application/offset+octet-stream": {}}}},
+    openapi_extra={"requestBody": {"required": True, "content": {OFFSET_BYTES: {"schema": BINARY}}}},
 )
 async def write(
     request: Request, web: Web, upload: str, upload_offset: Annotated[int, Header(ge=0)]
 ) -> Response:
     """Takes bytes from `Upload-Offset` on. What has come in stays, however the request ends."""
-    if request.headers.get("content-type") != "application/offset+octet-stream":
-        raise Problem(415, "The body is no application/offset+octet-stream.", "Send it as tus 1.0 says.")
+    if request.headers.get("content-type") != OFFSET_BYTES:
+        raise Problem(415, f"The body is no {OFFSET_BYTES}.", "Send it as tus 1.0 says.")
     found = web.resumables.find(upload)
     async with web.resumables.alone(found):
         with web.slots.one():
