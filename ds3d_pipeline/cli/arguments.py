@@ -63,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    for add in (_add_runs, _add_view, _add_captures, _add_machine):
+    for add in (_add_runs, _add_serve, _add_view, _add_captures, _add_machine):
         add(commands)
     return parser
 
@@ -90,6 +90,22 @@ def _add_runs(commands: _Commands) -> None:
     )
     demo.add_argument("--frames", type=_count, default=32, help="photos to make (default 32)")
     _add_run_options(demo)
+
+
+def _add_serve(commands: _Commands) -> None:
+    serve = commands.add_parser("serve", help="open a page to upload from a browser or a phone")
+    serve.add_argument("--port", type=_port, default=8000, help="default 8000")
+    reach = serve.add_mutually_exclusive_group()
+    reach.add_argument(
+        "--lan", action="store_true", help="let other machines in: with a token, a link and a QR code"
+    )
+    reach.add_argument("--host", type=_filled, metavar="ADDRESS", help="listen on this address alone")
+    serve.add_argument(
+        "--token", type=_filled, help="what other machines have to know (default: made once, at random)"
+    )
+    serve.add_argument("--https", action="store_true", help="encrypt, with a certificate that ds3d makes")
+    serve.add_argument("--no-open", action="store_true", help="do not open a browser")
+    serve.add_argument("--no-daemon", action="store_true", help="start nothing of Dagster: another does")
 
 
 def _add_view(commands: _Commands) -> None:

@@ -101,7 +101,7 @@ def _log_folders() -> Iterator[Path]:
     from ds3d_pipeline.storage.home import find_home
 
     with contextlib.suppress(OSError, RuntimeError):
-        yield find_home().logs
+        yield find_home().logs / "errors"
     with contextlib.suppress(OSError):
         yield Path(tempfile.gettempdir())
 

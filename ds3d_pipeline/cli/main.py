@@ -13,7 +13,7 @@ from ds3d_pipeline.cli.boundary import FAILED, OK, run_command
 if TYPE_CHECKING:
     from ds3d_pipeline.defs.local_run import RunOutcome
 
-MAKING = ("reconstruct", "demo", "clean", "delete")
+MAKING = ("reconstruct", "demo", "serve", "clean", "delete")
 """The commands that do something beyond what they print."""
 
 
@@ -98,6 +98,13 @@ def _view(args: argparse.Namespace) -> int:
     return OK
 
 
+def _serve(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.cli.serve import serve
+
+    serve(args, _say)
+    return OK
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
 
@@ -140,6 +147,7 @@ def _home(args: argparse.Namespace) -> int:
 _COMMANDS = {
     "reconstruct": _reconstruct,
     "demo": _demo,
+    "serve": _serve,
     "view": _view,
     "list": _list,
     "status": _status,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import sys
 import threading
@@ -128,6 +129,17 @@ def is_going(folder: Path, here: System | None = None) -> bool | None:
     if there.boot and there.host == here.host:
         return False  # This machine was started anew.
     return _beats(folder, beat_ns, here)
+
+
+def kill_group(folder: Path) -> None:
+    """Kills the process of the run in `folder` with its whole group, where it goes on in this system."""
+    try:
+        process = read_json(folder / _BEAT, Process)
+    except (FileNotFoundError, ValueError):
+        return
+    if process.system == this_system() and process_start(process.pid) == process.started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(os.getpgid(process.pid), signal.SIGKILL)
 
 
 def _beats(folder: Path, beat_ns: int, here: System) -> bool:

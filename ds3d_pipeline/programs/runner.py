@@ -90,7 +90,7 @@ def _started(
     argv: Sequence[str], log_path: Path, env: dict[str, str] | None
 ) -> Generator[subprocess.Popen[bytes]]:
     """A program that does not outlive this process; see `programs.tied`."""
-    with _tied() as (words, passed), log_path.open("wb") as log:
+    with tied() as (words, passed), log_path.open("wb") as log:
         yield subprocess.Popen(
             [*words, *argv],
             stdout=log,
@@ -103,8 +103,12 @@ def _started(
 
 
 @contextlib.contextmanager
-def _tied() -> Generator[tuple[list[str], tuple[int, ...]]]:
-    """Words before a command that tie it to this process, and the descriptors that it inherits for that."""
+def tied() -> Generator[tuple[list[str], tuple[int, ...]]]:
+    """Words before a command that tie it to this process, and the descriptors that it inherits for that.
+
+    Where the context ends, so does a program that is tied by a descriptor. On Linux the thread counts that
+    started the program: it must live as long.
+    """
     stub = [sys.executable, "-I", "-S", str(Path(__file__).with_name("tied.py"))]
     if KERNEL_ENDS_CHILDREN:
         yield [*stub, str(os.getpid())], ()

@@ -42,7 +42,11 @@ class Home:
 
     @property
     def logs(self) -> Path:
-        """Logs of every program that ran, one folder a run."""
+        """Logs of every program that ran, one folder a run. Folders alone.
+
+        A file directly in there Dagster's daemon and web server take for one of their telemetry:
+        they move the whole folder away and send the file to their makers, even where telemetry is off.
+        """
         return self.root / "logs"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import threading
 import time
 import uuid
@@ -46,6 +45,7 @@ _STATES: dict[dg.DagsterRunStatus, State] = {
     dg.DagsterRunStatus.FAILURE: "failed",
     dg.DagsterRunStatus.SUCCESS: "finished",
 }
+_QUEUED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 T = TypeVar("T")
 
 
@@ -73,14 +73,16 @@ class Jobs:
         self._closed, self._threads = threading.Event(), list[threading.Thread]()
         self._history: _Kept[Sequence[Timing]] = _Kept(lambda: read_timings(home), _HISTORY_FOR_S)
         self.has_daemon: Callable[[], bool] = _Kept(
-            lambda: heartbeat_age_s(self._instance) < FRESH_S, _DAEMON_FOR_S
+            lambda: heartbeat_age_s(self.instance) < FRESH_S, _DAEMON_FOR_S
         )
 
-    @functools.cached_property
-    def _instance(self) -> dg.DagsterInstance:
+    @property
+    def instance(self) -> dg.DagsterInstance:
         """Opened when it is first asked for, as that takes seconds in a new home."""
         with self._opening:
-            return self._given or self._opened.enter_context(open_instance(self._home))
+            if self._given is None:
+                self._given = self._opened.enter_context(open_instance(self._home))
+            return self._given
 
     def mode_seconds(self) -> dict[str, float]:
         """How long a usual capture should take on this machine, by mode."""
@@ -93,7 +95,7 @@ class Jobs:
     def status(self, job: str) -> JobStatus:
         """What a job is doing. Raises Problem where there is none of this name."""
         self._check(job)
-        queued = self._runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
+        queued = self._runs(dg.RunsFilter(statuses=_QUEUED))
         return self._status(job, self._latest(job), queued)
 
     def listing(self, before: tuple[float, str] | None, limit: int) -> list[JobStatus]:
@@ -152,7 +154,7 @@ class Jobs:
 
     def _runs(self, wanted: dg.RunsFilter | None, limit: int | None = None) -> list[RunFacts]:
         """Newest first; those without a capture are left out."""
-        records = self._instance.get_run_records(wanted, limit=limit)
+        records = self.instance.get_run_records(wanted, limit=limit)
         return [self._facts(record) for record in records if PARTITION_TAG in record.dagster_run.tags]
 
     def _facts(self, record: dg.RunRecord) -> RunFacts:
@@ -201,11 +203,11 @@ class Jobs:
 
     def _cancel_run(self, run_id: str) -> None:
         """By Dagster where it can; else by a mark that every stage looks at, whoever runs it."""
-        run = self._instance.get_run_by_id(run_id)
+        run = self.instance.get_run_by_id(run_id)
         if run is None:
             return
         if run.is_finished:
-            self._instance.add_run_tags(run_id, {WILL_RETRY_TAG: "false"})
+            self.instance.add_run_tags(run_id, {WILL_RETRY_TAG: "false"})
         elif not self._is_terminated(run):
             run_journal(self._home, run_id).cancel()
 
@@ -213,14 +215,14 @@ class Jobs:
         if run.tags.get(COMMAND_LINE_TAG) == run.run_id:
             return False
         try:
-            return self._instance.run_coordinator.cancel_run(run.run_id)
+            return self.instance.run_coordinator.cancel_run(run.run_id)
         except (DagsterUserCodeUnreachableError, DagsterUserCodeProcessError):
             return False
 
     def _cancel_late(self, run_key: str) -> None:
         end = time.monotonic() + _LATE_S
         while time.monotonic() < end and not self._closed.wait(_LATE_EVERY_S):
-            for run in self._instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: run_key})):
+            for run in self.instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: run_key})):
                 self._cancel_run(run.run_id)
 
     def _start(self, work: Callable[[str], None], argument: str) -> None:
@@ -248,7 +250,7 @@ class Jobs:
         return self.status(job)
 
     def _last_request(self, job: str, status: JobStatus) -> RunRequest:
-        run = self._instance.get_run_by_id(status.run_id) if status.run_id else None
+        run = self.instance.get_run_by_id(status.run_id) if status.run_id else None
         if run is not None:
             return dataclasses.replace(request_of(run.run_config, run.tags), inputs=())
         mode, output = status.mode or DEFAULT_MODE, outputs_folder(self._home)
@@ -273,7 +275,7 @@ class Jobs:
     def going_on(self) -> list[str]:
         """Names of the captures that are worked on at this moment, those of the command line left out."""
         statuses = [status for status in UNFINISHED if status in _STATES]
-        runs = self._instance.get_runs(dg.RunsFilter(statuses=statuses))
+        runs = self.instance.get_runs(dg.RunsFilter(statuses=statuses))
         return [
             run.tags[PARTITION_TAG]
             for run in runs

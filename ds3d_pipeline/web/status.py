@@ -28,7 +28,9 @@ State = Literal[
 """`waiting` is for Dagster's daemon, which does not run."""
 ENDED: tuple[State, ...] = ("finished", "failed", "cancelled")
 BEFORE_START: tuple[State, ...] = ("accepted", "queued", "waiting")
-NO_DAEMON = "Waits for Dagster's daemon, which does not run. Start `ds3d serve` on this machine."
+NO_DAEMON = (
+    "Waits for Dagster's daemon. `ds3d serve` brings it within half a minute; with --no-daemon, start one."
+)
 NEVER_STARTED = "No run of this capture was started."
 
 

@@ -75,7 +75,7 @@ def test_a_bug_is_called_one_and_its_traceback_is_in_the_logs_of_the_home(tmp_pa
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     assert run_command(raising(KeyError("x"))) == FAILED
     line = one_sentence(capsys.readouterr().err)
-    (log,) = (tmp_path / "logs").iterdir()
+    (log,) = (tmp_path / "logs" / "errors").iterdir()
     assert f"bug in ds3d, please report it with the log {log}." in line
     assert "in command" in log.read_text()
 

@@ -11,7 +11,6 @@ from ds3d_pipeline.storage.bundles import Attempt
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline.web.jobs import Jobs
 from ds3d_pipeline.web.problems import Problem
-from ds3d_pipeline.web.services import heartbeat_age_s
 from ds3d_pipeline.web.words import read_word
 from ds3d_pipeline_tests.homes import make_home
 from ds3d_pipeline_tests.web.homes import add_run, finish, order, register
@@ -199,7 +198,3 @@ def test_deleting_takes_what_was_received_as_well_and_says_how_much_that_was(tmp
         jobs.delete("owl")
         assert not jobs.exists("fox")
     assert (received.exists(), mine.exists()) == (False, True)
-
-
-def test_a_daemon_that_never_lived_is_not_there(instance):
-    assert heartbeat_age_s(instance) > 1e6
