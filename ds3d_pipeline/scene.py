@@ -99,7 +99,7 @@ class Keyframes:
     frames: tuple[Keyframe, ...]
     considered: int
     dropped: dict[str, int] = field(default_factory=dict[str, int])
-    """Frames left out, counted by reason: black, frozen, duplicate, unreadable."""
+    """Frames left out, counted by reason: black, frozen, duplicate, another size, unreadable."""
 
 
 @dataclass(frozen=True, kw_only=True)

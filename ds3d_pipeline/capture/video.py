@@ -40,6 +40,8 @@ class VideoFrame:
     """Position among the decodable frames, in display order."""
     timestamp_s: float
     rgb: UInt8
+    full_size_wh: tuple[int, int]
+    """Upright, before it was scaled down, pixels; it may change within a video."""
 
 
 def probe_video(path: Path) -> tuple[VideoInfo, tuple[int, int]]:
@@ -149,8 +151,15 @@ def _duration_s(container: InputContainer, stream: VideoStream) -> float:
 
 
 def _video_frame(index: int, decoded: Decoded, max_side_px: int | None) -> VideoFrame:
-    rgb = _upright_rgb(decoded.frame, _coded_size(decoded, max_side_px))
-    return VideoFrame(index=index, timestamp_s=decoded.timestamp_s, rgb=rgb)
+    size_wh = _coded_size(decoded, max_side_px)
+    rgb = _upright_rgb(decoded.frame, size_wh)
+    full_wh = _coded_size(decoded, None)
+    return VideoFrame(
+        index=index,
+        timestamp_s=decoded.timestamp_s,
+        rgb=rgb,
+        full_size_wh=full_wh if rgb.shape[1::-1] == size_wh else full_wh[::-1],
+    )
 
 
 def _coded_size(decoded: Decoded, max_side_px: int | None) -> tuple[int, int]:

@@ -14,7 +14,8 @@ class KeyframesReport:
     considered: int
     """Frames or photos that were checked."""
     dropped: dict[str, int]
-    """Frames that were left out as unusable, counted by reason: black, frozen, duplicate, unreadable."""
+    """Frames that were left out as unusable, counted by reason: black, frozen, duplicate, another
+    size, unreadable."""
     median_sharpness: float
     """Over the selected frames; sharp images have 0.1 or more."""
     size: tuple[int, int]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,6 +26,7 @@ BLACK_LEVEL = 32
 """A frame is black when 99 % of it is darker; limited-range black with noise stays well below."""
 REPEATED_SHIFT_PX = 0.1
 """A frame repeats the one before when their difference is that of a smaller shift."""
+OTHER_SIZE = "another size"
 FROZEN_S = 0.25
 """Repeats that last this long are a frozen image; shorter ones, from a changed frame rate, duplicates."""
 
@@ -39,6 +40,7 @@ class _Seen:
     sharpness: float
     is_black: bool
     gray: UInt8
+    full_size_wh: tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,22 +97,18 @@ def _measure(path: Path, info: VideoInfo | None, work: Work[KeyframesOptions]) -
         nonlocal unreadable
         unreadable += 1
 
-    report, meter, repeats = work.progress.part(0.0, 0.7), MotionMeter(), _RepeatFinder()
+    report, by_size = work.progress.part(0.0, 0.7), defaultdict[tuple[int, int], _OneSize](_OneSize)
     frames: list[FrameMeasure] = []
+    sizes: list[tuple[int, int]] = []
     reasons: list[str | None] = []
     decoded = iter_frames(path, max_side_px=MEASURE_SIDE_PX, on_corrupt=count_unreadable)
     for seen in map_in_threads(_look_at, decoded):
-        reasons.append("black" if seen.is_black else repeats.reason(seen))
-        motion = frames[-1].motion if frames else 0.0
-        if reasons[-1] is None:
-            motion = meter.advance(seen.gray)
-        frames.append(
-            FrameMeasure(
-                index=seen.index, timestamp_s=seen.timestamp_s, sharpness=seen.sharpness, motion=motion
-            )
-        )
+        measure, reason = by_size[seen.full_size_wh].add(seen)
+        frames.append(measure)
+        sizes.append(seen.full_size_wh)
+        reasons.append(reason)
         report(_fraction(seen, info), f"{plural(len(frames), 'frame')} checked")
-    reasons = _named_repeats(reasons, [frame.timestamp_s for frame in frames])
+    reasons = _named_repeats(_only_largest(sizes, reasons), [frame.timestamp_s for frame in frames])
     return _Measured(frames=tuple(frames), reasons=tuple(reasons), unreadable=unreadable)
 
 
@@ -122,7 +120,40 @@ def _look_at(frame: VideoFrame) -> _Seen:
         sharpness=sharpness(gray),
         is_black=bool(np.quantile(gray, 0.99) < BLACK_LEVEL),
         gray=shrunk(gray, MOTION_SIDE_PX),
+        full_size_wh=frame.full_size_wh,
     )
+
+
+class _OneSize:
+    """Compares the frames of one size with each other; a video may change its size."""
+
+    def __init__(self) -> None:
+        self._meter, self._repeats = MotionMeter(), _RepeatFinder()
+        self._motion = 0.0
+
+    def add(self, seen: _Seen) -> tuple[FrameMeasure, str | None]:
+        """The frame's measures, and why it is left out."""
+        reason = "black" if seen.is_black else self._repeats.reason(seen)
+        if reason is None:
+            self._motion = self._meter.advance(seen.gray)
+        measure = FrameMeasure(
+            index=seen.index,
+            timestamp_s=seen.timestamp_s,
+            sharpness=seen.sharpness,
+            motion=self._motion,
+        )
+        return measure, reason
+
+
+def _only_largest(sizes: Sequence[tuple[int, int]], reasons: Sequence[str | None]) -> list[str | None]:
+    """Leaves out all sizes but the one that most frames have, of equals the larger."""
+    counts = Counter(size for size, reason in zip(sizes, reasons, strict=True) if reason is None)
+    if len(counts) < 2:
+        return list(reasons)
+    kept = max(counts, key=lambda size: (counts[size], size[0] * size[1]))
+    return [
+        reason or (None if size == kept else OTHER_SIZE) for size, reason in zip(sizes, reasons, strict=True)
+    ]
 
 
 class _RepeatFinder:
@@ -191,7 +222,7 @@ def _keyframe(number: int, source: SourceFile, measure: FrameMeasure, frame: Vid
         sharpness=measure.sharpness,
         size_wh=(frame.rgb.shape[1], frame.rgb.shape[0]),
         camera=0,
-        source_size_wh=source.size_wh,
+        source_size_wh=frame.full_size_wh,
     )
 
 

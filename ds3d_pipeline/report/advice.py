@@ -26,6 +26,7 @@ _WHAT_IS_WRONG = {
     "duplicate": "are duplicates",
     "black": "are black",
     "frozen": "repeat the previous frame",
+    "another size": "have another size than most",
     "unreadable": "could not be read",
 }
 

@@ -59,6 +59,30 @@ def write_video(
     return path
 
 
+def write_changing(path: Path, parts: Sequence[Sequence[np.ndarray]]) -> Path:
+    """A WebM whose frames change their size, as browsers and screen recorders write it."""
+    with av.open(path, "w") as out:
+        track = out.add_stream("libvpx-vp9", rate=10)
+        (track.height, track.width), track.pix_fmt = parts[0][0].shape[:2], "yuv420p"
+        number = 0
+        for part, images in enumerate(parts):
+            height, width = images[0].shape[:2]
+            coder = track.codec_context if part == 0 else av.CodecContext.create("libvpx-vp9", "w")
+            if part:
+                coder.width, coder.height, coder.pix_fmt = width, height, "yuv420p"
+                coder.time_base = Fraction(1, 10)
+            packets = []
+            for image in images:
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+                packets += coder.encode(frame)
+            for packet in packets + coder.encode(None):
+                packet.pts = packet.dts = number
+                packet.time_base, packet.stream = Fraction(1, 10), track
+                number += 1
+                out.mux(packet)
+    return path
+
+
 def video_work(folder: Path, path: Path, options: KeyframesOptions | None = None) -> Work[KeyframesOptions]:
     """INPUT and OUTPUT of the stage for the video at `path`."""
     info, size_wh = probe_video(path)

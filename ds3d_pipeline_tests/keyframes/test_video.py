@@ -9,8 +9,18 @@ from ds3d_pipeline.capture.video import frames_at
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.keyframes.options import KeyframesOptions
 from ds3d_pipeline.keyframes.stage import choose_keyframes
+from ds3d_pipeline.programs.records import read_json
+from ds3d_pipeline.scene import Keyframes
 from ds3d_pipeline.stages.modes import MODES
-from ds3d_pipeline_tests.keyframes.samples import DIAGONAL, keyframes_of, video_work, view, write_video
+from ds3d_pipeline_tests.keyframes.samples import (
+    DIAGONAL,
+    keyframes_of,
+    texture,
+    video_work,
+    view,
+    write_changing,
+    write_video,
+)
 
 BLACK = np.full((240, 320, 3), 6, np.uint8)
 
@@ -130,3 +140,29 @@ def test_nearly_every_frame_of_a_sparse_real_video(tmp_path, shared_data):
     assert len(keyframes.frames) >= 48
     assert {frame.size_wh for frame in keyframes.frames} == {(1080, 1920)}
     assert {frame.camera for frame in keyframes.frames} == {0}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kept"),
+    [
+        # (width, height, frames)
+        ([(192, 320, 10), (120, 200, 10)], (192, 320)),
+        ([(120, 200, 5), (192, 320, 15)], (192, 320)),
+        ([(200, 120, 12), (120, 200, 8)], (200, 120)),
+        ([(120, 200, 5), (200, 120, 10), (120, 200, 8)], (120, 200)),
+    ],
+)
+def test_of_a_video_that_changes_its_size_most_frames_are_used(tmp_path, sizes, kept):
+    number, parts = 0, []
+    for width, height, count in sizes:
+        shown = range(number, number + count)
+        parts.append([texture()[:height, 6 * n : 6 * n + width] for n in shown])
+        number += count
+    work = video_work(tmp_path, write_changing(tmp_path / "v.webm", parts))
+    report = choose_keyframes(work)
+    keyframes = read_json(work.output / "keyframes.json", Keyframes)
+    frames_of_kept = sum(count for width, height, count in sizes if (width, height) == kept)
+    assert report.dropped == {"another size": number - frames_of_kept}
+    assert {frame.size_wh for frame in keyframes.frames} == {kept}
+    assert {frame.source_size_wh for frame in keyframes.frames} == {kept}
+    assert len(keyframes.frames) > frames_of_kept / 3
