@@ -1,2 +1,2 @@
 // Uploads that go on where a locked phone stopped them.
-export { Upload } from "tus-js-client";
+export { Upload, defaultOptions } from "tus-js-client";

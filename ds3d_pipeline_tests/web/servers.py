@@ -31,9 +31,11 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(home: Path, *, token: str | None = None, limits: Limits = ROOMY) -> Iterator[Server]:
-    """A server on this home, which `DAGSTER_HOME` must name."""
-    port = free_port()
+def serving(
+    home: Path, *, token: str | None = None, limits: Limits = ROOMY, port: int | None = None
+) -> Iterator[Server]:
+    """A server on this home, which `DAGSTER_HOME` must name; on a free port, or on this one."""
+    port = port or free_port()
     app = create_app(WebSettings(home=home, port=port, token=token, limits=limits))
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
     thread = threading.Thread(target=server.run)

@@ -1,9 +1,12 @@
 // The upper half of the page: choosing, warnings, modes, sending.
 
 import { dropped, judge } from "/page/choose.js";
-import { text } from "/page/dom.js";
+import { text, write } from "/page/dom.js";
 import { duration, size, t } from "/page/i18n.js";
+import { sendResumable } from "/page/resumable.js";
 import { createEstimate, sendForm } from "/page/send.js";
+
+const ONE_FORM_BYTES = 16e6; // less than this is sent again sooner than it is resumed
 
 const byId = (id) => document.getElementById(id);
 
@@ -18,10 +21,11 @@ export function startUpload(info, onReceipt) {
     show(chosen);
   };
   const send = async () => {
-    const sending = startSending();
+    const sendFiles = chosen.bytes < ONE_FORM_BYTES ? sendForm : sendResumable;
+    const sending = startSending(sendFiles === sendResumable);
     const wanted = { files: chosen.files, mode: modeChosen(), name: byId("name").value.trim() || name };
     try {
-      const receipt = await sendForm(wanted, sending.progress, sending.control);
+      const receipt = await sendFiles(wanted, sending.progress, sending.control);
       if (receipt) {
         reset(choose);
         onReceipt(receipt);
@@ -52,7 +56,7 @@ function reset(choose) {
 }
 
 function show(chosen) {
-  byId("summary").textContent = chosen.summary;
+  write(byId("summary"), chosen.summary);
   byId("send").disabled = !chosen.files.length || chosen.problems.length > 0;
   say(chosen.problems, chosen.hints);
 }
@@ -104,13 +108,19 @@ function takeDrops(choose) {
   });
 }
 
-function startSending() {
+/** Shows how far it is. What can be resumed can be paused. */
+function startSending(canPause) {
   const estimate = createEstimate();
-  const control = {};
   const stay = (event) => event.preventDefault();
+  let now = { sent: 0, total: 0 };
+  const control = {
+    stop() {},
+    broken: () => write(byId("sent-text"), t("sending.retrying")),
+  };
   byId("sending").hidden = false;
   byId("form").inert = true;
-  byId("pause").hidden = true;
+  byId("pause").hidden = !canPause;
+  wirePause(control, () => now);
   byId("stop").onclick = () => control.stop();
   window.addEventListener("beforeunload", stay);
   say([], []);
@@ -118,17 +128,33 @@ function startSending() {
   return {
     control,
     progress(sent, total) {
-      byId("sent").value = sent / total;
-      byId("sent-text").textContent = sent < total ? describe(sent, total, estimate(sent, total)) : t("sending.checking");
+      now = { sent, total };
+      byId("sent").value = total ? sent / total : 0;
+      write(byId("sent-text"), sent < total ? describe(sent, total, estimate(sent, total)) : t("sending.checking"));
     },
     end() {
       window.removeEventListener("beforeunload", stay);
       byId("sending").hidden = true;
       byId("form").inert = false;
       byId("sent").value = 0;
-      byId("sent-text").textContent = "";
+      write(byId("sent-text"), "");
     },
   };
+}
+
+function wirePause(control, now) {
+  let isPaused = false;
+  const button = byId("pause");
+  const show = () => write(button, t(isPaused ? "sending.resume" : "sending.pause"));
+  button.onclick = () => {
+    isPaused = !isPaused;
+    show();
+    if (!isPaused) return control.resume();
+    control.pause();
+    const { sent, total } = now();
+    write(byId("sent-text"), t("sending.paused", { sent: size(sent), total: size(total) }));
+  };
+  show();
 }
 
 function describe(sent, total, left) {

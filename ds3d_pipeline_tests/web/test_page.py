@@ -1,0 +1,219 @@
+"""The page in a real browser before a real server."""
+
+import contextlib
+import json
+import re
+
+import dagster as dg
+import pytest
+from PIL import Image
+
+from ds3d_pipeline.storage.home import prepare_home
+from ds3d_pipeline_tests.browser import open_browser
+from ds3d_pipeline_tests.finished import noise_picture
+from ds3d_pipeline_tests.ports import free_port
+from ds3d_pipeline_tests.web.homes import add_run, finish, order, register
+from ds3d_pipeline_tests.web.servers import serving
+
+pytestmark = pytest.mark.browser
+PHONE, DESKTOP = (390, 844), (1280, 900)
+HOSTILE = "<img src=x onerror=document.title='broken'>"
+STATUS = dg.DagsterRunStatus
+READY = "document.body.dataset.ready === 'true'"
+
+
+@contextlib.contextmanager
+def opened(server, tmp_path, size_wh=DESKTOP, language="en"):
+    """The page in a tab of its own."""
+    with open_browser(tmp_path / "profile") as browser:
+        browser.call("Network.setUserAgentOverride", userAgent="test", acceptLanguage=language)
+        browser.open(server.origin, size_wh=size_wh)
+        browser.wait_for(READY)
+        yield browser
+
+
+@pytest.fixture
+def home(web_home):
+    """A home with a finished capture, one that runs, and one that waits."""
+    home = prepare_home()
+    for capture in ("fox", "hare", "owl"):
+        register(home, capture)
+    order(home, "key-owl", "owl")
+    finish(home)
+    with dg.DagsterInstance.get() as instance:
+        add_run(instance, "one", STATUS.SUCCESS, "fox")
+        add_run(instance, "two", STATUS.STARTED, "hare", ds3d__upload=HOSTILE)
+    return home
+
+
+@pytest.fixture
+def page(home, tmp_path):
+    with serving(home.root) as server, opened(server, tmp_path) as browser:
+        yield browser
+
+
+def pick(browser, paths):
+    """Chooses files as a person does with the button."""
+    root = browser.call("DOM.getDocument")["root"]["nodeId"]
+    node = browser.call("DOM.querySelector", nodeId=root, selector="#pick")["nodeId"]
+    browser.call("DOM.setFileInputFiles", nodeId=node, files=[str(path) for path in paths])
+
+
+def drop(browser, paths):
+    """Lets go of files in the middle of the window."""
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        browser.call("Input.dispatchDragEvent", type=kind, x=640, y=700, data=data)
+
+
+def text(browser, selector):
+    return browser.evaluate(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
+
+
+def click(browser, selector):
+    browser.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
+
+
+def test_every_capture_has_a_card_with_its_state(page):
+    for job, state in (("fox", "ok"), ("hare", "running"), ("owl", "waiting")):
+        assert text(page, f"#job-{job} .badge") == state
+    assert "does not run" in text(page, "#banner")
+
+
+def test_html_in_a_name_is_text(page):
+    page.wait_for("document.querySelector('#job-hare h3').innerText.length > 4")
+    assert text(page, "#job-hare h3") == HOSTILE
+    assert page.evaluate("document.querySelectorAll('main img').length") == 0
+    assert page.evaluate("document.title") == "ds3d"
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_on_a_phone_nothing_is_wider_than_the_screen_and_everything_can_be_hit(home, tmp_path, language):
+    with serving(home.root) as server, opened(server, tmp_path, PHONE, language) as browser:
+        assert browser.evaluate("document.documentElement.lang") == language
+        click(browser, "#job-fox .open")
+        browser.wait_for("document.querySelectorAll('#job-fox .files a').length > 3")
+        assert browser.evaluate("document.documentElement.scrollWidth") == PHONE[0]
+        small = browser.evaluate(
+            "[...document.querySelectorAll('button, a, #drop, .mode, input:not([type=radio]), summary')]"
+            ".filter((node) => node.checkVisibility() && !node.closest('.unseen'))"
+            ".filter((node) => node.getBoundingClientRect().height < 44).map((node) => node.outerHTML)"
+        )
+        assert small == []
+        browser.screenshot(tmp_path / f"phone-{language}.png", whole=True)
+
+
+def test_photos_that_were_picked_become_a_card(page, tmp_path):
+    photos = [tmp_path / f"{number}.jpg" for number in range(3)]
+    for photo in photos:
+        noise_picture(photo, (640, 480))
+    pick(page, photos)
+    page.wait_for("!document.getElementById('send').disabled")
+    assert "3 files" in text(page, "#summary")
+    assert "3 photos are few" in text(page, "#warnings")
+    page.evaluate("document.getElementById('name').value = 'My bowl'")
+    click(page, "#send")
+    page.wait_for("document.querySelector('#jobs h3').innerText === 'My bowl'")
+    assert text(page, "#jobs .badge") == "waiting"
+    assert text(page, "#summary").startswith("Nothing chosen")
+
+
+def test_a_folder_of_more_files_than_one_reading_gives_is_taken_whole(page, tmp_path):
+    folder = tmp_path / "Bowl"
+    (folder / "inner").mkdir(parents=True)
+    for number in range(120):
+        (folder / f"{number}.jpg").write_bytes(b"x" * 100)
+    (folder / "inner" / "last.png").write_bytes(b"x")
+    (folder / "notes.txt").write_text("no photo")
+    drop(page, [folder])
+    page.wait_for("document.getElementById('summary').innerText.startsWith('121 files')")
+    assert "notes.txt" in text(page, "#warnings")
+
+
+def test_what_cannot_be_used_is_said_before_it_is_sent(page, tmp_path):
+    (tmp_path / "song.mp3").write_bytes(b"x")
+    pick(page, [tmp_path / "song.mp3"])
+    page.wait_for("document.querySelector('#warnings .problem')?.innerText.length > 0")
+    assert page.evaluate("document.getElementById('send').disabled")
+
+
+def test_what_the_server_refuses_is_said_in_its_words(page, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"no photo at all")
+    pick(page, [tmp_path / "broken.jpg"])
+    page.wait_for("!document.getElementById('send').disabled")
+    click(page, "#send")
+    page.wait_for("document.querySelector('#warnings .problem')?.innerText.length > 0")
+    assert "broken.jpg" in text(page, "#warnings")
+    assert page.evaluate("document.getElementById('sending').hidden")
+
+
+def test_a_large_file_is_paused_and_goes_on_where_it_was_after_the_server_was_restarted(home, tmp_path):
+    port = free_port()
+    video = tmp_path / "long.mp4"
+    video.write_bytes(bytes(40_000_000))
+    with contextlib.ExitStack() as rest:
+        with serving(home.root, port=port) as server:
+            browser = rest.enter_context(opened(server, tmp_path))
+            conditions = {"offline": False, "latency": 0, "downloadThroughput": -1}
+            browser.call("Network.emulateNetworkConditions", **conditions, uploadThroughput=8_000_000)
+            pick(browser, [video])
+            browser.wait_for("!document.getElementById('send').disabled")
+            click(browser, "#send")
+            browser.wait_for("document.getElementById('sent').value > 0.2")
+            click(browser, "#pause")
+            browser.wait_for("document.getElementById('sent-text').innerText.startsWith('Paused')")
+        with serving(home.root, port=port):
+            before = browser.evaluate("document.getElementById('sent').value")
+            browser.requested.clear()
+            click(browser, "#pause")
+            browser.wait_for("document.getElementById('sending').hidden", 120)
+            assert before < 1
+            # Begun once, asked how far it was, and gone on with: no second upload.
+            assert not [url for url in browser.requested if url.endswith("/api/uploads")]
+            assert "long.mp4" in text(browser, "#warnings")
+
+
+def test_the_page_says_that_the_server_is_gone_and_comes_back_by_itself(home, tmp_path):
+    port = free_port()
+    with contextlib.ExitStack() as rest:
+        with serving(home.root, port=port) as server:
+            browser = rest.enter_context(opened(server, tmp_path))
+        browser.wait_for("document.getElementById('banner').innerText.includes('does not answer')")
+        with serving(home.root, port=port):
+            browser.wait_for("!document.getElementById('banner').innerText.includes('does not answer')")
+            assert text(browser, "#job-hare .badge") == "running"
+
+
+def test_deleting_asks_once_and_says_how_much_it_frees(page):
+    click(page, "#job-fox .open")
+    page.wait_for("document.querySelector('#job-fox .delete').innerText.includes('frees')")
+    click(page, "#job-fox .delete")
+    assert page.evaluate("document.activeElement.className") == "keep"
+    click(page, "#job-fox .really")
+    page.wait_for("!document.getElementById('job-fox')")
+
+
+def test_mesh_and_splat_share_the_camera_and_ten_switches_do_not_grow_the_page(page, tmp_path):
+    def show(kind):
+        click(page, f"#job-fox .tabs [data-kind={kind}]")
+        page.wait_for(f"document.querySelector('#job-fox .view').dataset.shown === '{kind}'")
+
+    def heap():
+        page.call("HeapProfiler.collectGarbage")
+        return page.call("Runtime.getHeapUsage")["usedSize"]
+
+    click(page, "#job-fox .open")
+    page.wait_for("document.querySelectorAll('#job-fox .tabs button').length === 3")
+    for kind in ("mesh", "splat") * 2:
+        show(kind)
+    page.evaluate("document.querySelector('#job-fox .view').scrollIntoView()")
+    page.screenshot(tmp_path / "splat.png")
+    with Image.open(tmp_path / "splat.png") as picture:
+        assert len(picture.convert("RGB").resize((128, 90)).getcolors(12_000)) > 300
+    before = heap()
+    for kind in ("mesh", "splat") * 5:
+        show(kind)
+    assert heap() < before + 3_000_000
+    assert page.evaluate("document.querySelectorAll('canvas').length") == 1
+    hosts = {re.sub(r"^(\w+:)(//[^:/]*)?.*", r"\1\2", url) for url in page.requested}
+    assert hosts <= {"http://127.0.0.1", "data:", "blob:"}
