@@ -8,10 +8,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from ds3d_pipeline.cli.arguments import build_parser
-from ds3d_pipeline.cli.boundary import FAILED, OK, run_command
+from ds3d_pipeline.cli.boundary import FAILED, OK, explain_all, run_command
 
 if TYPE_CHECKING:
     from ds3d_pipeline.defs.local_run import RunOutcome
+    from ds3d_pipeline.storage.home import Home
 
 MAKING = ("reconstruct", "demo", "serve", "clean", "delete")
 """The commands that do something beyond what they print."""
@@ -140,8 +141,25 @@ def _delete(args: argparse.Namespace) -> int:
 def _home(args: argparse.Namespace) -> int:
     from ds3d_pipeline.storage.home import prepare_home
 
-    print(prepare_home().root)
+    home = prepare_home()
+    if not home.tables_mark.exists():
+        _make_tables(home)
+    print(home.root)
     return OK
+
+
+def _make_tables(home: Home) -> None:
+    """What `ds3d home` prints is given to `dagster dev`, which would not wait for another first start."""
+    from ds3d_pipeline.cli.output import complain
+    from ds3d_pipeline.defs.instance import make_tables
+
+    try:
+        make_tables(home)
+    except Exception as error:
+        known = explain_all(error)
+        if known is None:
+            raise
+        complain(str(known))
 
 
 _COMMANDS = {

@@ -60,7 +60,8 @@ def stage_state(journal: Journal, stage: str, now: float | None = None) -> Stage
     last = tried[-1]
     if last.outcome == Outcome.STARTED:
         elapsed_s = (time.time() if now is None else now) - journal.started_at(stage)
-        return _running(journal, stage, last.backend, elapsed_s)
+        # A clock that was set back meanwhile.
+        return _running(journal, stage, last.backend, max(elapsed_s, 0.0))
     return StageState(
         stage=stage,
         state="done" if last.outcome == Outcome.OK else "failed",

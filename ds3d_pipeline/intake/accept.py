@@ -73,8 +73,9 @@ def accept_request(request: RunRequest, name: str | None = None) -> RunRequest:
 
 
 def check(paths: Sequence[Path], options: CaptureOptions) -> Checked:
-    """The first half of `accept`: every file is opened and read once, and nothing is written.
+    """The first half of `accept`: every file is opened and read once.
 
+    Nothing is written but the photos of a zip, one after the other, in the home, which is made for that.
     Raises UnreadableError for what cannot be read at present and IncompleteError for what breaks off.
     """
     home = find_home()
@@ -82,7 +83,7 @@ def check(paths: Sequence[Path], options: CaptureOptions) -> Checked:
         check_readable(path)
     inputs = find_inputs(paths)
     try:
-        content = examine(inputs, options, home.work if home.work.is_dir() else None)
+        content = examine(inputs, options, prepare_home().work if inputs.is_zip else None)
     except OSError as error:
         raise _unreadable(error, printable(paths[0].name), home) from error
     return Checked(paths=tuple(paths), inputs=inputs, content=content)

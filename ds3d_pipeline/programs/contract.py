@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import os
 import sys
 import threading
@@ -39,15 +40,15 @@ class Progress:
     def __init__(self, path: Path | None, *, min_interval_s: float = 0.2) -> None:
         self._path = path
         self._min_interval_s = min_interval_s
-        self._last = 0.0
+        self._last = -math.inf
 
     def __call__(self, fraction: float, message: str = "", **fields: Any) -> None:
         """Reports that `fraction` (0 to 1) of the work is done; extra fields go into the line."""
-        now = time.time()
+        now = time.monotonic()
         if self._path is None or (now - self._last < self._min_interval_s and fraction < 1):
             return
         self._last = now
-        line = {"time": now, "fraction": min(max(fraction, 0.0), 1.0), "message": message, **fields}
+        line = {"time": time.time(), "fraction": min(max(fraction, 0.0), 1.0), "message": message, **fields}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 

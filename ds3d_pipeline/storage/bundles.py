@@ -32,6 +32,7 @@ from ds3d_pipeline.storage.manifest import (
     content_version,
     find_damage,
     list_files,
+    mark_verified,
     quarantine,
     read_manifest,
     replace_report,
@@ -100,6 +101,7 @@ def seal(folder: Path, report: StageReport) -> Bundle:
     # A power cut after this must find every file that the manifest names, whole.
     sync_folder(folder)
     write_json(folder / MANIFEST, entries | {REPORT: FileEntry.of(folder / REPORT)}, durable=True)
+    mark_verified(folder)
     version = content_version(entries)
     return Bundle(folder=folder, data_version=version, report=report)
 
@@ -223,6 +225,7 @@ def _download(source: UPath, cache: Path) -> Path:
             path.write_bytes((source / name).read_bytes())
         for name, entry in entries.items():
             _settle(partial / name, entry, source)
+        mark_verified(partial)
         shutil.rmtree(folder, ignore_errors=True)
         os.rename(partial, folder)
     return folder

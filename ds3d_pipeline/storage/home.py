@@ -41,6 +41,11 @@ class Home:
         return self.root / "locks"
 
     @property
+    def tables_mark(self) -> Path:
+        """Is there once Dagster has made its tables in this home."""
+        return self.locks / "instance_made"
+
+    @property
     def logs(self) -> Path:
         """Logs of every program that ran, one folder a run. Folders alone.
 

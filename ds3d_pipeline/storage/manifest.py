@@ -16,6 +16,7 @@ from pathlib import Path
 from upath import UPath
 
 from ds3d_pipeline.errors import StageError
+from ds3d_pipeline.programs.boots import boot_id
 from ds3d_pipeline.programs.folders import file_sha256, replace_durably
 from ds3d_pipeline.programs.records import write_json
 
@@ -23,7 +24,7 @@ REPORT = "report.json"
 MANIFEST = "manifest.json"
 VERSION = re.compile(r"[0-9a-f]{32}")
 VERIFIED = ".verified"
-"""Its time says when all files of a bundle were last compared with the manifest's hashes."""
+"""Names the start of the machine in which all files were last known to have the manifest's hashes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,7 @@ def find_damage(folder: Path, *, thorough: bool = False) -> str | None:
         if fault is None or _manifest_text(folder) == manifest:
             break
     if thorough and fault is None:
-        (folder / VERIFIED).touch()
+        mark_verified(folder)
     return fault
 
 
@@ -123,12 +124,26 @@ def _is_sound(path: Path, entry: FileEntry, thorough: bool) -> bool:
         return False
 
 
+def mark_verified(folder: Path) -> None:
+    """Notes that all files are known to be what they should be, as long as the machine goes on."""
+    # Without the mark, on a full disk for instance, they are read once more.
+    with contextlib.suppress(OSError):
+        (folder / VERIFIED).write_text(boot_id())
+
+
 def _is_verified(folder: Path) -> bool:
-    """Whether it was sealed or verified since the machine started: a power cut may have changed anything."""
+    """Whether it was sealed or verified since the machine started: a power cut may have changed anything.
+
+    Told by the identity of that start where the system has one, since dates may be wrong.
+    """
+    mark, boot = folder / VERIFIED, boot_id()
+    if not mark.exists():
+        return False
+    if boot:
+        return mark.read_bytes() == boot.encode()
     import psutil
 
-    times = [path.stat().st_mtime for name in (MANIFEST, VERIFIED) if (path := folder / name).exists()]
-    return bool(times) and max(times) > psutil.boot_time()
+    return mark.stat().st_mtime > psutil.boot_time()
 
 
 def replace_report(folder: Path, source: Path) -> None:

@@ -36,7 +36,9 @@ def one_sentence(text: str) -> str:
 
 
 def shell(home: Path, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs a line of bash in which `ds3d` is this program."""
+    """Runs a line of bash in which `ds3d` is this program, in a home that needs no tables."""
+    (home / "locks").mkdir(parents=True)
+    (home / "locks" / "instance_made").touch()
     program = " ".join(f'"{word}"' for word in DS3D)
     return subprocess.run(
         ["bash", "-c", f'ds3d() {{ {program} "$@"; }}; {script}'],
@@ -318,4 +320,5 @@ def test_a_new_home_on_a_full_disk_is_named_and_nothing_half_is_left(tmp_path, m
         assert f"The disk is full: there is no space left in {disk}" in line
         filler.unlink()
         assert main(["home"]) == OK
+        assert "The disk is full" in one_sentence(capsys.readouterr().err)
         assert "default_limit: 1" in (disk / "home" / "dagster.yaml").read_text()

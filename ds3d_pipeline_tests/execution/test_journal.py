@@ -111,6 +111,16 @@ def test_a_running_stage_tells_how_far_it_is_and_how_long_still(journal, tmp_pat
     assert progress_line(state) == "splat: cpu at 25% after 10 s, about 30 s left: step 9"
 
 
+def test_a_clock_that_is_set_back_makes_no_time_negative(journal, tmp_path):
+    journal.begin("splat", PLAN)
+    journal.record("splat", STARTED)
+    progress = tmp_path / "run" / "splat" / "output" / "progress.jsonl"
+    progress.parent.mkdir()
+    progress.write_text('{"fraction": 0.5}\n')
+    state = stage_state(journal, "splat", now=journal.started_at("splat") - 86_400)
+    assert (state.state, state.seconds, state.remaining_s) == ("running", 0.0, 0.0)
+
+
 def test_a_stage_that_ended_tells_the_time_of_all_attempts(journal):
     journal.begin("splat", PLAN)
     journal.record("splat", Attempt(backend="cpu", outcome="failed", reason="No.", seconds=2.0))

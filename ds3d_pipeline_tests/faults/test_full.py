@@ -101,6 +101,7 @@ def _fill_each_stage(places, tmp_path, injector, photos) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2000)
 @pytest.mark.fault("full storage", "disk that fills during a run")
 def test_a_disk_that_is_full_where_a_stage_stores_its_files_is_named(tmp_path, injector, other_photos):
     _fill_each_stage([("storage", 1)], tmp_path, injector, other_photos)

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -291,3 +292,14 @@ def test_a_zip_is_unpacked_in_the_home_and_a_full_disk_there_is_named(tmp_path, 
         assert caught.value.remedy.startswith("Free some space")
         assert list(home.registered.glob("*/*")) == list(home.work.iterdir()) == []
     assert packed.exists()
+
+
+@pytest.mark.fault("full folder of temporary files")
+def test_the_first_zip_of_a_new_home_is_unpacked_there_too(tmp_path, monkeypatch):
+    packed = zip_of(put_photos(tmp_path / "photos"), tmp_path / "photos.zip")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    with small_disk(tmp_path / "disk", 100) as disk:
+        monkeypatch.setattr(tempfile, "tempdir", str(disk))
+        fill(disk)
+        assert len(accept([packed], OPTIONS).content.files) == 3
+    assert list((tmp_path / "home" / "work").iterdir()) == []

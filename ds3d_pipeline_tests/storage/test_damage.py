@@ -11,6 +11,7 @@ from upath import UPath
 from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.publishing.build import Story
 from ds3d_pipeline.publishing.publish import publish_capture
+from ds3d_pipeline.storage import manifest
 from ds3d_pipeline.storage.bundles import (
     CURRENT,
     Bundle,
@@ -97,16 +98,35 @@ def test_publishing_the_same_files_again_heals_what_no_time_betrays(place, tmp_p
 def test_after_the_machine_started_again_every_byte_is_looked_at(place, monkeypatch, name):
     flip_a_bit(place / current_version(place) / name, keep_time=True)
     assert usable(place) is not None
-    monkeypatch.setattr(psutil, "boot_time", lambda: time.time() + 1)
+    monkeypatch.setattr(manifest, "boot_id", lambda: "the next start")
     assert usable(place) is None
 
 
+@pytest.mark.parametrize("year_s", [0, 4_000_000_000])
+def test_a_date_that_was_wrong_hides_no_damage_after_the_next_start(place, monkeypatch, year_s):
+    """Of a machine whose clock was set only after the bundle was stored and verified."""
+    folder = place / current_version(place)
+    for path in (folder, *folder.rglob("*")):
+        if path.name not in (REPORT, *(name.rpartition("/")[2] for name in CONTENT)):
+            os.utime(path, (year_s, year_s))
+    assert usable(place) is not None
+    flip_a_bit(folder / CONTENT[0], keep_time=True)
+    monkeypatch.setattr(manifest, "boot_id", lambda: "the next start")
+    assert usable(place) is None
+
+
+@pytest.mark.parametrize("step_s", [-3600, 3600])
+def test_where_a_start_has_no_identity_dates_tell(place, monkeypatch, step_s):
+    monkeypatch.setattr(manifest, "boot_id", lambda: "")
+    monkeypatch.setattr(psutil, "boot_time", lambda: time.time() + step_s)
+    flip_a_bit(place / current_version(place) / CONTENT[0], keep_time=True)
+    assert (usable(place) is None) == (step_s > 0)
+
+
 def test_files_are_hashed_once_a_start_of_the_machine(place, monkeypatch):
-    version, hashed = current_version(place), []
+    hashed = []
     sha256 = "ds3d_pipeline.storage.manifest.file_sha256"
-    monkeypatch.setattr(psutil, "boot_time", lambda: time.time() - 0.5)
-    for path in (place / version / name for name in (MANIFEST,)):
-        os.utime(path, (1e9, 1e9))
+    monkeypatch.setattr(manifest, "boot_id", lambda: "the next start")
     monkeypatch.setattr(sha256, lambda path: hashed.append(path) or file_sha256(path))
     assert usable(place)
     assert usable(place)

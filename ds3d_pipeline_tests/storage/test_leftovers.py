@@ -1,5 +1,8 @@
 """Cleaning takes what nothing refers to, and nothing else."""
 
+import os
+import time
+
 import dagster as dg
 import pytest
 from upath import UPath
@@ -7,7 +10,7 @@ from upath import UPath
 from ds3d_pipeline.defs.runs import find_running
 from ds3d_pipeline.storage.bundles import fetch, publish, seal
 from ds3d_pipeline.storage.home import prepare_home
-from ds3d_pipeline.storage.leftovers import drop, find_leftovers
+from ds3d_pipeline.storage.leftovers import drop, find_leftovers, find_old_leftovers
 from ds3d_pipeline_tests.captures import run_ds3d
 from ds3d_pipeline_tests.homes import make_home, put_bundle
 
@@ -46,6 +49,15 @@ def test_superseded_bundles_and_scratch_go_and_current_ones_stay(home):
 
 def test_while_a_run_goes_on_only_the_scratch_of_others_can_go(home):
     assert kinds(find_leftovers(home, {"going"})) == [("scratch", "ended")]
+
+
+@pytest.mark.parametrize("step_s", [-1e8, 1e8])
+def test_whatever_the_date_the_scratch_of_a_run_that_goes_on_stays(home, step_s):
+    """Of other runs it stays where it seems to be from the future: no harm, and never for good."""
+    for path in home.work.rglob("*"):
+        os.utime(path, (time.time() - step_s, time.time() - step_s))
+    found = kinds(find_old_leftovers(home, {"going"}, 3600.0))
+    assert found == ([("scratch", "ended")] if step_s > 0 else [])
 
 
 def test_what_became_current_again_is_kept(tmp_path):
