@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ds3d_pipeline.capture import panorama
 from ds3d_pipeline.capture.archive import MOST_PHOTO_BYTES, iter_zip
 from ds3d_pipeline.capture.inputs import Inputs
 from ds3d_pipeline.capture.options import CaptureOptions
-from ds3d_pipeline.capture.photos import check_complete, read_photo, read_size_and_exif
-from ds3d_pipeline.capture.video import missing_part, probe_video
+from ds3d_pipeline.capture.photos import check_complete, is_panorama, read_photo, read_size_and_exif
+from ds3d_pipeline.capture.video import missing_part, probe_video, shows_panorama
 from ds3d_pipeline.errors import IncompleteError, InputError, UnreadableError
 from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.storage.registrations import Content, ContentFile
@@ -71,6 +72,8 @@ def _checked_video(inputs: Inputs, options: CaptureOptions) -> ContentFile:
     found = path.stat()
     _, size_wh = probe_video(path)
     _refuse_small(name, size_wh, options)
+    if panorama.has_shape(size_wh) and shows_panorama(path):
+        raise panorama.refusal(name)
     digest = file_sha256(path)
     cut_off = missing_part(path).replace(path.name, name, 1)
     return ContentFile(
@@ -160,5 +163,7 @@ def _check_photo(path: Path, data: bytes, options: CaptureOptions, *, decode: bo
     size_wh, _ = read_size_and_exif(path, data)
     _refuse_small(path.name, size_wh, options)
     check_complete(path, data)
+    if is_panorama(path, data):
+        raise panorama.refusal(path.name)
     if decode:
         read_photo(path, data)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 
 import numpy as np
 
+from ds3d_pipeline.capture import panorama
 from ds3d_pipeline.capture.colors import to_srgb
 from ds3d_pipeline.capture.jpeg import end_of, ends_early, is_progressive
 from ds3d_pipeline.errors import IncompleteError, InputError
@@ -79,6 +80,16 @@ def size_as_read(size_wh: tuple[int, int]) -> tuple[int, int]:
     """Width and height at which `read_photo` decodes a photo of this size."""
     width, height = size_wh
     return size_wh if width * height <= _MOST_PIXELS else ((width + 1) // 2, (height + 1) // 2)
+
+
+def is_panorama(path: Path, data: bytes | None = None) -> bool:
+    """Whether it shows 360 degrees: its XMP says so, or its edges meet. `data` and errors as `read_photo`."""
+    with _opened(path, data) as image:
+        if panorama.says_so(image.info.get("xmp")):
+            return True
+        if not panorama.has_shape(image.size):
+            return False
+    return panorama.closes(read_photo(path, data).rgb)
 
 
 def check_complete(path: Path, data: bytes | None = None) -> None:

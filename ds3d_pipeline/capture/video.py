@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ds3d_pipeline.capture import panorama
 from ds3d_pipeline.capture.decoding import EXPORT_REMEDY, Decoded, decoded_frames, frames_of, opened, unusable
 from ds3d_pipeline.capture.tonemap import Transfer, sdr_from_hdr
 from ds3d_pipeline.capture.truncation import breaks_off
@@ -63,6 +64,12 @@ def probe_video(path: Path) -> tuple[VideoInfo, tuple[int, int]]:
         )
         width, height = _coded_size(first, None)
     return info, (height, width) if info.rotation_deg in (90, 270) else (width, height)
+
+
+def shows_panorama(path: Path) -> bool:
+    """Whether one of three frames at the start, half a second apart or so, closes to 360 degrees."""
+    frames = islice(iter_frames(path, max_side_px=panorama.SIDE_PX), 0, 31, 15)
+    return any(panorama.closes(frame.rgb) for frame in frames)
 
 
 def missing_part(path: Path) -> str:
