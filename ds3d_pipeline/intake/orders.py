@@ -25,7 +25,7 @@ class Order:
     """Of `intake.request.run_key_of`, or one made of it where the same content is to run once more."""
     request: RunRequest
     """Of a registered capture."""
-    placed_at: float
+    asked_at: float
     """In seconds since 1970."""
 
 
@@ -44,7 +44,7 @@ def place_order(home: Home, order: Order) -> None:
 def orders(home: Home) -> list[Order]:
     """All that wait, the oldest first. What cannot be read is set aside, and logged."""
     found = [_read(path) for path in orders_folder(home).glob("*.json")]
-    return sorted((order for order in found if order), key=lambda order: order.placed_at)
+    return sorted((order for order in found if order), key=lambda order: order.asked_at)
 
 
 def order_of(home: Home, capture: str) -> Order | None:

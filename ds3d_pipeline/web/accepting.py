@@ -120,7 +120,7 @@ def _ordered(web: WebState, accepted: Accepted, request: RunRequest, known: JobS
         request = dataclasses.replace(request, capture=job)
         # An earlier run has the key, and Dagster starts no second one of it.
         key = key if known is None else f"{key}-{uuid.uuid4().hex[:8]}"
-        place_order(web.home, Order(run_key=key, request=request, placed_at=time.time()))
+        place_order(web.home, Order(run_key=key, request=request, asked_at=time.time()))
     elif known:
         state = known.state
     return Receipt(

@@ -73,7 +73,7 @@ def gather(home: Home, job: str, outside: Outside) -> Facts:
 
 
 def _order_facts(order: Order) -> OrderFacts:
-    return OrderFacts(capture=order.request.capture, mode=order.request.mode, placed_at=order.placed_at)
+    return OrderFacts(capture=order.request.capture, mode=order.request.mode, asked_at=order.asked_at)
 
 
 def _metrics(home: Home, job: str, run: RunFacts | None) -> Mapping[str, Any] | None:

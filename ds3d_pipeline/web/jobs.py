@@ -103,7 +103,7 @@ class Jobs:
         time and name."""
         runs = self._runs(None, _RUNS_LISTED)
         latest = {run.capture: run for run in reversed(runs)}
-        waiting = {order.request.capture: order.placed_at for order in orders(self._home)}
+        waiting = {order.request.capture: order.asked_at for order in orders(self._home)}
         names = capture_names(self._home)
         asked = [(self._asked_at(name, waiting, latest), name) for name in names]
         page = sorted((key for key in asked if before is None or key < before), reverse=True)[:limit]
@@ -139,7 +139,7 @@ class Jobs:
         waiting = sorted(
             [(other.created_at, other.run_id) for other in queued]
             + [
-                (other.placed_at, other.run_key)
+                (other.asked_at, other.run_key)
                 for other in orders(self._home)
                 if other.run_key not in started
             ]
@@ -246,7 +246,7 @@ class Jobs:
         request = dataclasses.replace(request, mode=mode or request.mode, start=start, source="page")
         forget_word(self._home, job)
         run_key = f"again-{uuid.uuid4().hex}"
-        place_order(self._home, Order(run_key=run_key, request=request, placed_at=time.time()))
+        place_order(self._home, Order(run_key=run_key, request=request, asked_at=time.time()))
         return self.status(job)
 
     def _last_request(self, job: str, status: JobStatus) -> RunRequest:

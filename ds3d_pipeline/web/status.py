@@ -96,7 +96,7 @@ class OrderFacts:
 
     capture: str
     mode: str
-    placed_at: float
+    asked_at: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +181,7 @@ def job_status(facts: Facts) -> JobStatus:
         queue=facts.queue if state in BEFORE_START else None,
         stages=tuple(stages),
         run_id=run.run_id if run else None,
-        created_at=facts.order.placed_at if facts.order else run.created_at if run else facts.registered_at,
+        created_at=facts.order.asked_at if facts.order else run.created_at if run else facts.registered_at,
         started_at=run.started_at if run else None,
         ended_at=run.ended_at if run else None,
     )

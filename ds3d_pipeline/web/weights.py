@@ -1,6 +1,6 @@
 """How long a capture takes on this machine: learned from the captures that it has finished.
 
-Every finished capture tells how long each stage took for how many keyframes. Of a mode that was never run
+Every finished capture shows how long each stage took for how many keyframes. Of a mode that was never run
 here the table below counts, scaled by how much faster or slower than it the other modes ran.
 """
 

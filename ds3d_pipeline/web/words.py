@@ -1,4 +1,4 @@
-"""The last word on a job, kept in the home: what neither an order, a run nor a finished folder tells."""
+"""The last word on a job, kept in the home: what neither an order, a run nor a finished folder shows."""
 
 from __future__ import annotations
 

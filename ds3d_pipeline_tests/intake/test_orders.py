@@ -14,9 +14,9 @@ def home(tmp_path):
     return make_home(tmp_path / "home")
 
 
-def order(run_key="0123-fastest", capture="fox-0123abcd", placed_at=1.0):
+def order(run_key="0123-fastest", capture="fox-0123abcd", asked_at=1.0):
     request = RunRequest(capture=capture, mode="fastest", output=Path("outputs"), source="page", upload="fox")
-    return Order(run_key=run_key, request=request, placed_at=placed_at)
+    return Order(run_key=run_key, request=request, asked_at=asked_at)
 
 
 def test_a_home_without_orders_has_none(home):
@@ -24,16 +24,16 @@ def test_a_home_without_orders_has_none(home):
 
 
 def test_orders_come_back_whole_and_the_oldest_first(home):
-    later, earlier = order("b-fastest", placed_at=2.0), order("c-fastest", placed_at=1.0)
+    later, earlier = order("b-fastest", asked_at=2.0), order("c-fastest", asked_at=1.0)
     place_order(home, later)
     place_order(home, earlier)
     assert orders(home) == [earlier, later]
 
 
 def test_an_order_of_the_same_run_key_takes_the_place_of_the_earlier_one(home):
-    place_order(home, order(placed_at=1.0))
-    place_order(home, order(placed_at=2.0))
-    assert [known.placed_at for known in orders(home)] == [2.0]
+    place_order(home, order(asked_at=1.0))
+    place_order(home, order(asked_at=2.0))
+    assert [known.asked_at for known in orders(home)] == [2.0]
 
 
 def test_a_dropped_order_is_gone_and_dropping_it_again_does_nothing(home):

@@ -51,7 +51,7 @@ def order(home: Home, run_key: str, capture: str = "fox", mode: str = "fastest",
     request = RunRequest(
         capture=capture, mode=mode, output=home.root / "outputs", source="page", upload="My fox"
     )
-    place_order(home, Order(run_key=run_key, request=request, placed_at=time.time() - age_s))
+    place_order(home, Order(run_key=run_key, request=request, asked_at=time.time() - age_s))
 
 
 def finish(home: Home, capture: str = "fox") -> Path:

@@ -18,7 +18,7 @@ from ds3d_pipeline.web.status import (
 from ds3d_pipeline.web.weights import MADE
 
 EXPECTED = dict.fromkeys(MADE, 10.0)
-ORDER = OrderFacts(capture="fox", mode="quality", placed_at=50.0)
+ORDER = OrderFacts(capture="fox", mode="quality", asked_at=50.0)
 METRICS = {"status": "degraded", "reasons": ["Few photos."], "mode": "fastest", "stages": {}}
 
 

@@ -25,7 +25,7 @@ def placed(tmp_path, monkeypatch, small_photos):
     request = RunRequest(
         capture=capture, mode="fastest", output=outputs_folder(home), source="page", upload="fox"
     )
-    order = Order(run_key="0123-fastest", request=request, placed_at=1.0)
+    order = Order(run_key="0123-fastest", request=request, asked_at=1.0)
     place_order(home, order)
     return home, order
 
