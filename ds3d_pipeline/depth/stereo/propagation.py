@@ -262,13 +262,21 @@ def polish(planes: Float32, cost: Float32, chosen: Int8, images: Images, steps: 
         for x in range(cost.shape[1]):
             w, wx, wy, here = planes[y, x, 0], planes[y, x, 1], planes[y, x, 2], cost[y, x]
             for n in range(len(steps)):
-                step = steps[n]
-                if n > 0:
-                    here = _chosen_views_cost(images, chosen, x, y, w, wx, wy, any_limit)
+                step, less, more = steps[n], np.float32(0), np.float32(0)
+                # One call for all three: each would be compiled into the kernel anew, for many seconds.
+                for place in range(1 if n == 0 else 0, 3):
+                    if place > 0 and here >= np.float32(1):
+                        break
+                    moved = w - step if place == 1 else w + step if place == 2 else w
+                    c = _chosen_views_cost(images, chosen, x, y, moved, wx, wy, any_limit)
+                    if place == 0:
+                        here = c
+                    elif place == 1:
+                        less = c
+                    else:
+                        more = c
                 if here >= np.float32(1):
                     break
-                less = _chosen_views_cost(images, chosen, x, y, w - step, wx, wy, any_limit)
-                more = _chosen_views_cost(images, chosen, x, y, w + step, wx, wy, any_limit)
                 bend = less + more - np.float32(2) * here
                 if bend > np.float32(1e-6):
                     shift = np.float32(0.5) * (less - more) / bend
