@@ -1,5 +1,7 @@
 """Errors that a person reads: one cause, one next step."""
 
+from collections.abc import Iterable
+
 
 class StageError(Exception):
     """A stage cannot produce its artifact. `cause` says why in one sentence, `remedy` what to do next."""
@@ -20,3 +22,12 @@ class UnreadableError(InputError):
 
 class IncompleteError(InputError):
     """The input breaks off or is not written yet: it may be the beginning of a good file."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A question with the known word that is most like a mistyped one, and a space; empty if none is."""
+    # Of the standard library, but not needed to start.
+    from difflib import get_close_matches
+
+    found = get_close_matches(word, list(known), n=1, cutoff=0.75)
+    return f"Did you mean {found[0]}? " if found else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -83,6 +84,9 @@ def _suffix(path: Path) -> str:
 def _expanded(path: Path, unused: list[str]) -> Iterator[tuple[str, Path]]:
     """The files that one argument refers to, each with the user's name for it; adds to `unused`."""
     shown = printable(str(path))
+    if re.match(r"[a-z][a-z0-9+.-]+:/", shown, re.IGNORECASE):
+        url = shown.replace(":/", "://", 1)
+        raise InputError(f"{url} is an address, not a file.", "Download it, and pass the file.")
     try:
         mode = path.stat().st_mode
     except FileNotFoundError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from ds3d_pipeline import __version__
-from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.errors import InputError, did_you_mean
 from ds3d_pipeline.names import DEFAULT_MODE, MODES, STAGES
 
 _Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
@@ -25,8 +25,9 @@ class _Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
-            noun = _NOUNS.get(action.dest, action.dest)
-            raise InputError(f"Unknown {noun} {value!r}.", f"Choose {_listed(list(action.choices))}.")
+            noun, choices = _NOUNS.get(action.dest, action.dest), list(action.choices)
+            remedy = f"{did_you_mean(str(value), choices)}Choose {_listed(choices)}."
+            raise InputError(f"Unknown {noun} {value!r}.", remedy)
 
 
 def _listed(words: list[str]) -> str:
@@ -63,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    for add in (_add_runs, _add_serve, _add_view, _add_captures, _add_machine):
+    for add in (_add_runs, _add_serve, _add_ui, _add_view, _add_captures, _add_machine):
         add(commands)
     return parser
 
@@ -108,6 +109,11 @@ def _add_serve(commands: _Commands) -> None:
     serve.add_argument("--no-daemon", action="store_true", help="start nothing of Dagster: another does")
 
 
+def _add_ui(commands: _Commands) -> None:
+    ui = commands.add_parser("ui", help="open Dagster's UI on the home of ds3d, from any folder")
+    ui.add_argument("--port", type=_port, default=3000, help="default 3000")
+
+
 def _add_view(commands: _Commands) -> None:
     view = commands.add_parser("view", help="show a finished capture in the browser")
     view.add_argument(
@@ -118,6 +124,11 @@ def _add_view(commands: _Commands) -> None:
         "--port", type=_port, default=8080, help="if it is in use, the next free one is taken (default 8080)"
     )
     view.add_argument("--no-open", action="store_true", help="do not open a browser")
+    report = commands.add_parser("open", help="open the report of a finished capture in the browser")
+    report.add_argument(
+        "capture", metavar="CAPTURE", type=_filled, help="a finished folder, or the name of a capture"
+    )
+    report.add_argument("--output", type=_path, default=Path("outputs"), metavar="DIR", help=_OUTPUT_HELP)
 
 
 def _add_captures(commands: _Commands) -> None:
@@ -143,6 +154,7 @@ def _add_machine(commands: _Commands) -> None:
     models.add_argument(
         "--config", type=_path, metavar="FILE", help="config file that names another depth model"
     )
+    commands.add_parser("modes", help="show every option with its value in each mode")
     commands.add_parser("home", help="print the folder in which ds3d keeps its data")
 
 

@@ -25,7 +25,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    args = build_parser().parse_args(words)
+    parser = build_parser()
+    if not words:
+        parser.print_help()
+        return OK
+    args = parser.parse_args(words)
     return _COMMANDS[args.command](args)
 
 
@@ -99,6 +103,26 @@ def _view(args: argparse.Namespace) -> int:
     return OK
 
 
+def _ui(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.cli.ui import become_ui
+
+    become_ui(args.port, _say)
+
+
+def _open(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.cli.view import open_report
+
+    open_report(args.capture, args.output, _say)
+    return OK
+
+
+def _modes(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.cli.modes import print_modes
+
+    print_modes()
+    return OK
+
+
 def _serve(args: argparse.Namespace) -> int:
     from ds3d_pipeline.cli.serve import serve
 
@@ -166,12 +190,15 @@ _COMMANDS = {
     "reconstruct": _reconstruct,
     "demo": _demo,
     "serve": _serve,
+    "ui": _ui,
     "view": _view,
+    "open": _open,
     "list": _list,
     "status": _status,
     "clean": _clean,
     "delete": _delete,
     "doctor": _doctor,
     "models": _models,
+    "modes": _modes,
     "home": _home,
 }

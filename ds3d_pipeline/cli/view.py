@@ -25,3 +25,10 @@ def view(capture: str, output: Path, *, port: int, open_browser: bool, say: Call
     with contextlib.suppress(KeyboardInterrupt):
         threading.Event().wait()
     stop_viewer(server)
+
+
+def open_report(capture: str, output: Path, say: Callable[[str], None]) -> None:
+    """Opens the report in the browser. Raises InputError where CAPTURE is no finished capture."""
+    report = (find_finished(capture, output) / "report.html").absolute()
+    say(f"Opening {report}")
+    webbrowser.open(report.as_uri())

@@ -19,7 +19,7 @@ from pydantic.dataclasses import dataclass, is_pydantic_dataclass
 from pydantic.fields import FieldInfo
 from typing_extensions import dataclass_transform
 
-from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.errors import InputError, did_you_mean
 
 T = TypeVar("T")
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True)
@@ -183,7 +183,8 @@ def _refusal(base: Any, merged: dict[str, Any], error: ValidationError, name: st
     for depth, part in enumerate(place):
         fields, key = record_fields(_type_of(default)), str(part)
         if key not in fields:
-            return InputError(f"{name} has no option {key!r}.", f"It has {', '.join(fields)}.")
+            remedy = f"{did_you_mean(key, fields)}It has {', '.join(fields)}."
+            return InputError(f"{name} has no option {key!r}.", remedy)
         field, value, default, name = fields[key], value[key], getattr(default, key), f"{name}.{key}"
         if not is_record(default):
             remedy = f"Leave it out to get {shown(default)}."

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import threading
+import webbrowser
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,11 @@ from ds3d_pipeline.cli.doctor import settings_in_use
 from ds3d_pipeline.cli.main import main
 from ds3d_pipeline.cli.output import READER_GONE, console
 from ds3d_pipeline.errors import InputError, StageError
+from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline_tests.captures import DS3D, environment
 from ds3d_pipeline_tests.disks import fill, small_disk
+from ds3d_pipeline_tests.finished import publish_finished
 
 
 @pytest.fixture
@@ -220,13 +224,42 @@ def test_a_setting_that_cannot_be_used_is_named_before_any_work(home, monkeypatc
         (["reconstruct", "x", "--from", "soup"], "Unknown stage 'soup'. Choose capture, keyframes,"),
         (["soup"], "Unknown command 'soup'. Choose reconstruct, "),
         (["demo", "--frames", "-5"], "'-5' is not a number of photos."),
-        ([], "arguments are required: COMMAND. See `ds3d --help`."),
+        (["reconstrut"], "Unknown command 'reconstrut'. Did you mean reconstruct? Choose reconstruct, "),
+        (["demo", "--mode", "balance"], "Unknown mode 'balance'. Did you mean balanced? Choose fastest,"),
+        (["reconstruct", "https://a.example/b.mp4"], "https://a.example/b.mp4 is an address, not a file."),
+        (
+            ["reconstruct", "x", "--set", "poses.max_featurs=9"],
+            "'max_featurs'. Did you mean max_features? It",
+        ),
+        (["reconstruct"], "arguments are required: INPUT. See `ds3d reconstruct --help`."),
     ],
 )
 @pytest.mark.fault("empty name", "empty input")
 def test_arguments_that_cannot_be_used_are_named_with_the_choices(words, text, capsys):
     assert main(words) == UNUSABLE
     assert text in one_sentence(capsys.readouterr().err)
+
+
+def test_no_arguments_show_the_help(capsys):
+    assert main([]) == OK
+    assert "usage: ds3d" in capsys.readouterr().out
+
+
+def test_modes_shows_every_option_of_every_stage(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["modes"]) == OK
+    lines = {words[0]: words[1:4] for line in capsys.readouterr().out.splitlines() if (words := line.split())}
+    assert lines["keyframes.max_photos"] == [str(MODES[mode].keyframes.max_photos) for mode in MODES]
+    assert {name.split(".")[0] for name in lines} >= set(STAGES) - {"metrics"}
+
+
+def test_open_shows_the_report_of_a_finished_capture(tmp_path, monkeypatch, capsys):
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    folder = publish_finished(tmp_path)
+    assert main(["open", folder.name, "--output", str(folder.parent)]) == OK
+    assert opened == [(folder / "report.html").as_uri()]
+    assert main(["open", "nothing"]) == UNUSABLE
 
 
 @pytest.mark.fault("reader that goes away")
