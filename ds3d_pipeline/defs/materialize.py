@@ -17,6 +17,7 @@ from ds3d_pipeline.defs.runs import has_ended
 from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.execution.ladder import Inputs, make_bundle
 from ds3d_pipeline.execution.rung import Runners
+from ds3d_pipeline.execution.sharing import stored_since
 from ds3d_pipeline.execution.state import Cancelled, LadderExhausted, LadderState
 from ds3d_pipeline.stages.table import STAGE_CARDS
 from ds3d_pipeline.storage.bundles import Bundle
@@ -67,8 +68,7 @@ def materialize(
     state = _state(context, stage, options, config.prefer)
     try:
         read = Inputs(bundles=inputs, files=files or {}, file_versions=file_versions)
-        bundle = make_bundle(state, read, _runners(context))
-        return _result(bundle)
+        return _result(_shared(context, state, read) or make_bundle(state, read, _runners(context)))
     except LadderExhausted as error:
         raise _failure(error) from error
     except (Cancelled, KeyboardInterrupt, DagsterExecutionInterruptedError) as error:
@@ -89,6 +89,17 @@ def _state(context: dg.AssetExecutionContext, stage: str, options: Any, prefer: 
         prefer=prefer,
         log=context.log,
     )
+
+
+def _shared(context: dg.AssetExecutionContext, state: LadderState, read: Inputs) -> Bundle | None:
+    """What an equal run stored since this one was asked for; only at the first attempt."""
+    record = context.instance.get_run_record_by_id(context.run.run_id) if state.attempt == 0 else None
+    if record is None or not context.has_partition_key:
+        return None
+    bundle = stored_since(state, context.partition_key, read, record.create_timestamp.timestamp())
+    if bundle:
+        context.log.info(f"{state.stage}: another run has just made the same, which is used")
+    return bundle
 
 
 def _runners(context: dg.AssetExecutionContext) -> Runners:

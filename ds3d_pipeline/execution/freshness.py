@@ -41,7 +41,7 @@ def find_fresh(
             read = content_versions(upload_files(home, capture))
         found = current_report(_place(home, stage, capture))
         mark = fingerprint(stage, options[stage], prefer.get(stage), read)
-        if found and found[1].fingerprint == mark and _is_best(found[1], options, prefer):
+        if found and found[1].fingerprint == mark and is_best(found[1], options, prefer):
             fresh[stage] = Stored(version=found[0], report=found[1])
     return fresh
 
@@ -62,7 +62,7 @@ def _place(home: Home, stage: str, capture: str) -> UPath:
     return UPath(home.storage) / stage / capture
 
 
-def _is_best(report: StageReport, options: Mapping[str, Any], prefer: Mapping[str, str]) -> bool:
+def is_best(report: StageReport, options: Mapping[str, Any], prefer: Mapping[str, str | None]) -> bool:
     """Whether the files are sound, and no better backend that could not run then can run now.
 
     Where one could not be had even as a help (`not_filled`), every backend is better. A report of another
