@@ -38,6 +38,8 @@ _GROWTH: dict[str, float] = dict(zip(MADE, (0.5, 1.0, 1.0, 1.0, 1.0, 0.7, 0.0), 
 """With which power of the number of keyframes a stage grows; training the splat has a limit of time."""
 _TRUST = 0.15
 """How much of a whole run the expectation weighs against what this run has shown so far."""
+_OVERRUN = 0.3
+"""So much longer than until now does a stage take whose time is over."""
 _EARLY = 0.02
 """A program that is no further says nothing about how long it will take."""
 
@@ -148,10 +150,17 @@ def _done(state: StageState) -> float:
 def _pace(made: Sequence[StageState], expected: Mapping[str, float]) -> float:
     """How many times as long as expected this run takes so far."""
     trust = _TRUST * sum(expected[state.stage] for state in made)
-    begun = [state for state in made if _done(state) > _EARLY]
-    spent = sum(state.seconds for state in begun)
-    due = sum(expected[state.stage] * _done(state) for state in begun)
-    return (spent + trust) / (due + trust) if trust else 1.0
+    due = {state.stage: _due(state, expected[state.stage]) for state in made}
+    spent = sum(state.seconds for state in made if due[state.stage])
+    return (spent + trust) / (sum(due.values()) + trust) if trust else 1.0
+
+
+def _due(state: StageState, expected_s: float) -> float:
+    """How long what a stage has done should have taken; 0 as long as that says nothing."""
+    if _done(state) > _EARLY:
+        return expected_s * _done(state)
+    # It has not come far, and all its time is over: that is slow, however far it is.
+    return expected_s if state.state == "running" and state.seconds > expected_s else 0.0
 
 
 def _left(state: StageState, expected_s: float) -> float:
@@ -166,7 +175,7 @@ def _left(state: StageState, expected_s: float) -> float:
 
 def _left_of_running(state: StageState, expected_s: float) -> float:
     """A stage that takes longer than expected is not about to end for that."""
-    by_expectation = max(expected_s - state.seconds, 0.1 * state.seconds)
+    by_expectation = max(expected_s - state.seconds, _OVERRUN * state.seconds)
     if state.fraction <= _EARLY:
         return by_expectation
     by_pace = state.seconds * (1 - state.fraction) / state.fraction

@@ -1,14 +1,17 @@
 """What this machine's own past says about how long a capture takes."""
 
 import json
+import statistics
 
 import pytest
 
 from ds3d_pipeline.execution.progress import StageState
 from ds3d_pipeline.names import MODES
 from ds3d_pipeline.web.weights import (
+    BETWEEN_S,
     LEARNED_FROM,
     MADE,
+    PUBLISHING_S,
     Timing,
     expected_seconds,
     forecast,
@@ -124,3 +127,43 @@ def test_a_stage_that_overruns_is_not_about_to_end():
     found = forecast(states(**early, depth_maps=("running", 0.0, 1000.0)), SECONDS)
     to_come = sum(SECONDS[stage] for stage in ("pointcloud", "mesh", "splat"))
     assert found.remaining_s >= to_come + 100
+
+
+RECORDED = {
+    "fountain": ("balanced", 11, (1.0, 4.3, 19.6, 123.4, 9.4, 52.1, 191.1)),
+    "fox": ("balanced", 49, (3.0, 16.1, 113.5, 632.3, 110.6, 142.4, 173.2)),
+    "demo": ("balanced", 32, (0.5, 1.3, 72.0, 622.7, 18.8, 116.5, 246.1)),
+    "small": ("fastest", 8, (0.4, 0.8, 2.9, 15.1, 3.1, 7.7, 2.3)),
+    "loaded": ("fastest", 8, (0.5, 0.8, 3.8, 41.8, 2.8, 11.1, 3.0)),
+    "short demo": ("fastest", 12, (0.4, 0.9, 8.6, 20.8, 3.6, 8.4, 2.0)),
+}
+"""Seconds a stage, as `metrics.json` of real runs has them, on one machine under changing load."""
+
+
+def recorded(name: str) -> Timing:
+    mode, keyframes, seconds = RECORDED[name]
+    return Timing(mode=mode, keyframes=keyframes, seconds=dict(zip(MADE, seconds, strict=True)))
+
+
+def states_at(timing: Timing, now_s: float) -> list[StageState]:
+    """What the stages would have shown, each going on evenly, one `BETWEEN_S` after the other."""
+    found, begin = [], 0.0
+    for stage, seconds in timing.seconds.items():
+        spent = min(max(now_s - begin, 0.0), seconds)
+        state = "done" if spent == seconds else "running" if spent else "waiting"
+        found.append(StageState(stage=stage, state=state, fraction=spent / seconds, seconds=spent))
+        begin += seconds + BETWEEN_S
+    return found
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_the_time_left_is_right_within_a_quarter_after_the_first_tenth(name):
+    truth, past = recorded(name), [recorded(other) for other in RECORDED if other != name]
+    expected = expected_seconds(truth.mode, truth.keyframes, past)
+    whole_s = sum(truth.seconds.values()) + BETWEEN_S * (len(MADE) - 1) + PUBLISHING_S
+    errors = []
+    for percent in range(10, 99):
+        left_s = whole_s * (1 - percent / 100)
+        shown_s = forecast(states_at(truth, whole_s - left_s), expected).remaining_s
+        errors.append(abs(shown_s - left_s) / left_s)
+    assert statistics.median(errors) < 0.25
