@@ -54,6 +54,7 @@ def settings_of(args: argparse.Namespace, home: Home) -> WebSettings:
     is_open = host not in LOOPBACK
     token = args.token or read_text("DS3D_TOKEN") or (kept_token(home) if is_open else None)
     names = {*own_addresses(), *own_names(), host} if is_open else {host}
+    names |= {name.strip().lower() for name in (read_text("DS3D_HOSTS") or "").split(",")} - {""}
     return WebSettings(
         home=home.root,
         host=host,

@@ -17,7 +17,8 @@ from ds3d_pipeline_tests.ports import free_port
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("DS3D_TOKEN", raising=False)
+    for name in ("DS3D_TOKEN", "DS3D_HOSTS"):
+        monkeypatch.delenv(name, raising=False)
     return prepare_home()
 
 
@@ -37,6 +38,11 @@ def test_whatever_lets_others_in_has_a_token(home, words):
     assert len(found.token) == 22
     assert "0.0.0.0" not in found.hosts
     assert ("192.168.1.20" in found.hosts) == ("192.168.1.20" in words)
+
+
+def test_a_proxys_name_can_be_added(home, monkeypatch):
+    monkeypatch.setenv("DS3D_HOSTS", "ds3d.example.org, Other.example")
+    assert {"ds3d.example.org", "other.example"} <= settings_of(arguments(), home).hosts
 
 
 def test_a_token_of_the_users_own_is_taken(home, monkeypatch):

@@ -23,10 +23,12 @@ class Stack:
     """One Compose project with names of its own."""
 
     def __init__(self, project: str, image: str) -> None:
-        self.project, self.port = project, free_port()
+        self.project, self.port, self.page_port = project, free_port(), free_port()
         self._env = {
             "DS3D_IMAGE": image,
             "DS3D_PORT": str(self.port),
+            "DS3D_PAGE_PORT": str(self.page_port),
+            "DS3D_TOKEN": "right",
             "DS3D_HOME_VOLUME": f"{project}_home",
         }
 

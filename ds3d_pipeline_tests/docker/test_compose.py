@@ -1,6 +1,7 @@
 """docker-compose.yml on a real engine: real Postgres, real restarts, a real capture."""
 
 import json
+import urllib.error
 import urllib.request
 import uuid
 
@@ -58,6 +59,15 @@ def test_the_page_answers_at_its_port(stack):
         assert b"Dagster" in answer.read()
 
 
+def test_the_upload_page_asks_for_its_token_and_knows_the_captures(stack, survivor):
+    page = f"http://127.0.0.1:{stack.page_port}/api/jobs"
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(page, timeout=30)
+    asked = urllib.request.Request(page, headers={"Authorization": "Bearer right"})
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        assert [job["job_id"] for job in json.load(answer)["jobs"]] == ["survivor"]
+
+
 def test_a_run_survives_a_restart_of_the_daemon_with_all_artifacts(stack, survivor, tmp_path):
     folder = stack.get("survivor", tmp_path)
     told = json.loads((folder / "metrics.json").read_text())
@@ -79,7 +89,7 @@ def test_the_command_line_in_the_container_knows_the_same_captures(stack, surviv
 
 
 def test_no_service_has_rights_or_a_disk_that_it_does_not_need(stack):
-    for service in ("database", "code", "webserver", "daemon"):
+    for service in ("database", "code", "webserver", "page", "daemon"):
         (told,) = json.loads(run("docker", "inspect", stack.container(service)))
         host = told["HostConfig"]
         assert host["ReadonlyRootfs"], service
@@ -94,7 +104,7 @@ def test_the_password_was_made_here_and_is_in_no_environment(stack):
     password = run("docker", "exec", code, "cat", "/ds3d/secret/password")
     assert len(password) > 30
     assert run("docker", "exec", code, "stat", "-c", "%a %u", "/ds3d/secret/pgpass") == "600 1000\n"
-    for service in ("database", "code", "webserver", "daemon"):
+    for service in ("database", "code", "webserver", "page", "daemon"):
         assert password not in run("docker", "inspect", stack.container(service)), service
     without = "import psycopg2; psycopg2.connect('host=database user=ds3d passfile=/dev/null')"
     told = run("docker", "exec", code, "sh", "-c", f'python -c "{without}" 2>&1 || true')

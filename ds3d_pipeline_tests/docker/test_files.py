@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from ds3d_pipeline.cli.arguments import build_parser
 from ds3d_pipeline_tests.docker.engine import ROOT
 
 
@@ -99,9 +100,10 @@ def test_every_service_has_only_what_it_needs(name):
 
 
 @pytest.mark.fault("GraphQL from elsewhere")
-def test_only_the_web_server_has_a_port_and_only_for_this_machine():
+def test_only_the_web_server_and_the_page_have_ports_and_only_for_this_machine():
     assert {name: service["ports"] for name, service in SERVICES.items() if "ports" in service} == {
-        "webserver": ["${DS3D_LISTEN:-127.0.0.1}:${DS3D_PORT:-3000}:3000"]
+        "webserver": ["${DS3D_LISTEN:-127.0.0.1}:${DS3D_PORT:-3000}:3000"],
+        "page": ["${DS3D_LISTEN:-127.0.0.1}:${DS3D_PAGE_PORT:-8000}:8000"],
     }
 
 
@@ -138,3 +140,14 @@ def test_the_password_is_made_once_and_kept(tmp_path):
 def test_a_password_of_ones_own_is_taken_and_written_as_libpq_reads_it(tmp_path):
     make_secret(tmp_path)
     assert make_secret(tmp_path, r"a:b\c") == (r"a:b\c", "database:5432:ds3d:ds3d:a\\:b\\\\c\n")
+
+
+def test_the_upload_page_listens_on_this_machine_with_a_token_and_without_docker():
+    page = read("docker-compose.yml")["services"]["page"]
+    assert page["read_only"]
+    assert page["cap_drop"] == ["ALL"]
+    assert not [volume for volume in page["volumes"] if "docker.sock" in volume]
+    assert page["environment"]["DS3D_TOKEN"] == "${DS3D_TOKEN:-}"
+    args = build_parser().parse_args(page["command"][1:])
+    assert (args.command, args.no_daemon, args.host, args.port) == ("serve", True, "0.0.0.0", 8000)
+    assert "page" not in read("docker-compose.docker.yml")["services"]
