@@ -12,6 +12,9 @@ from ds3d_pipeline.formats.colmap import MODEL_FILES, read_reconstruction
 from ds3d_pipeline.geometry.conventions import gltf_from_world
 from ds3d_pipeline.scene import Float64, Reconstruction, View
 
+_WEDGE = 0.05
+"""Length of a drawn camera, against the largest distance between two."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StartView:
@@ -33,6 +36,8 @@ class ViewScene:
     """None where no photo sees a point: in front of the object then."""
     unit: str | None
     """Of all lengths; None where the scale is arbitrary."""
+    cameras: tuple[tuple[float, ...], ...] = ()
+    """Of each its centre and the corners of its picture, 15 numbers, in the frame of `start`."""
 
     def to_json(self) -> dict[str, Any]:
         """As `view.js` reads it."""
@@ -53,6 +58,20 @@ def read_model(folder: Path) -> Reconstruction | None:
 def centres_in_world(model: Reconstruction | None) -> Float64:
     """(C, 3) positions of the cameras."""
     return np.array([view.centre_in_world for view in model.views] if model else []).reshape(-1, 3)
+
+
+def camera_wedges(model: Reconstruction) -> tuple[tuple[float, ...], ...]:
+    """The cameras as they are drawn: small against the way that was walked."""
+    depth = _WEDGE * max(float(np.ptp(centres_in_world(model), axis=0).max()), _WEDGE)
+    return tuple(_wedge(view, depth) for view in model.views)
+
+
+def _wedge(view: View, depth: float) -> tuple[float, ...]:
+    width, height = view.image_size_wh
+    corners_px = np.array([(0, 0, 1), (width, 0, 1), (width, height, 1), (0, height, 1)])
+    in_camera = depth * corners_px @ np.linalg.inv(view.K).T
+    corners = in_camera @ view.cam_from_world[:3, :3] + view.centre_in_world
+    return tuple(gltf_from_world(np.vstack([view.centre_in_world, corners])).reshape(-1).tolist())
 
 
 def _start(model: Reconstruction) -> StartView | None:

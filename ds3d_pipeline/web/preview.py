@@ -15,7 +15,7 @@ from ds3d_pipeline.storage.home import Home
 from ds3d_pipeline.web.published import Published
 
 SPLAT = "model.splat.ply"
-_MAKING = threading.Lock()
+MAKING = threading.Lock()
 """One at a time: a large splat takes gigabytes while it is read."""
 
 
@@ -28,15 +28,15 @@ def splat_preview(home: Home, job: str, published: Published) -> Path | None:
     if source is None:
         return None
     found = source.stat()
-    target = _folder(home, job) / f"{found.st_mtime_ns}-{found.st_size}.spz"
-    with _MAKING:
+    target = preview_folder(home, job) / f"{found.st_mtime_ns}-{found.st_size}.spz"
+    with MAKING:
         if not target.exists():
-            drop_previews(home, job)
             _make(source, published.folder, target)
     return target
 
 
 def _make(source: Path, folder: Path, target: Path) -> None:
+    shutil.rmtree(target.parent, ignore_errors=True)
     target.parent.mkdir(parents=True)
     part = target.with_name(f"{os.getpid()}.part")
     centres = centres_in_world(read_model(folder))
@@ -46,7 +46,7 @@ def _make(source: Path, folder: Path, target: Path) -> None:
 
 def drop_previews(home: Home, job: str) -> None:
     """Removes what is kept of a job."""
-    shutil.rmtree(_folder(home, job), ignore_errors=True)
+    shutil.rmtree(preview_folder(home, job), ignore_errors=True)
 
 
 def scene_preview(published: Published) -> ViewScene:
@@ -56,5 +56,6 @@ def scene_preview(published: Published) -> ViewScene:
     return describe_scene(read_model(published.folder), unit)
 
 
-def _folder(home: Home, job: str) -> Path:
+def preview_folder(home: Home, job: str) -> Path:
+    """Where the previews of a job are kept."""
     return home.root / "previews" / job

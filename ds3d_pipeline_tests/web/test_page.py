@@ -7,10 +7,15 @@ import re
 import dagster as dg
 import pytest
 from PIL import Image
+from upath import UPath
 
+from ds3d_pipeline.execution.journal import run_journal
+from ds3d_pipeline.programs.enums import Outcome
+from ds3d_pipeline.stages.plan import Plan
+from ds3d_pipeline.storage.bundles import Attempt, publish
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline_tests.browser import open_browser
-from ds3d_pipeline_tests.finished import noise_picture
+from ds3d_pipeline_tests.finished import make_bundles, noise_picture
 from ds3d_pipeline_tests.ports import free_port
 from ds3d_pipeline_tests.web.homes import add_run, finish, order, register
 from ds3d_pipeline_tests.web.servers import serving
@@ -217,3 +222,20 @@ def test_mesh_and_splat_share_the_camera_and_ten_switches_do_not_grow_the_page(p
     assert page.evaluate("document.querySelectorAll('canvas').length") == 1
     hosts = {re.sub(r"^(\w+:)(//[^:/]*)?.*", r"\1\2", url) for url in page.requested}
     assert hosts <= {"http://127.0.0.1", "data:", "blob:"}
+
+
+def test_what_finished_stages_have_made_can_be_looked_at_while_the_rest_goes_on(home, tmp_path):
+    journal = run_journal(home, "two")
+    for stage, bundle in make_bundles(tmp_path / "bundles").items():
+        if stage in ("capture", "keyframes", "poses"):
+            publish(bundle, UPath(home.storage) / stage / "hare")
+            journal.begin(stage, Plan(rungs=("local",), skipped=()))
+            journal.record(stage, Attempt(backend="local", outcome=Outcome.OK, seconds=1.0))
+    with serving(home.root) as server, opened(server, tmp_path) as browser:
+        browser.wait_for("document.querySelectorAll('#job-hare .tabs button').length === 2")
+        click(browser, "#job-hare .tabs [data-kind=keyframes]")
+        browser.wait_for("document.querySelector('#job-hare .picture').naturalWidth > 0")
+        click(browser, "#job-hare .tabs [data-kind=poses]")
+        browser.wait_for("document.querySelector('#job-hare .view').dataset.shown === 'poses'")
+        assert browser.evaluate("document.querySelector('#job-hare .picture').hidden")
+        browser.screenshot(tmp_path / "cameras.png", whole=True)

@@ -2,6 +2,7 @@
 
 import { ENDED, createCard, showFreed, showProblem, updateCard } from "/page/card.js";
 import { follow } from "/page/follow.js";
+import { showGrowth } from "/page/growth.js";
 import { t } from "/page/i18n.js";
 import { hideResult, showResult } from "/page/result.js";
 import { refusal } from "/page/send.js";
@@ -32,6 +33,7 @@ export async function startJobs(banner) {
     card.job = job;
     updateCard(card.node, job);
     byId("none").hidden = cards.size > 0;
+    if (job.state === "running") showGrowth(card.node, job);
     if (!ENDED.includes(job.state) && !card.stop) watch(job.job_id, card);
   }
 
@@ -45,6 +47,7 @@ export async function startJobs(banner) {
     else if (message.type === "error") showProblem(card.node, `${message.cause} ${message.remedy}`);
     if (message.type !== "complete" && message.type !== "error") return;
     card.stop = null;
+    hide(card);
     if (message.type === "complete") open(card, message.result);
   }
 

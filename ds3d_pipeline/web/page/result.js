@@ -10,29 +10,43 @@ let opened = null;
 
 /** Fills the lower part of a card, and opens what is best to look at. */
 export function showResult(node, result) {
-  const box = node.querySelector(".result");
-  const view = createViewer(node, result);
-  const tabs = offers(result).map(([kind, open]) => {
-    const tab = Object.assign(text("button", "", t(`result.${kind}`)), { type: "button" });
-    tab.dataset.kind = kind;
-    tab.addEventListener("click", () => {
-      for (const other of tabs) other.setAttribute("aria-pressed", other === tab);
-      open(view);
-    });
-    return tab;
+  const { mesh, splat } = result.preview;
+  const sources = { mesh: { kind: "mesh", load: () => load(mesh) }, splat: { kind: "splat", load: () => load(splat) } };
+  const viewer = createViewer(node, `/api/preview/${encodeURIComponent(result.job_id)}.json`, sources);
+  const offers = [
+    mesh && ["mesh", () => viewer.show("mesh")],
+    splat && ["splat", () => viewer.show("splat")],
+    result.report_url && ["report", () => viewer.report(result.report_url)],
+  ].filter(Boolean);
+  const tabs = node.querySelector(".tabs");
+  tabs.replaceChildren();
+  for (const [name, open] of offers) addTab(tabs, name, t(`result.${name}`), open);
+  tabs.setAttribute("aria-label", t("result.tabs"));
+  node.querySelector(".result").hidden = false;
+  node.querySelector(".taken").hidden = false;
+  node.querySelector(".files").replaceChildren(...downloads(result));
+  tabs.firstElementChild?.click();
+}
+
+/** One more thing to look at. */
+export function addTab(tabs, name, label, open) {
+  const tab = Object.assign(text("button", "", label), { type: "button" });
+  tab.dataset.kind = name;
+  tab.addEventListener("click", () => {
+    for (const other of tabs.children) other.setAttribute("aria-pressed", other === tab);
+    open();
   });
-  box.hidden = false;
-  box.querySelector(".tabs").setAttribute("aria-label", t("result.tabs"));
-  box.querySelector(".tabs").replaceChildren(...tabs);
-  box.querySelector(".files").replaceChildren(...downloads(result));
-  tabs[0]?.click();
+  tabs.append(tab);
 }
 
 /** Frees what a card's view holds. */
 export function hideResult(node) {
   if (opened?.node === node) closeView();
   node.querySelector(".result").hidden = true;
+  node.querySelector(".taken").hidden = true;
+  node.querySelector(".tabs").replaceChildren();
   node.querySelector(".report").removeAttribute("src");
+  for (const part of [".view", ".report", ".picture"]) node.querySelector(part).hidden = true;
 }
 
 function closeView() {
@@ -40,21 +54,15 @@ function closeView() {
   opened = null;
 }
 
-function offers(result) {
-  const found = [];
-  if (result.preview.mesh) found.push(["mesh", (view) => view.show("mesh")]);
-  if (result.preview.splat) found.push(["splat", (view) => view.show("splat")]);
-  if (result.report_url) found.push(["report", (view) => view.report(result.report_url)]);
-  return found;
-}
+/** The three ways to show something in a card: in 3D, as a page and as a picture; one at a time. */
+export function createViewer(node, sceneUrl, sources) {
+  const parts = { view: node.querySelector(".view"), report: node.querySelector(".report"), picture: node.querySelector(".picture") };
+  const only = (shown) => {
+    for (const [name, part] of Object.entries(parts)) part.hidden = name !== shown;
+    if (shown !== "view" && opened?.node === node) closeView();
+  };
 
-function createViewer(node, result) {
-  const box = node.querySelector(".view");
-  const frame = node.querySelector(".report");
-  const urls = { mesh: result.preview.mesh, splat: result.preview.splat };
-  const sources = Object.fromEntries(Object.entries(urls).map(([kind, url]) => [kind, () => load(url)]));
-
-  async function show(kind) {
+  async function show(name) {
     if (opened?.node !== node) {
       closeView();
       opened = { node, view: { close() {} } };
@@ -62,31 +70,33 @@ function createViewer(node, result) {
       const [T, { createView }, scene] = await Promise.all([
         import("/page/vendor/three.js"),
         import("/page/view.js"),
-        load(`/api/preview/${encodeURIComponent(result.job_id)}.json`).then((data) => JSON.parse(new TextDecoder().decode(data))),
+        load(sceneUrl).then((data) => JSON.parse(new TextDecoder().decode(data))),
       ]);
       if (opened !== mine) return;
-      opened.view = createView(T, box, scene, sources, section("view"));
+      opened.view = createView(T, parts.view, scene, sources, section("view"));
     }
-    opened.view.show(kind);
+    opened.view.show(name);
   }
 
   return {
-    show(kind) {
-      box.hidden = false;
-      frame.hidden = true;
-      show(kind).catch((error) => box.replaceChildren(text("p", "view-note", `${t("view.failed")} ${error.message}`)));
+    show(name) {
+      only("view");
+      show(name).catch((error) => parts.view.replaceChildren(text("p", "view-note", `${t("view.failed")} ${error.message}`)));
     },
     report(url) {
-      if (opened?.node === node) closeView();
-      box.hidden = true;
-      frame.hidden = false;
-      frame.title = t("result.report");
-      frame.src = url;
+      only("report");
+      parts.report.title = t("result.report");
+      parts.report.src = url;
+    },
+    picture(url, label) {
+      only("picture");
+      parts.picture.alt = label;
+      parts.picture.src = url;
     },
   };
 }
 
-async function load(url) {
+export async function load(url) {
   const answer = await fetch(url);
   if (!answer.ok) throw new Error(t("sending.answer", { status: answer.status }));
   return answer.arrayBuffer();

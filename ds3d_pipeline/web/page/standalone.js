@@ -14,8 +14,8 @@ async function startPage() {
   const T = await import(URL.createObjectURL(new Blob([three], { type: "text/javascript" })));
   const files = new Map([...document.querySelectorAll(".carried")].map((node) => [node.dataset.kind, node]));
   const sources = {
-    mesh: async () => inflated(carriedBytes(files.get("mesh"))),
-    splat: async () => carriedBytes(files.get("splat")).buffer,
+    mesh: { kind: "mesh", load: async () => inflated(carriedBytes(files.get("mesh"))) },
+    splat: { kind: "splat", load: async () => carriedBytes(files.get("splat")).buffer },
   };
   const scene = JSON.parse(document.getElementById("scene").textContent);
   const view = createView(T, box, scene, sources, words);

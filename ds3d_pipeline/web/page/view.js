@@ -2,14 +2,16 @@
 // It imports nothing: the page hands it three.js, and view.html carries this file as it is.
 
 const BACKGROUND = 0x20242b;
+const CAMERAS = 0xffd75e;
 const MAX_PIXEL_RATIO = 1.5; // a phone's 3 would draw four times as many pixels
 const CLICK_PX = 5; // a finger that moved further was turning the view
 const SPLAT_FRAMES = 3; // the first ones sort and compile
 const PLAIN_START = { fov_deg: 50, aspect: 1 };
 
 /**
- * A view in `box`, empty until `show(kind)`. There is one WebGL context at most: each switch disposes the last.
- * `scene` is what /api/preview/{job}.json gives; `sources[kind]` gives a promise of the file as an ArrayBuffer.
+ * A view in `box`, empty until `show(name)`. There is one WebGL context at most: each switch disposes the last.
+ * `scene` is what /api/preview/{job}.json gives. `sources[name]` is {kind, load}: a mesh (GLB) or a splat (SPZ), and
+ * a function that gives a promise of the file as an ArrayBuffer; with `cameras`, those of the scene are drawn too.
  */
 export function createView(T, box, scene, sources, words) {
   let drawn = null;
@@ -23,14 +25,15 @@ export function createView(T, box, scene, sources, words) {
     box.replaceChildren();
   };
 
-  async function show(kind) {
+  async function show(name) {
+    const { kind, load, cameras } = sources[name];
     const mine = ++turn;
     close();
     say(box, words.loading);
     try {
-      const object = await readers[kind](T, await sources[kind]());
+      const object = await readers[kind](T, await load());
       if (mine !== turn) return release(object);
-      const made = await draw(T, box, object, { kind, scene, place, words });
+      const made = await draw(T, box, object, { name, kind, cameras, scene, place, words });
       if (mine !== turn) return made.dispose();
       drawn = made;
     } catch (error) {
@@ -71,12 +74,13 @@ function place(object, matrix) {
   object.matrix.copy(matrix);
 }
 
-async function draw(T, box, object, { kind, scene, place, words }) {
+async function draw(T, box, object, { name, kind, cameras, scene, place, words }) {
   const renderer = new T.WebGPURenderer({ antialias: kind === "mesh", forceWebGL: true });
   await renderer.init();
   const world = new T.Scene();
   prepare(T, renderer, world, kind);
   world.add(object);
+  const wedges = cameras ? drawCameras(T, world, scene.cameras) : null;
   world.updateMatrixWorld(true);
   const camera = new T.PerspectiveCamera();
   const controls = new T.OrbitControls(camera, renderer.domElement);
@@ -122,7 +126,7 @@ async function draw(T, box, object, { kind, scene, place, words }) {
     await new Promise(requestAnimationFrame);
     render();
   }
-  box.dataset.shown = kind;
+  box.dataset.shown = name;
 
   return {
     place: () => ({ position: camera.position.clone(), target: controls.target.clone() }),
@@ -132,10 +136,22 @@ async function draw(T, box, object, { kind, scene, place, words }) {
       resized.disconnect();
       controls.dispose();
       release(object);
+      if (wedges) release(wedges);
       renderer.dispose();
       canvas.remove();
     },
   };
+}
+
+/** Each camera as four edges to the corners of its picture, and the picture's rim. */
+function drawCameras(T, world, wedges) {
+  const [apex, ...corners] = [0, 1, 2, 3, 4];
+  const pairs = corners.flatMap((corner, index) => [apex, corner, corner, corners[(index + 1) % 4]]);
+  const points = wedges.flatMap((wedge) => pairs.flatMap((point) => wedge.slice(3 * point, 3 * point + 3)));
+  const geometry = new T.BufferGeometry().setAttribute("position", new T.Float32BufferAttribute(points, 3));
+  const lines = new T.LineSegments(geometry, new T.LineBasicMaterial({ color: CAMERAS }));
+  world.add(lines);
+  return lines;
 }
 
 /** A splat's colours are stored as they are shown: sRGB once more would wash them out. */
