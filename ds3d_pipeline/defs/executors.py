@@ -1,11 +1,9 @@
-"""How the steps of a run start: each in a process of its own, forked from the run's, which has loaded all."""
+"""How the steps of a run start: each in a process of its own, forked from one that has loaded everything."""
 
 import contextlib
-import functools
-import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dagster as dg
@@ -16,16 +14,10 @@ from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.step_dependency_config import StepDependencyConfig
 
 from ds3d_pipeline.execution.journal import run_journal
-from ds3d_pipeline.programs.runner import KERNEL_ENDS_CHILDREN
-from ds3d_pipeline.programs.tied import tie
 from ds3d_pipeline.storage.home import prepare_home
 
-FORK = {"fork": {}}
-"""Loading Dagster and the definitions anew takes each step seconds, more than some stages do.
-
-Dagster's config has no word for it, as a fork in the middle of what another thread does may hang. The other
-threads of a run's process only wait: for its termination, for events to send, and for the next heartbeat.
-"""
+FORKSERVER = {"forkserver": {"preload_modules": ["ds3d_pipeline.definitions"]}}
+"""Loading Dagster and the definitions anew takes each step seconds, more than some stages do."""
 CLAIM_EVERY_S = 0.25
 _DAGSTERS = dg.multi_or_in_process_executor
 
@@ -50,16 +42,8 @@ class AttendedExecutor(dg.Executor):
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
     ) -> Iterator[dg.DagsterEvent]:
         """The events of the other."""
-        _tie_forks()
         with run_journal(prepare_home(), plan_context.run_id).beating(), patient_claims():
             yield from self._inner.execute(plan_context, execution_plan)
-
-
-@functools.cache
-def _tie_forks() -> None:
-    """From now on whatever is forked from this process goes with it, so that no step outlives its run."""
-    if KERNEL_ENDS_CHILDREN:
-        os.register_at_fork(after_in_child=lambda: tie(os.getppid()))
 
 
 @contextlib.contextmanager
@@ -89,15 +73,15 @@ def patient_claims(before_sleep: Callable[[], None] = lambda: None) -> Iterator[
 def _attended(context: dg.InitExecutorContext) -> dg.Executor:
     make = _DAGSTERS.executor_creation_fn
     assert make is not None
-    return AttendedExecutor(make(context._replace(executor_config=_forking(context.executor_config))))
+    return AttendedExecutor(make(context))
 
 
-def _forking(config: Mapping[str, Any]) -> Mapping[str, Any]:
+def _forking(config: dict[str, Any]) -> dict[str, Any]:
     steps = config.get("multiprocess")
     # Windows cannot fork, and on a Mac a fork of what has loaded the system's libraries may crash.
     if steps is None or steps.get("start_method") or sys.platform != "linux":
         return config
-    return {"multiprocess": {**steps, "start_method": FORK}}
+    return {"multiprocess": {**steps, "start_method": FORKSERVER}}
 
 
 # Under the name and with the config of Dagster's own, so that launching a run is as in its documentation.
@@ -107,4 +91,4 @@ step_executor = dg.ExecutorDefinition(
     requirements=_DAGSTERS.get_requirements,
     executor_creation_fn=_attended,
     description=_DAGSTERS.description,
-)
+).configured(_forking, name=_DAGSTERS.name, config_schema=_DAGSTERS.config_schema.as_field())

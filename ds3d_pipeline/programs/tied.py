@@ -16,19 +16,14 @@ _PR_SET_PDEATHSIG = 1
 
 
 def become(parent: int, command: list[str]) -> None:
-    """Ties this process to its parent, and becomes the command."""
-    tie(parent)
-    os.execvp(command[0], command)
-
-
-def tie(parent: int) -> None:
-    """Has the kernel kill this process when its parent goes. Only Linux does so."""
+    """Ties this process to its parent by a signal of the kernel, and becomes the command."""
     import ctypes
 
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # The parent may have gone before.
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
+    os.execvp(command[0], command)
 
 
 def supervise(pipe: int, command: list[str]) -> None:

@@ -109,9 +109,11 @@ def own_home(tmp_path, monkeypatch, boxed_image):
     return home
 
 
-def steps_of(run):
-    """The processes of a run's steps, which are forked from its own."""
-    return [child for child in run.children() if child.cmdline() == run.cmdline()]
+def is_step(process) -> bool:
+    """Whether it is a step's own process, and not the server that forks them."""
+    words = " ".join(process.cmdline())
+    is_started_by_python = "multiprocessing" in words and "resource_tracker" not in words
+    return is_started_by_python and not process.children()
 
 
 def test_a_killed_step_leaves_its_container_to_the_next_attempt(own_home, engine):
@@ -120,8 +122,9 @@ def test_a_killed_step_leaves_its_container_to_the_next_attempt(own_home, engine
     env = environment(own_home.root)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env) as job:
         wait_for_container(engine, own_home.root, lambda: job.poll() is None)
-        (step,) = steps_of(psutil.Process(job.pid))
-        step.kill()
+        for child in psutil.Process(job.pid).children(recursive=True):
+            if is_step(child):
+                child.kill()
         told = job.communicate(timeout=200)[0].decode()
     assert job.returncode == 0, told[-3000:]
     report = fetch(UPath(own_home.storage) / "depth_maps" / CAPTURE, own_home.root / "cache").report
