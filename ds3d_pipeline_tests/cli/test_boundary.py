@@ -158,6 +158,23 @@ def test_a_home_that_cannot_be_used_is_named(home, make, capsys):
     assert len(line) < 400
 
 
+@pytest.mark.fault("unusable home")
+def test_a_home_on_a_read_only_disk_is_named(tmp_path, monkeypatch, capsys):
+    with small_disk(tmp_path / "disk", 100) as disk:
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        monkeypatch.setenv("DAGSTER_HOME", str(disk / "home"))
+        assert main(["clean"]) == FAILED
+    assert f"{disk / 'home'} is on a read-only file system. Choose" in one_sentence(capsys.readouterr().err)
+
+
+@pytest.mark.fault("unusable home")
+def test_doctor_shows_a_home_of_any_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "[x]" / "[" / "x] [red]"))
+    assert main(["doctor"]) == OK
+    printed = "".join(capsys.readouterr().out.split())
+    assert "[x]/[/x][red]" in printed
+
+
 @pytest.mark.parametrize("make", [broken_yaml, unknown_key])
 @pytest.mark.fault("broken instance")
 def test_captures_are_listed_where_the_instance_is_broken(home, make, capsys):

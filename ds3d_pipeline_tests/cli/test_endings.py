@@ -78,6 +78,25 @@ def test_a_run_whose_output_nobody_reads_is_published(tmp_path, small_photos, re
     assert os.path.getsize(output / "small" / "report.html") > 1000
 
 
+@pytest.mark.fault("full standard output")
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_run_whose_standard_output_is_full_is_published(tmp_path, small_photos, as_json):
+    output = tmp_path / "out"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*DS3D, *map(str, words(small_photos, output)), *(["--json"] if as_json else [])],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(tmp_path / "home"),
+            check=False,
+        )
+    assert done.returncode == FAILED
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (output / "small" / "metrics.json").is_file()
+
+
 @pytest.mark.fault("disk that fills during a run")
 def test_a_disk_that_fills_during_a_run_is_named_and_the_run_goes_on_later(tmp_path, small_photos):
     with small_disk(tmp_path / "disk", 700_000) as disk:

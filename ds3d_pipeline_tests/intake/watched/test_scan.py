@@ -241,13 +241,14 @@ SIDECARS = {
     "list": 'mode = ["quality"]\n',
     "quoted": '[poses]\nmax_features = "96"\n',
     "broken": "mode = \n",
+    "place": '[metrics]\noutput = "/elsewhere"\n',
     "deep": "x = " + "[" * 100_000,
     "bytes": "\udcff",
 }
 
 
 @pytest.mark.parametrize("text", SIDECARS.values(), ids=SIDECARS)
-@pytest.mark.fault("watched folder that stops")
+@pytest.mark.fault("watched folder that stops", "sidecar with a path")
 def test_a_sidecar_that_does_not_fit_is_named_and_its_video_stays(watch, text):
     put_video(watch.folder / "clip.mp4", 1)
     put_video(watch.folder / "good.mp4", 2)
