@@ -27,6 +27,7 @@ from ds3d_pipeline.intake.disk_space import check_space
 from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.metrics.record import Metrics, read_metrics
 from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.stages.table import depending_on
 from ds3d_pipeline.storage.home import Home, prepare_home
 from ds3d_pipeline.storage.ownership import check_output
@@ -176,11 +177,16 @@ def _conclude(home: Home, run_id: str, request: RunRequest, display: Display) ->
     if journal.is_cancelled():
         raise KeyboardInterrupt
     content, folder = journal.finished(), request.output / request.capture
-    if content is None:
+    if content is None or _was_not_stored(journal):
         content, folder = publish_failed_run(home, run_id, request)
     metrics = read_metrics(content)
     display.finish(metrics, str(folder))
     return RunOutcome(metrics=metrics, folder=folder)
+
+
+def _was_not_stored(journal: Journal) -> bool:
+    """Whether the files are published, and what the home has to remember of them could not be written."""
+    return any(attempt.outcome is Outcome.FAILED for attempt in journal.attempts("metrics"))
 
 
 def _report_cancelled(instance: dg.DagsterInstance, run_id: str) -> None:
