@@ -104,8 +104,10 @@ def run_due_rung(
         run = _run_rung(state, rung, input_dir, output, runners)
     except ProgramFailed as error:
         _pass_on(state, rung, error, is_last=is_last)
+    made = _judged(state, rung, run, output, is_last=is_last)
+    # Not before: who watches the run would see it fall back to its beginning while the files are checked.
     _tidy(output, input_dir)
-    return _judged(state, rung, run, output, is_last=is_last)
+    return made
 
 
 def _judged(state: LadderState, rung: str, run: ProgramRun, output: Path, *, is_last: bool) -> Made:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import shutil
 import time
 import uuid
@@ -22,6 +21,7 @@ from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline.storage.home import Home, outputs_folder
 from ds3d_pipeline.storage.registrations import Request, registered_as
 from ds3d_pipeline.web.problems import Problem
+from ds3d_pipeline.web.sentences import without_paths
 from ds3d_pipeline.web.settings import WebState
 from ds3d_pipeline.web.status import JobStatus
 
@@ -138,13 +138,10 @@ def _ordered(web: WebState, accepted: Accepted, request: RunRequest, known: JobS
 def _problem(error: StageError, home: Home, folder: Path) -> Problem:
     """Unusable files are the sender's matter; a disk that is full or cannot be read is the server's."""
     is_theirs = isinstance(error, InputError) and not isinstance(error, UnreadableError)
-    cause, remedy = (without_paths(text, home, folder) for text in (error.cause, error.remedy))
+    cause, remedy = (_shown(text, home, folder) for text in (error.cause, error.remedy))
     return Problem(422 if is_theirs else 507, cause, remedy)
 
 
-def without_paths(text: str, home: Home, folder: Path) -> str:
+def _shown(text: str, home: Home, folder: Path) -> str:
     """The sentence without where things are on the server; files of `folder` keep their names."""
-    text = text.replace(f"{folder}/", "")
-    for root in (home.root, outputs_folder(home)):
-        text = re.sub(re.escape(str(root)) + r"(/[^\s'\":]*[^\s'\":.])?", "the server's disk", text)
-    return text
+    return without_paths(text.replace(f"{folder}/", ""), home)

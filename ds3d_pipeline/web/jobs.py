@@ -28,6 +28,7 @@ from ds3d_pipeline.storage.inventory import capture_names
 from ds3d_pipeline.web.gather import Outside, gather, is_job, registered_at
 from ds3d_pipeline.web.problems import Problem
 from ds3d_pipeline.web.received import drop_received, received_of
+from ds3d_pipeline.web.sentences import shown_status
 from ds3d_pipeline.web.services import FRESH_S, heartbeat_age_s
 from ds3d_pipeline.web.status import JobStatus, LastWord, QueuePlace, RunFacts, State, job_status
 from ds3d_pipeline.web.weights import Timing, mode_seconds, read_timings
@@ -130,7 +131,7 @@ class Jobs:
             has_daemon=self.has_daemon(),
             history=self._history(),
         )
-        return job_status(gather(self._home, job, outside))
+        return shown_status(job_status(gather(self._home, job, outside)), self._home)
 
     def _place(
         self, order: Order | None, run: RunFacts | None, queued: Sequence[RunFacts]

@@ -1,5 +1,7 @@
 """What the server knows of the captures of its home, and what it does with them."""
 
+import json
+
 import dagster as dg
 import pytest
 
@@ -76,6 +78,17 @@ def test_stages_of_a_running_job_come_from_its_journal(jobs, home, instance):
     assert (found.stage, found.next, found.stages[1].backend) == ("keyframes", "poses", "b")
     assert [fallback.backend for fallback in found.stages[1].fallbacks] == ["a"]
     assert 0 < found.progress < 0.1
+
+
+def test_no_sentence_says_where_things_are_on_the_server(jobs, home, instance):
+    add_run(instance, "one", STATUS.STARTED)
+    journal = run_journal(home, "one")
+    journal.begin("poses", Plan(rungs=("a", "b"), skipped=()))
+    reason = f"No room in {home.work}/one/poses: [Errno 28] '{home.root}/x'. Free some."
+    journal.record("poses", Attempt(backend="a", outcome=Outcome.FAILED, reason=reason))
+    text = json.dumps(jobs.status("fox").to_json())
+    assert "No room in the server's disk" in text
+    assert str(home.root) not in text
 
 
 def test_a_run_that_will_be_taken_up_is_queued_until_it_is(jobs, instance):
