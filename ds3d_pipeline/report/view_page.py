@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 MAX_FACES = 40_000
 MAX_GAUSSIANS = 80_000
 """Both together with three.js stay below 5 MB, however badly they compress."""
+
+MODULES = ("parts.js", "ruler.js", "view.js", "standalone.js")
+_IMPORT = re.compile(r"^import .*\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +84,9 @@ def _carry(folder: Path, model: Reconstruction | None, scratch: Path) -> Iterato
 
 
 def drawing_script() -> str:
-    """The page's own script: how to draw, and then what to draw."""
-    return "\n".join((PAGE / name).read_text(encoding="utf-8") for name in ("view.js", "standalone.js"))
+    """The page's own modules as one script: how to draw, and then what to draw."""
+    text = "\n".join((PAGE / name).read_text(encoding="utf-8") for name in MODULES)
+    return _IMPORT.sub("", text)
 
 
 def view_words() -> dict[str, dict[str, str]]:

@@ -26,6 +26,7 @@ from ds3d_pipeline.names import DEFAULT_MODE, STAGES
 from ds3d_pipeline.storage.home import Home, outputs_folder
 from ds3d_pipeline.storage.inventory import capture_names
 from ds3d_pipeline.web.gather import Outside, gather, is_job, registered_at
+from ds3d_pipeline.web.preview import drop_previews
 from ds3d_pipeline.web.problems import Problem
 from ds3d_pipeline.web.received import drop_received, received_of
 from ds3d_pipeline.web.sentences import shown_status
@@ -271,6 +272,7 @@ class Jobs:
         except InputError as error:
             raise Problem(409, error.cause, error.remedy) from error
         forget_word(self._home, job)
+        drop_previews(self._home, job)
         return freed + drop_received(received)
 
     def going_on(self) -> list[str]:

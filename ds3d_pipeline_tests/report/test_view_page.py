@@ -16,6 +16,7 @@ from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.formats.gltf import read_glb, write_glb
 from ds3d_pipeline.formats.splat_ply import write_splat_ply
 from ds3d_pipeline.formats.spz import read_spz
+from ds3d_pipeline.poses.report import MetricScale, SceneScale
 from ds3d_pipeline.publishing.build import Story
 from ds3d_pipeline.publishing.publish import publish_failure
 from ds3d_pipeline.report.view_page import MAX_FACES, MAX_GAUSSIANS, write_view
@@ -35,7 +36,7 @@ class Named:
     """As much of the metrics as the page needs."""
 
     capture: str = "named"
-    scale: str = "arbitrary"
+    scale: SceneScale = "arbitrary"
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +160,46 @@ def test_mesh_and_splat_are_shown_from_a_file_under_one_camera_and_nothing_is_lo
                 assert len(picture.convert("RGB").resize((90, 70)).getcolors(6300)) > 200, kind
         assert browser.evaluate("document.documentElement.scrollWidth") == 900
         assert {url.split(":")[0] for url in browser.requested} <= {"file", "data", "blob"}
+
+
+@pytest.mark.browser
+def test_two_clicks_measure_what_lies_between_them(folder, tmp_path):
+    in_sight = grid_mesh()
+    in_sight = dataclasses.replace(
+        in_sight, vertices_in_world=in_sight.vertices_in_world + np.float32([0, 0, 3])
+    )
+    write_glb(tmp_path / "model.glb", in_sight)
+    shutil.copytree(folder / "sparse", tmp_path / "sparse")
+    metrics = Named(scale=MetricScale(unit="m", origin="gps"))
+    assert write_view(tmp_path / "view.html", metrics, tmp_path, tmp_path)
+    clicks = [(450, 300), (510, 380)]
+    with open_browser(tmp_path / "profile") as browser:
+        browser.open((tmp_path / "view.html").as_uri(), size_wh=(900, 700))
+        browser.wait_for("document.getElementById('view').dataset.shown === 'mesh'")
+        top = browser.evaluate("document.getElementById('view').getBoundingClientRect().top")
+        browser.evaluate("document.querySelector('.view-buttons [aria-pressed]').click()")
+        for x, y in clicks:
+            for kind in ("mousePressed", "mouseReleased"):
+                browser.call(
+                    "Input.dispatchMouseEvent", type=kind, x=x, y=top + y, button="left", clickCount=1
+                )
+        browser.wait_for("/[0-9]/.test(document.querySelector('.view-note').innerText)")
+        shown = browser.evaluate("document.querySelector('.view-note').innerText")
+        height = 700 - top
+    start = describe_scene(read_reconstruction(folder / "sparse"), "m").start
+    first, second = (hit_of(start, x, y, 900, height) for x, y in clicks)
+    number, unit = shown.split()
+    length_m = float(number) * {"m": 1, "cm": 0.01}[unit]
+    assert length_m == pytest.approx(np.linalg.norm(first - second), rel=0.02)
+
+
+def hit_of(start, x, y, width, height):
+    """Where the line through a pixel meets the plane that lies 3 in front of the world's origin."""
+    position, target = np.array(start.position), np.array(start.target)
+    forward = (target - position) / np.linalg.norm(target - position)
+    right = np.cross(forward, (0, 1, 0)) / np.linalg.norm(np.cross(forward, (0, 1, 0)))
+    up = np.cross(right, forward)
+    half = np.tan(np.radians(start.fov_deg) / 2) * max(1, start.aspect / (width / height))
+    across, above = 2 * x / width - 1, 1 - 2 * y / height
+    ray = forward + half * (across * width / height * right + above * up)
+    return position + ray * (-3 - position[2]) / ray[2]

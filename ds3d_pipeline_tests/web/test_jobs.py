@@ -12,6 +12,7 @@ from ds3d_pipeline.stages.plan import Plan
 from ds3d_pipeline.storage.bundles import Attempt
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline.web.jobs import Jobs
+from ds3d_pipeline.web.preview import preview_folder
 from ds3d_pipeline.web.problems import Problem
 from ds3d_pipeline.web.words import read_word
 from ds3d_pipeline_tests.homes import make_home
@@ -201,6 +202,9 @@ def test_deleting_takes_what_was_received_as_well_and_says_how_much_that_was(tmp
     home = prepare_home()
     received, mine = home.root / "received" / "one", tmp_path / "mine.jpg"
     received.mkdir(parents=True)
+    preview = preview_folder(home, "fox") / "1-1.spz"
+    preview.parent.mkdir(parents=True)
+    preview.touch()
     for path in (received / "a.jpg", mine):
         path.write_bytes(b"0" * 1000)
     register(home, "fox", (received / "a.jpg",))
@@ -210,4 +214,4 @@ def test_deleting_takes_what_was_received_as_well_and_says_how_much_that_was(tmp
         assert jobs.delete("fox") > 1000
         jobs.delete("owl")
         assert not jobs.exists("fox")
-    assert (received.exists(), mine.exists()) == (False, True)
+    assert (received.exists(), preview.exists(), mine.exists()) == (False, False, True)

@@ -1,4 +1,7 @@
-// What view.html does with view.js, which stands above it in the same script.
+// What view.html does with view.js: it stands below it, in one script without imports.
+
+import { button } from "/page/parts.js";
+import { createView, say } from "/page/view.js";
 
 const wordsOf = JSON.parse(document.getElementById("words").textContent);
 const language = navigator.languages.map((name) => name.slice(0, 2)).find((name) => name in wordsOf) ?? "en";

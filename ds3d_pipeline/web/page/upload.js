@@ -28,6 +28,7 @@ export function startUpload(info, onReceipt) {
       const receipt = await sendFiles(wanted, sending.progress, sending.control);
       if (receipt) {
         reset(choose);
+        say([], receipt.new ? receipt.skipped : [t("sending.known"), ...receipt.skipped]);
         onReceipt(receipt);
       }
     } catch (error) {

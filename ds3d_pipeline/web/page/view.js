@@ -1,10 +1,12 @@
 // A capture in 3D: mesh or splat, in one frame and under one camera.
-// It imports nothing: the page hands it three.js, and view.html carries this file as it is.
+// The page hands it three.js. view.html carries these modules in one script, without their imports.
+
+import { button, element } from "/page/parts.js";
+import { createRuler } from "/page/ruler.js";
 
 const BACKGROUND = 0x20242b;
 const CAMERAS = 0xffd75e;
 const MAX_PIXEL_RATIO = 1.5; // a phone's 3 would draw four times as many pixels
-const CLICK_PX = 5; // a finger that moved further was turning the view
 const SPLAT_FRAMES = 3; // the first ones sort and compile
 const PLAIN_START = { fov_deg: 50, aspect: 1 };
 
@@ -85,6 +87,7 @@ async function draw(T, box, object, { name, kind, cameras, scene, place, words }
   const camera = new T.PerspectiveCamera();
   const controls = new T.OrbitControls(camera, renderer.domElement);
   const start = startOf(T, scene.start, object);
+  const first = cameras ? stepBack(T, start) : (place ?? start);
   const ruler = createRuler(T, camera, object, scene.unit, words);
   let asked = false;
   let gone = false;
@@ -115,12 +118,12 @@ async function draw(T, box, object, { name, kind, cameras, scene, place, words }
   };
 
   const canvas = prepareCanvas(renderer.domElement, controls, words);
-  box.replaceChildren(canvas, ruler.overlay, buttons(box, words, ruler, () => go(start)));
+  box.replaceChildren(canvas, ruler.overlay, buttons(box, words, ruler, () => go(cameras ? first : start)));
   controls.addEventListener("change", ask);
   const resized = new ResizeObserver(fit);
   resized.observe(box);
   ruler.listen(canvas, ask);
-  go(place ?? start);
+  go(first);
   fit();
   for (let count = 0; count < SPLAT_FRAMES; count += 1) {
     await new Promise(requestAnimationFrame);
@@ -129,7 +132,7 @@ async function draw(T, box, object, { name, kind, cameras, scene, place, words }
   box.dataset.shown = name;
 
   return {
-    place: () => ({ position: camera.position.clone(), target: controls.target.clone() }),
+    place: () => (cameras ? null : { position: camera.position.clone(), target: controls.target.clone() }),
     dispose() {
       gone = true;
       delete box.dataset.shown;
@@ -195,6 +198,12 @@ function frame(camera, aspect, photo) {
   camera.updateProjectionMatrix();
 }
 
+/** Behind and above the cameras, so that they are seen too. */
+function stepBack(T, { position, target, reach }) {
+  const away = position.clone().sub(target).multiplyScalar(2);
+  return { position: target.clone().add(away).add(new T.Vector3(0, reach / 2, 0)), target, reach };
+}
+
 function prepareCanvas(canvas, controls, words) {
   const turns = {
     ArrowLeft: () => controls.rotateLeft(0.1),
@@ -229,93 +238,9 @@ function toggleFullscreen(box) {
   else box.requestFullscreen();
 }
 
-/** Two clicks measure a distance, where the unit of all lengths is known. */
-function createRuler(T, camera, object, unit, words) {
-  const overlay = svg("svg", { class: "view-ruler", "aria-hidden": "true" });
-  const line = svg("line");
-  const ends = [svg("circle", { r: 5 }), svg("circle", { r: 5 })];
-  const note = element("p", { className: "view-note" });
-  note.setAttribute("role", "status");
-  const layer = element("div", { className: "view-layer" });
-  overlay.append(line, ...ends);
-  layer.append(overlay, note);
-  let points = [];
-  const toggle = button(words.measure, () => {
-    const isOn = toggle.getAttribute("aria-pressed") !== "true";
-    toggle.setAttribute("aria-pressed", isOn);
-    points = [];
-    note.textContent = isOn ? words.measureFirst : "";
-    update();
-  });
-  toggle.setAttribute("aria-pressed", "false");
-
-  function update() {
-    const size = { x: layer.clientWidth, y: layer.clientHeight };
-    const seen = points.map((point) => onScreen(point.clone().project(camera), size));
-    ends.forEach((end, index) => {
-      end.setAttribute("visibility", seen[index] ? "visible" : "hidden");
-      if (seen[index]) set(end, { cx: seen[index].x, cy: seen[index].y });
-    });
-    line.setAttribute("visibility", seen.length === 2 ? "visible" : "hidden");
-    if (seen.length === 2) set(line, { x1: seen[0].x, y1: seen[0].y, x2: seen[1].x, y2: seen[1].y });
-  }
-
-  function take(x, y) {
-    const caster = new T.Raycaster();
-    caster.setFromCamera(new T.Vector2(x, y), camera);
-    const [hit] = caster.intersectObject(object, true);
-    if (!hit) return;
-    points = points.length === 2 ? [hit.point] : [...points, hit.point];
-    note.textContent = points.length === 2 ? length(points[0].distanceTo(points[1]), unit) : words.measureSecond;
-  }
-
-  function listen(canvas, ask) {
-    let from = null;
-    canvas.addEventListener("pointerdown", (event) => (from = event));
-    canvas.addEventListener("pointerup", (event) => {
-      const isClick = from && Math.hypot(event.clientX - from.clientX, event.clientY - from.clientY) < CLICK_PX;
-      if (!isClick || toggle.getAttribute("aria-pressed") !== "true") return;
-      const area = canvas.getBoundingClientRect();
-      take(
-        (2 * (event.clientX - area.left)) / area.width - 1,
-        1 - (2 * (event.clientY - area.top)) / area.height,
-      );
-      ask();
-    });
-  }
-
-  return { overlay: layer, button: toggle, isKnown: Boolean(unit), update, listen };
-}
-
-function onScreen(projected, size) {
-  return { x: ((projected.x + 1) / 2) * size.x, y: ((1 - projected.y) / 2) * size.y };
-}
-
-function length(value, unit) {
-  return value < 1 && unit === "m" ? `${(100 * value).toFixed(1)} cm` : `${value.toFixed(2)} ${unit}`;
-}
-
-function say(box, text) {
+/** The one sentence that a box holds in place of a view. */
+export function say(box, text) {
   const note = element("p", { className: "view-note", textContent: text });
   note.setAttribute("role", "status");
   box.replaceChildren(note);
-}
-
-function button(text, action) {
-  const made = element("button", { type: "button", textContent: text });
-  made.addEventListener("click", action);
-  return made;
-}
-
-function element(name, fields) {
-  return Object.assign(document.createElement(name), fields);
-}
-
-function svg(name, attributes = {}) {
-  return set(document.createElementNS("http://www.w3.org/2000/svg", name), attributes);
-}
-
-function set(node, attributes) {
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
 }
