@@ -70,7 +70,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             home=home,
             jobs=known,
             follower=Follower(known.status),
-            slots=Slots(settings.limits.concurrent_uploads),
+            slots=Slots(settings.limits.concurrent_uploads, settings.limits.wait_s),
             resumables=Resumables(received),
         )
         yield

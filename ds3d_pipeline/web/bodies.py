@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
@@ -19,22 +19,24 @@ AGAIN_S = 5.0
 
 
 class Slots:
-    """How many uploads may come in at once; of one event loop."""
+    """How many uploads may come in at once."""
 
-    def __init__(self, number: int) -> None:
-        self._number = self._free = number
+    def __init__(self, number: int, wait_s: float) -> None:
+        self._number, self._wait_s = number, wait_s
+        self._free = anyio.Semaphore(number)
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """Holds one; raises Problem where none is free."""
-        if not self._free:
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Holds one; raises Problem where none is free for long. Until then no byte of the body is read."""
+        with anyio.move_on_after(self._wait_s) as waiting:
+            await self._free.acquire()
+        if waiting.cancelled_caught:
             cause = f"{self._number} uploads are coming in, which is as many as are taken at once."
             raise Problem(503, cause, "Try again in a moment.", retry_after_s=AGAIN_S)
-        self._free -= 1
         try:
             yield
         finally:
-            self._free += 1
+            self._free.release()
 
 
 def declared_bytes(request: Request) -> int | None:

@@ -27,6 +27,8 @@ class Limits:
     max_files: int = 2000
     """Of one upload."""
     concurrent_uploads: int = 8
+    wait_s: float = 20.0
+    """So long one more waits for its turn before it is sent away."""
     idle_s: float = 60.0
     """An upload that sends nothing for so long is ended."""
     reserve_bytes: int = 2_000_000_000

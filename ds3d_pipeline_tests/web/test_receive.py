@@ -168,16 +168,41 @@ def test_what_a_killed_server_was_receiving_is_removed(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["fox-0123abcd"]
 
 
-def test_more_uploads_than_slots_are_told_when_to_come_back():
-    slots = Slots(1)
-    with slots.one(), pytest.raises(Problem) as raised, slots.one():
-        pass
-    assert (raised.value.status, raised.value.retry_after_s) == (503, 5.0)
+def hold(slots, then):
+    """What becomes of one that comes while another holds a slot until `then` has passed."""
+
+    async def first():
+        async with slots.one():
+            await anyio.sleep(then)
+
+    async def run():
+        async with anyio.create_task_group() as group:
+            group.start_soon(first)
+            await anyio.sleep(0.01)
+            async with slots.one():
+                return "came in"
+
+    return anyio.run(run)
+
+
+def test_an_upload_waits_for_its_turn():
+    assert hold(Slots(1, wait_s=20), then=0.1) == "came in"
+
+
+def test_an_upload_that_waits_too_long_is_told_when_to_come_back():
+    with pytest.RaisesGroup(Problem) as raised:
+        hold(Slots(1, wait_s=0.1), then=0.5)
+    (problem,) = raised.value.exceptions
+    assert (problem.status, problem.retry_after_s) == (503, 5.0)
 
 
 def test_a_slot_is_free_again_after_an_error():
-    slots = Slots(1)
-    with pytest.raises(ZeroDivisionError), slots.one():
-        raise ZeroDivisionError
-    with slots.one():
-        pass
+    async def run():
+        slots = Slots(1, wait_s=1)
+        with pytest.raises(ZeroDivisionError):
+            async with slots.one():
+                raise ZeroDivisionError
+        async with slots.one():
+            return "came in"
+
+    assert anyio.run(run) == "came in"

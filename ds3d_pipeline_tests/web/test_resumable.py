@@ -229,7 +229,7 @@ def test_a_body_is_not_written_before_the_token_is_known(closed):
 
 
 def test_resumable_uploads_are_counted_too(web_home):
-    with serving(web_home, limits=Limits(reserve_bytes=0, concurrent_uploads=1)) as server:
+    with serving(web_home, limits=Limits(reserve_bytes=0, concurrent_uploads=1, wait_s=0.5)) as server:
         first, second = begin(server, 50), begin(server, 50)
         wire = half_sent(server, first, b"x", 50)
         assert go_on(server, second, 0, b"x").status_code == 503

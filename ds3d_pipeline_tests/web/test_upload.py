@@ -1,5 +1,6 @@
 """`POST /api/upload` of a real server: from a form to a capture with an order."""
 
+import contextlib
 import io
 import socket
 import time
@@ -205,9 +206,11 @@ def test_cut_upload(server):
 
 @pytest.mark.slow
 def test_stalled_uploads(web_home, photos):
-    limits = Limits(reserve_bytes=0, concurrent_uploads=8, idle_s=3)
-    with serving(web_home, limits=limits) as server:
-        wires = [begin(server) for _ in range(300)]
+    limits = Limits(reserve_bytes=0, concurrent_uploads=8, wait_s=1, idle_s=3)
+    with serving(web_home, limits=limits) as server, contextlib.ExitStack() as wires:
+        server.client.get("/api/info")
+        for _ in range(300):
+            wires.enter_context(begin(server))
         wait_until(lambda: len(received(server)) == 8)
         began = time.monotonic()
         assert server.client.get("/api/info").status_code == 200
@@ -216,8 +219,6 @@ def test_stalled_uploads(web_home, photos):
         assert (busy.status_code, int(busy.headers["retry-after"])) == (503, 5)
         wait_until(lambda: not received(server))
         assert send(server, photos).status_code == 202
-        for wire in wires:
-            wire.close()
 
 
 def test_halves_are_removed_at_the_next_start(web_home):

@@ -44,12 +44,11 @@ KNOWN: dict[int | str, dict[str, object]] = {
 async def upload(request: Request, web: Web) -> JSONResponse:
     """Takes one video, photos, or a zip of photos, and asks for their reconstruction."""
     folder = web.received / f"{uuid.uuid4().hex}{PART_SUFFIX}"
-    with web.slots.one():
-        async with received_form(request, folder, web.settings.limits) as form:
-            fields = form.fields
-            receipt = await anyio.to_thread.run_sync(
-                accept_received, web, folder, form.files, fields.get("mode"), fields.get("name")
-            )
+    async with web.slots.one(), received_form(request, folder, web.settings.limits) as form:
+        fields = form.fields
+        receipt = await anyio.to_thread.run_sync(
+            accept_received, web, folder, form.files, fields.get("mode"), fields.get("name")
+        )
     return receipt_response(receipt)
 
 

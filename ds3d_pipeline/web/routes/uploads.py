@@ -96,11 +96,10 @@ async def write(
     if request.headers.get("content-type") != OFFSET_BYTES:
         raise Problem(415, f"The body is no {OFFSET_BYTES}.", "Send it as tus 1.0 says.")
     found = web.resumables.find(upload)
-    async with web.resumables.alone(found):
-        with web.slots.one():
-            if (known := web.resumables.offset(found)) != upload_offset:
-                raise Problem(409, f"{known} bytes have come in.", "Go on from there.")
-            offset = await _write(request, web, found, known)
+    async with web.resumables.alone(found), web.slots.one():
+        if (known := web.resumables.offset(found)) != upload_offset:
+            raise Problem(409, f"{known} bytes have come in.", "Go on from there.")
+        offset = await _write(request, web, found, known)
     return Response(status_code=204, headers=_VERSION | {"upload-offset": str(offset)})
 
 
