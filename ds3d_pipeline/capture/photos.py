@@ -18,7 +18,7 @@ import numpy as np
 
 from ds3d_pipeline.capture import panorama
 from ds3d_pipeline.capture.colors import to_srgb
-from ds3d_pipeline.capture.jpeg import end_of, ends_early, is_progressive
+from ds3d_pipeline.capture.jpeg import MOST_PIXELS, end_of, ends_early, is_progressive, size_as_read
 from ds3d_pipeline.errors import IncompleteError, InputError
 from ds3d_pipeline.scene import Exif, UInt8
 
@@ -32,9 +32,7 @@ _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "HEIF", "AVIF")
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, IndexError, OverflowError)
 """What Pillow raises on damaged files."""
 _REMEDY = "Leave it out, or export it again as JPEG."
-_MOST_PIXELS = 178_000_000
-"""They take 1.6 GB while they are decoded, turned and converted."""
-_MOST_HALVED, _MOST_PROGRESSIVE = 4 * _MOST_PIXELS, 228_000_000
+_MOST_HALVED, _MOST_PROGRESSIVE = 4 * MOST_PIXELS, 228_000_000
 """Of JPEGs, which can be decoded at half their size. A progressive one is held whole meanwhile, with up to
 6 bytes a pixel."""
 _MANY_PIXELS, _MOST_PIXELS_PER_BYTE = 40_000_000, 500
@@ -74,12 +72,6 @@ def read_size_and_exif(path: Path, data: bytes | None = None) -> tuple[tuple[int
         width, height = image.size
         size_wh = (height, width) if _orientation(image) >= 5 else (width, height)
         return size_wh, _exif(image)
-
-
-def size_as_read(size_wh: tuple[int, int]) -> tuple[int, int]:
-    """Width and height at which `read_photo` decodes a photo of this size."""
-    width, height = size_wh
-    return size_wh if width * height <= _MOST_PIXELS else ((width + 1) // 2, (height + 1) // 2)
 
 
 def is_panorama(path: Path, data: bytes | None = None) -> bool:
@@ -149,7 +141,7 @@ def _refuse_excess(image: Image.Image, size: int, path: Path) -> None:
 
 def _most_pixels(image: Image.Image) -> int:
     if image.format not in _JPEGS:
-        return _MOST_PIXELS
+        return MOST_PIXELS
     return _MOST_PROGRESSIVE if is_progressive(image) else _MOST_HALVED
 
 

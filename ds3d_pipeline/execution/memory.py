@@ -33,7 +33,7 @@ def read_load(input_dir: Path) -> Load:
 
 
 def _of_capture(path: Path) -> Load:
-    from ds3d_pipeline.capture.photos import size_as_read
+    from ds3d_pipeline.capture.jpeg import size_as_read
     from ds3d_pipeline.programs.records import read_json
     from ds3d_pipeline.scene import Capture
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ds3d_pipeline.capture import photos
+from ds3d_pipeline.capture import jpeg
 from ds3d_pipeline.capture.photos import check_complete, read_photo, read_size_and_exif
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline_tests.capture.samples import CORNERS, corner_image, corners_of, noise_images
@@ -47,7 +47,7 @@ def test_a_jpeg_may_have_more_megapixels(tmp_path, size_wh, progressive, most):
 @pytest.mark.fault("200 megapixels")
 @pytest.mark.parametrize("progressive", [False, True])
 def test_a_jpeg_of_very_many_pixels_is_read_at_half_its_size(tmp_path, monkeypatch, progressive):
-    monkeypatch.setattr(photos, "_MOST_PIXELS", 5000)
+    monkeypatch.setattr(jpeg, "MOST_PIXELS", 5000)
     path = tmp_path / "a.jpg"
     stored = np.ascontiguousarray(FROM_UPRIGHT[6](corner_image(95, 63)))
     Image.fromarray(stored).save(path, exif=exif_block(6), progressive=progressive)
