@@ -37,6 +37,8 @@ _STARTS_WITHIN_S = 120.0
 _ENDS_WITHIN_S = 5.0
 _AGAIN_AFTER_S = 5.0
 _LOG_BYTES = 5_000_000
+_QUIET = ("--log-level", "warning")
+"""Else each look at the queue is a line, every second."""
 
 
 def heartbeat_age_s(instance: dg.DagsterInstance) -> float:
@@ -129,10 +131,10 @@ class Services:
 
     def _command(self, name: str) -> list[str]:
         if name == "daemon":
-            return ["dagster._daemon", "run", "-w", str(self._workspace)]
+            return ["dagster._daemon", "run", "-w", str(self._workspace), *_QUIET]
         self._socket.unlink(missing_ok=True)
         where = ["--socket", str(self._socket), "--location-name", LOCATION]
-        return ["dagster", "api", "grpc", "-m", "ds3d_pipeline.definitions", *where]
+        return ["dagster", "api", "grpc", "-m", "ds3d_pipeline.definitions", *where, *_QUIET]
 
     def _log(self, name: str) -> Path:
         path = self._home.logs / "server" / f"{name}.log"

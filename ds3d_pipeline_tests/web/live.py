@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 from ds3d_pipeline_tests.captures import DS3D, environment
 from ds3d_pipeline_tests.ports import free_port
 
-LONG_S = 400.0
+LONG_S = 1200.0
 
 
 @dataclass(kw_only=True)
