@@ -2,14 +2,24 @@
 
 import dataclasses
 import os
+import signal
 import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from ds3d_pipeline.execution import heartbeat
-from ds3d_pipeline.execution.heartbeat import Process, System, beating, is_going, process_start, this_system
+from ds3d_pipeline.execution.heartbeat import (
+    Process,
+    System,
+    beating,
+    is_going,
+    kill_group,
+    process_start,
+    this_system,
+)
 from ds3d_pipeline.programs.records import read_json, write_json
 
 HERE = System(host="here", boot="b1", numbers="pid:[1]")
@@ -110,3 +120,35 @@ def test_a_heart_beats_on_where_its_folder_was_removed(tmp_path, monkeypatch):
         (tmp_path / "run" / "heartbeat.json").unlink()
         time.sleep(0.05)
     assert is_going(tmp_path / "run") is None
+
+
+def sleeper(seconds: int = 60) -> subprocess.Popen[bytes]:
+    """A process with a child, in a group of their own."""
+    child = f"import time; time.sleep({seconds})"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', '{child}'])"
+    return subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+
+
+def test_a_run_is_killed_with_all_its_programs(tmp_path):
+    process = sleeper()
+    started = process_start(process.pid) or ""
+    write_json(tmp_path / "heartbeat.json", Process(system=this_system(), pid=process.pid, started=started))
+    while not (children := psutil.Process(process.pid).children()):
+        time.sleep(0.01)
+    kill_group(tmp_path)
+    assert process.wait(10) == -9
+    assert psutil.wait_procs(children, timeout=10)[1] == []
+
+
+@pytest.mark.parametrize("changes", [{"started": "7"}, {"system": ELSEWHERE}])
+def test_a_later_process_of_the_same_number_is_left_alone(tmp_path, changes):
+    process = sleeper()
+    started = process_start(process.pid) or ""
+    record = Process(system=this_system(), pid=process.pid, started=started)
+    write_json(tmp_path / "heartbeat.json", dataclasses.replace(record, **changes))
+    kill_group(tmp_path)
+    kill_group(tmp_path / "nothing")
+    time.sleep(0.2)
+    assert process.poll() is None
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
