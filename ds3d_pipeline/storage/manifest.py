@@ -134,7 +134,7 @@ def mark_verified(folder: Path) -> None:
 def _is_verified(folder: Path) -> bool:
     """Whether it was sealed or verified since the machine started: a power cut may have changed anything.
 
-    Told by the identity of that start where the system has one, since dates may be wrong.
+    Decided by the identity of that start where the system has one, since dates may be wrong.
     """
     mark, boot = folder / VERIFIED, boot_id()
     if not mark.exists():

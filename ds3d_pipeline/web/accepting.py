@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.errors import InputError, StageError, UnreadableError
 from ds3d_pipeline.intake.accept import Accepted, Checked, accept_content, check, find_accepted
 from ds3d_pipeline.intake.disk_space import check_space
@@ -67,7 +68,7 @@ def accept_received(
     with locked(web.home.locks / "web_uploads"):
         job = registered_as(web.home, checked.content.sha256) or checked.own_key
         known = web.jobs.status(job) if web.jobs.exists(job) else None
-        accepted = _accepted(web, folder, checked, request)
+        accepted = _accepted(web, folder, checked, job)
         return _ordered(web, accepted, request, known)
 
 
@@ -97,12 +98,13 @@ def _registration(checked: Checked) -> Request:
     return Request(inputs=tuple(str(path) for path in checked.paths), content=checked.content)
 
 
-def _accepted(web: WebState, folder: Path, checked: Checked, request: RunRequest) -> Accepted:
-    """The capture that holds this content; a new one keeps the folder."""
-    known = find_accepted(web.home, checked.content.sha256, request.options("capture"))
+def _accepted(web: WebState, folder: Path, checked: Checked, job: str) -> Accepted:
+    """The capture that holds this content; where its files are not there any more, it gets the folder."""
+    options = CaptureOptions(**checked.content.bounds)
+    known = find_accepted(web.home, checked.content.sha256, options)
     if known is not None:
         return known
-    place = web.received / checked.own_key
+    place = web.received / job
     if place.exists():
         shutil.rmtree(place)
     folder.rename(place)

@@ -63,7 +63,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     home = prepare_home()
     received = received_folder(home)
     received.mkdir(exist_ok=True)
-    remove_halves(received)
+    remove_halves(home, received)
     with contextlib.closing(Jobs(home)) as known:
         app.state.web = WebState(
             settings=settings,

@@ -22,12 +22,15 @@ from starlette.requests import Request
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
+from ds3d_pipeline.storage.home import Home
+from ds3d_pipeline.storage.registrations import is_registered
 from ds3d_pipeline.web.bodies import check_fits, chunks, declared_bytes
 from ds3d_pipeline.web.file_names import safe_name
 from ds3d_pipeline.web.problems import Problem
 from ds3d_pipeline.web.settings import Limits
 
 PART_SUFFIX = ".part"
+RESUMABLE_SUFFIX = ".tus"
 FIELDS = ("mode", "name")
 
 
@@ -54,10 +57,13 @@ async def received_form(request: Request, folder: Path, limits: Limits) -> Async
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def remove_halves(folder: Path) -> None:
-    """Removes what a killed server was receiving."""
-    for half in folder.glob(f"*{PART_SUFFIX}"):
-        shutil.rmtree(half)
+def remove_halves(home: Home, folder: Path) -> None:
+    """Removes what a killed server was receiving, and what it received for captures that are no more."""
+    for place in folder.iterdir():
+        is_half = place.suffix == PART_SUFFIX
+        is_of_nobody = place.suffix != RESUMABLE_SUFFIX and not is_registered(home, place.name)
+        if is_half or is_of_nobody:
+            shutil.rmtree(place)
 
 
 def _boundary(request: Request) -> bytes:

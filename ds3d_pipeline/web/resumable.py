@@ -23,8 +23,8 @@ import anyio
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.web.accepting import Receipt
 from ds3d_pipeline.web.problems import Problem
+from ds3d_pipeline.web.receive import RESUMABLE_SUFFIX
 
-SUFFIX = ".tus"
 KEPT_S = 3 * 86_400.0
 """So long an upload that nobody goes on with is kept."""
 _TIDY_EVERY_S = 3600.0
@@ -109,7 +109,7 @@ class Resumables:
         if time.monotonic() - self._tidied < _TIDY_EVERY_S:
             return
         self._tidied = time.monotonic()
-        for place in self._folder.glob(f"*{SUFFIX}"):
+        for place in self._folder.glob(f"*{RESUMABLE_SUFFIX}"):
             times = [path.stat().st_mtime for path in (place, *place.iterdir())]
             if time.time() - max(times) > KEPT_S:
                 shutil.rmtree(place, ignore_errors=True)
@@ -134,7 +134,7 @@ class Resumables:
             raise Problem(409, "Another request goes on with this upload.", "Ask how far it is.")
 
     def _place(self, name: str) -> Path:
-        return self._folder / f"{name}{SUFFIX}"
+        return self._folder / f"{name}{RESUMABLE_SUFFIX}"
 
 
 def append(handle: int, data: bytes) -> None:

@@ -170,3 +170,42 @@ def test_page_policy(server):
 def test_refusals_have_the_headers_too(closed):
     answer = closed.client.get("/api/info")
     assert (answer.status_code, answer.headers["x-content-type-options"]) == (401, "nosniff")
+
+
+FORMS_OF_UP = (
+    "../",
+    "..%2f",
+    "%2e%2e/",
+    "%2e%2e%2f",
+    "..\\",
+    "..%5c",
+    "%252e%252e%252f",
+    "..%c0%af",
+    "....//",
+    "..;/",
+    "/",
+    "%00../",
+)
+ROOTS = (
+    "/",
+    "/page/",
+    "/outputs/",
+    "/outputs/fox/",
+    "/api/status/",
+    "/api/result/",
+    "/api/preview/",
+    "/api/uploads/",
+)
+
+
+@pytest.mark.parametrize("up", FORMS_OF_UP)
+@pytest.mark.parametrize("root", ROOTS)
+def test_no_path_leads_outside(server, root, up):
+    (server.home.parent / "secret.txt").write_text("the secret")
+    for depth in (1, 2, 3, 8):
+        for name in ("secret.txt", "dagster.yaml", str(server.home.parent / "secret.txt")[1:]):
+            head = f"GET {root}{up * depth}{name} HTTP/1.1\r\nHost: localhost\r\n"
+            status, body = raw(server, head)
+            assert status in (400, 404, 405, 422), (root, up, depth, name)
+            assert b"the secret" not in body
+            assert b"run_coordinator" not in body

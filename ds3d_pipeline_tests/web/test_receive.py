@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ds3d_pipeline.storage.registrations import Content, register_upload
 from ds3d_pipeline.web.bodies import Slots
 from ds3d_pipeline.web.problems import Problem
 from ds3d_pipeline.web.receive import received_form, remove_halves
 from ds3d_pipeline.web.settings import Limits
 from ds3d_pipeline_tests.disks import small_disk
+from ds3d_pipeline_tests.homes import make_home
 from ds3d_pipeline_tests.web.bodies import cut, request_of
 from ds3d_pipeline_tests.web.forms import FORM_TYPE, field_part, file_part, form
 
@@ -161,11 +163,14 @@ def test_room_is_looked_at_while_an_upload_of_unknown_length_comes_in(folder):
 
 
 def test_what_a_killed_server_was_receiving_is_removed(tmp_path):
-    for name in ("a.part", "fox-0123abcd"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "a.jpg").write_bytes(b"x")
-    remove_halves(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["fox-0123abcd"]
+    home = make_home(tmp_path / "home")
+    register_upload(home, "fox-0123abcd", [], Content(kind="photos", files=(), sha256="0", bounds={}))
+    received = tmp_path / "received"
+    for name in ("0123.part", "0123.tus", "fox-0123abcd", "deleted-0123abcd"):
+        (received / name).mkdir(parents=True)
+        (received / name / "a.jpg").write_bytes(b"x")
+    remove_halves(home, received)
+    assert {path.name for path in received.iterdir()} == {"fox-0123abcd", "0123.tus"}
 
 
 def hold(slots, then):

@@ -227,3 +227,13 @@ def test_halves_are_removed_at_the_next_start(web_home):
     (half / "a.jpg").write_bytes(b"x")
     with serving(web_home) as server:
         assert received(server) == []
+
+
+def test_a_capture_whose_files_are_gone_gets_those_that_are_sent(server, tmp_path, photos):
+    own = accept([tmp_path / "taken"], CaptureOptions(), "by-hand").capture
+    for path in (tmp_path / "taken").iterdir():
+        path.unlink()
+    assert send(server, photos).json()["job_id"] == own
+    assert received(server) == [own]
+    files = registered_request(find_home(), own).paths
+    assert {path.parent for path in files} == {server.home / "received" / own}
