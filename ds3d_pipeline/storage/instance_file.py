@@ -16,6 +16,7 @@ SHIPPED = (
     "a6665fda4007bacfaad9ab149512b96b4ebd7b590761be3b3e339ace730d8605",
     "7f22cbb7f31b6ce474499bc4d8dbee02a90702f00483573bf8fcaee6a41b565e",
     "6aaa86ae035115e29cd2e4d37c61710f17ffcb243ab58f7f0336bbd68b2a3216",
+    "aea8efd41b0be51d10465a517418dd293d669e1188c325145f357888ce9fcad3",
 )
 """SHA-256 of every one that a version put into a home, the present one last."""
 
