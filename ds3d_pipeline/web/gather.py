@@ -37,6 +37,8 @@ class Outside:
     run: RunFacts | None
     queue: QueuePlace | None
     has_daemon: bool
+    is_alone: bool
+    """Whether no other capture is worked on."""
     history: Sequence[Timing]
 
 
@@ -68,6 +70,7 @@ def gather(home: Home, job: str, outside: Outside) -> Facts:
         metrics=metrics,
         queue=outside.queue,
         has_daemon=outside.has_daemon,
+        is_alone=outside.is_alone,
         expected=expected_seconds(mode, _keyframes(home, job, mode, stages), outside.history),
     )
 

@@ -8,7 +8,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
 
 import dagster as dg
 from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
@@ -26,6 +25,7 @@ from ds3d_pipeline.names import DEFAULT_MODE, STAGES
 from ds3d_pipeline.storage.home import Home, outputs_folder
 from ds3d_pipeline.storage.inventory import capture_names
 from ds3d_pipeline.web.gather import Outside, gather, is_job, registered_at
+from ds3d_pipeline.web.kept import Kept
 from ds3d_pipeline.web.preview import drop_previews
 from ds3d_pipeline.web.problems import Problem
 from ds3d_pipeline.web.received import drop_received, received_of
@@ -47,23 +47,7 @@ _STATES: dict[dg.DagsterRunStatus, State] = {
     dg.DagsterRunStatus.FAILURE: "failed",
     dg.DagsterRunStatus.SUCCESS: "finished",
 }
-_QUEUED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
-T = TypeVar("T")
-
-
-class _Kept(Generic[T]):
-    """A value that is read anew once it is older than `for_s`; by one thread at a time."""
-
-    def __init__(self, read: Callable[[], T], for_s: float) -> None:
-        self._read, self._for_s = read, for_s
-        self._lock = threading.Lock()
-        self._value: tuple[float, T] | None = None
-
-    def __call__(self) -> T:
-        with self._lock:
-            if self._value is None or time.monotonic() - self._value[0] > self._for_s:
-                self._value = time.monotonic(), self._read()
-            return self._value[1]
+_GOING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED]
 
 
 class Jobs:
@@ -73,8 +57,8 @@ class Jobs:
         self._home, self._given = home, instance
         self._opened, self._opening = contextlib.ExitStack(), threading.Lock()
         self._closed, self._threads = threading.Event(), list[threading.Thread]()
-        self._history: _Kept[Sequence[Timing]] = _Kept(lambda: read_timings(home), _HISTORY_FOR_S)
-        self.has_daemon: Callable[[], bool] = _Kept(
+        self._history: Kept[Sequence[Timing]] = Kept(lambda: read_timings(home), _HISTORY_FOR_S)
+        self.has_daemon: Callable[[], bool] = Kept(
             lambda: heartbeat_age_s(self.instance) < FRESH_S, _DAEMON_FOR_S
         )
 
@@ -97,8 +81,7 @@ class Jobs:
     def status(self, job: str) -> JobStatus:
         """What a job is doing. Raises Problem where there is none of this name."""
         self._check(job)
-        queued = self._runs(dg.RunsFilter(statuses=_QUEUED))
-        return self._status(job, self._latest(job), queued)
+        return self._status(job, self._latest(job), self._runs(dg.RunsFilter(statuses=_GOING)))
 
     def listing(self, before: tuple[float, str] | None, limit: int) -> list[JobStatus]:
         """Jobs by the time at which they were asked for, newest first; only those before `before`, a job's
@@ -109,8 +92,7 @@ class Jobs:
         names = capture_names(self._home)
         asked = [(self._asked_at(name, waiting, latest), name) for name in names]
         page = sorted((key for key in asked if before is None or key < before), reverse=True)[:limit]
-        queued = [run for run in runs if run.state == "queued"]
-        return [self._status(name, latest.get(name), queued) for _, name in page]
+        return [self._status(name, latest.get(name), runs) for _, name in page]
 
     def _asked_at(self, name: str, waiting: dict[str, float], latest: dict[str, RunFacts]) -> float:
         if name in waiting:
@@ -121,14 +103,15 @@ class Jobs:
         if not self.exists(job):
             raise Problem(404, f"There is no capture {job[:80]!r}.", "See /api/jobs for all of them.")
 
-    def _status(self, job: str, run: RunFacts | None, queued: Sequence[RunFacts]) -> JobStatus:
+    def _status(self, job: str, run: RunFacts | None, runs: Sequence[RunFacts]) -> JobStatus:
         order = order_of(self._home, job)
         if order and run and order.run_key == run.run_key:
             order = None
         outside = Outside(
             order=order,
             run=run,
-            queue=self._place(order, run, queued),
+            queue=self._place(order, run, [other for other in runs if other.state == "queued"]),
+            is_alone=not any(other.state == "running" and other.capture != job for other in runs),
             has_daemon=self.has_daemon(),
             history=self._history(),
         )

@@ -31,6 +31,7 @@ BEFORE_START: tuple[State, ...] = ("accepted", "queued", "waiting")
 NO_DAEMON = (
     "Waits for Dagster's daemon. `ds3d serve` brings it within half a minute; with --no-daemon, start one."
 )
+SHARED = "Another capture is worked on; this one goes on as soon as there is room."
 NEVER_STARTED = "No run of this capture was started."
 
 
@@ -115,6 +116,8 @@ class Facts:
     """Of the finished capture, or of the run that failed."""
     queue: QueuePlace | None = None
     has_daemon: bool = True
+    is_alone: bool = True
+    """Whether no other capture is worked on."""
     expected: Mapping[str, float] = field(default_factory=dict[str, float])
     """Seconds that each stage should take."""
 
@@ -225,6 +228,8 @@ def _message(facts: Facts, state: State, running: StageStatus | None) -> str:
         return NO_DAEMON
     if state == "cancelled" and facts.run is None and facts.word is None:
         return NEVER_STARTED
+    if state == "running" and running is None and not facts.is_alone:
+        return SHARED
     return running.message if running else ""
 
 

@@ -14,6 +14,7 @@ from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline.web.jobs import Jobs
 from ds3d_pipeline.web.preview import preview_folder
 from ds3d_pipeline.web.problems import Problem
+from ds3d_pipeline.web.status import SHARED
 from ds3d_pipeline.web.words import read_word
 from ds3d_pipeline_tests.homes import make_home
 from ds3d_pipeline_tests.web.homes import add_run, finish, order, register
@@ -90,6 +91,15 @@ def test_no_sentence_says_where_things_are_on_the_server(jobs, home, instance):
     text = json.dumps(jobs.status("fox").to_json())
     assert "No room in the server's disk" in text
     assert str(home.root) not in text
+
+
+def test_a_run_beside_that_of_another_capture_says_what_it_waits_for(jobs, home, instance):
+    register(home, "owl")
+    add_run(instance, "one", STATUS.STARTED)
+    assert jobs.status("fox").message == ""
+    add_run(instance, "two", STATUS.STARTED, "owl")
+    assert jobs.status("fox").message == SHARED
+    assert {status.message for status in jobs.listing(None, 10)} == {SHARED}
 
 
 def test_a_run_that_will_be_taken_up_is_queued_until_it_is(jobs, instance):

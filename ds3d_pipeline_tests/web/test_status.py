@@ -5,6 +5,7 @@ import pytest
 from ds3d_pipeline.web.status import (
     NEVER_STARTED,
     NO_DAEMON,
+    SHARED,
     Facts,
     Fallback,
     LastWord,
@@ -127,6 +128,13 @@ def test_a_place_in_the_queue_is_shown_only_before_the_start():
 
 def test_without_a_daemon_the_message_says_how_to_start_one():
     assert job_status(facts(order=ORDER, has_daemon=False)).message == NO_DAEMON
+
+
+def test_a_run_that_waits_for_another_capture_says_so_until_a_stage_runs():
+    assert job_status(facts(run=run("running"), is_alone=False)).message == SHARED
+    assert job_status(facts(run=run("running"))).message == ""
+    found = job_status(facts(run=run("running"), is_alone=False, stages=stages(capture=running("capture"))))
+    assert found.message == "frame 3 of 9"
 
 
 def test_a_capture_that_nobody_started_says_so():
