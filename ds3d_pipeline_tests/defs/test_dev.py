@@ -18,6 +18,12 @@ from ds3d_pipeline_tests.captures import environment, run_ds3d
 
 pytestmark = pytest.mark.slow
 
+LIGHT = {
+    "depth_maps": {"config": {"max_side_px": 256}},
+    "mesh": {"config": {"poisson_depth": 7, "texture_px": 512}},
+    "splat": {"config": {"train": False}},
+}
+"""Options with which even `quality` is soon done."""
 ROOT = Path(__file__).parents[2]
 CAPTURE = "dev-run"
 RUNS = "query { runsOrError { ... on Runs { results { runId status tags { key value } } } } }"
@@ -153,7 +159,7 @@ def test_its_materialisations_tell_backend_and_attempts(dev):
 
 def test_the_quality_job_launched_from_the_ui_runs_quality(dev, finished):
     output = finished / "launched"
-    config = {"ops": {"splat": {"config": {"train": False}}, "metrics": {"config": {"output": str(output)}}}}
+    config = {"ops": LIGHT | {"metrics": {"config": {"output": str(output)}}}}
     assert dev.finish(dev.launch("reconstruct_quality", config)) == "SUCCESS", dev.log.read_text()[-3000:]
     told = json.loads((output / CAPTURE / "metrics.json").read_text())
     assert told["mode"] == "quality"
@@ -162,7 +168,7 @@ def test_the_quality_job_launched_from_the_ui_runs_quality(dev, finished):
 def test_config_wins_over_the_jobs_tag(dev, finished):
     output = finished / "explicit"
     config = {
-        "ops": {"splat": {"config": {"train": False}}, "metrics": {"config": {"output": str(output)}}},
+        "ops": LIGHT | {"metrics": {"config": {"output": str(output)}}},
         "resources": {"mode": {"config": {"name": "fastest"}}},
     }
     assert dev.finish(dev.launch("reconstruct_quality", config)) == "SUCCESS", dev.log.read_text()[-3000:]
