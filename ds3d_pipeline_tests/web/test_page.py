@@ -11,6 +11,8 @@ from upath import UPath
 
 from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.programs.enums import Outcome
+from ds3d_pipeline.publishing.build import Story
+from ds3d_pipeline.publishing.publish import publish_failure
 from ds3d_pipeline.stages.plan import Plan
 from ds3d_pipeline.storage.bundles import Attempt, publish
 from ds3d_pipeline.storage.home import prepare_home
@@ -239,3 +241,24 @@ def test_what_finished_stages_have_made_can_be_looked_at_while_the_rest_goes_on(
         browser.wait_for("document.querySelector('#job-hare .view').dataset.shown === 'poses'")
         assert browser.evaluate("document.querySelector('#job-hare .picture').hidden")
         browser.screenshot(tmp_path / "cameras.png", whole=True)
+
+
+def test_a_failed_capture_says_why_first_and_shows_its_report(web_home, tmp_path):
+    home = prepare_home()
+    register(home, "elk")
+    reason = "Only 2 of 5 photos could be aligned. Take more photos with more overlap."
+    tried = (Attempt(backend="pycolmap", outcome="failed", reason=reason, seconds=4),)
+    kept = {s: b for s, b in make_bundles(tmp_path / "b").items() if s in ("capture", "keyframes")}
+    story = Story(capture="elk", mode="balanced", failures=(("poses", tried),))
+    publish_failure(story, kept, home.root / "outputs")
+    with dg.DagsterInstance.get() as instance:
+        add_run(instance, "one", STATUS.FAILURE, "elk")
+    with serving(home.root) as server, opened(server, tmp_path, PHONE) as browser:
+        assert text(browser, "#job-elk .badge") == "failed"
+        assert text(browser, "#job-elk .reasons li").endswith(reason)
+        assert text(browser, "#job-elk .again") == "Try again"
+        click(browser, "#job-elk .open")
+        browser.wait_for("document.querySelector('#job-elk .report').src.includes('report.html')")
+        browser.wait_for("!document.querySelector('#job-elk .report').hidden")
+        assert browser.evaluate("document.documentElement.scrollWidth") == PHONE[0]
+        browser.screenshot(tmp_path / "failed.png", whole=True)

@@ -7,7 +7,7 @@ import { createRuler } from "/page/ruler.js";
 const BACKGROUND = 0x20242b;
 const CAMERAS = 0xffd75e;
 const MAX_PIXEL_RATIO = 1.5; // a phone's 3 would draw four times as many pixels
-const SPLAT_FRAMES = 3; // the first ones sort and compile
+const FIRST_FRAMES = 2; // the first one compiles and sorts; more would only keep a slow machine busy
 const PLAIN_START = { fov_deg: 50, aspect: 1 };
 
 /**
@@ -125,9 +125,9 @@ async function draw(T, box, object, { name, kind, cameras, scene, place, words }
   ruler.listen(canvas, ask);
   go(first);
   fit();
-  for (let count = 0; count < SPLAT_FRAMES; count += 1) {
+  for (let count = 0; count < FIRST_FRAMES; count += 1) {
+    ask();
     await new Promise(requestAnimationFrame);
-    render();
   }
   box.dataset.shown = name;
 
