@@ -1,10 +1,10 @@
 """What a run costs beside its stages' programs, and where that time goes.
 
-    python benchmarks/overhead.py [--photos FOLDER] [--mode fastest] [--every 3]
+    python benchmarks/overhead.py [--photos FOLDER] [--mode fastest] [--every 3] [--only serve]
 
-A small capture is reconstructed twice, each time in a new home: by `ds3d reconstruct`, and by `dagster dev`,
-which finds it in the watched folder and looks there every `--every` seconds. Of each run two tables: the way
-to the first stage's program, and between every two programs
+A small capture is reconstructed three times, each time in a new home: by `ds3d reconstruct`, by an upload to
+`ds3d serve`, and by `dagster dev`, which finds it in the watched folder and looks there every `--every`
+seconds. Of each run two tables: the way to the first stage's program, and between every two programs
 
     after    checking, storing and judging what the first has made, until its step ends
     between  until the next step starts
@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import os
 import re
+import shutil
 import signal
 import socket
 import statistics
@@ -26,11 +28,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+import httpx
 
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.synthetic.capture import make_capture
@@ -85,16 +88,30 @@ def by_command_line(photos: Path, mode: str, folder: Path) -> Run:
     return read_run(home, asked)
 
 
+def by_serve(photos: Path, mode: str, folder: Path) -> Run:
+    """Of an upload to the page's server."""
+    home, port = folder / "home", free_port()
+    command = [*DS3D, "serve", "--no-open", "--port", str(port)]
+    with running(command, environment(home), folder / "log"):
+        wait_for(lambda: has_looked(home, "web_orders"), STARTED_S, folder / "log")
+        asked = time.time()
+        files = [("files", (path.name, path.read_bytes())) for path in sorted(photos.iterdir())]
+        url = f"http://127.0.0.1:{port}/api/upload"
+        httpx.post(url, data={"mode": mode}, files=files, timeout=300).raise_for_status()
+        wait_for(lambda: has_ended(home), ENDED_S, folder / "log")
+    return read_run(home, asked)
+
+
 def by_dagster_dev(photos: Path, mode: str, folder: Path, every_s: int) -> Run:
     """Of the watched folder, which is looked at while the photos come."""
     home = folder / "home"
     subprocess.run([*DS3D, "home"], env=environment(home), check=True, stdout=subprocess.DEVNULL)
-    with dagster_dev(home, folder / "log", every_s):
-        uploads = home / "uploads" / mode
-        uploads.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(free_port())]
+    with running(command, environment(home, DS3D_UPLOADS_EVERY_S=str(every_s)), folder / "log"):
+        wait_for(lambda: has_looked(home, "capture_uploads"), STARTED_S, folder / "log")
         asked = time.time()
-        subprocess.run(["cp", "-r", str(photos), str(uploads / "tiny")], check=True)
-        wait_for(lambda: [run for run in runs_of(home) if run.is_finished], ENDED_S, folder / "log")
+        shutil.copytree(photos, home / "uploads" / mode / "tiny")
+        wait_for(lambda: has_ended(home), ENDED_S, folder / "log")
     return read_run(home, asked)
 
 
@@ -102,26 +119,21 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     return os.environ | {"DAGSTER_HOME": str(home)} | more
 
 
-@contextlib.contextmanager
-def dagster_dev(home: Path, log_path: Path, every_s: int) -> Iterator[None]:
-    """Running, with sensors that have looked at least once."""
-    with socket.socket() as probe, log_path.open("wb") as log:
+def free_port() -> int:
+    with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-        probe.close()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", port],
-            cwd=ROOT,
-            env=environment(home, DS3D_UPLOADS_EVERY_S=str(every_s)),
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], env: dict[str, str], log_path: Path) -> Iterator[None]:
+    """A command in a session of its own, which is ended after use."""
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
     try:
-        wait_for(lambda: has_looked(home), STARTED_S, log_path)
         yield
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(30)
         with contextlib.suppress(ProcessLookupError):
@@ -136,14 +148,17 @@ def wait_for(condition, seconds: float, log_path: Path) -> None:
         time.sleep(1.0)
 
 
-def has_looked(home: Path) -> bool:
+def has_looked(home: Path, sensor: str) -> bool:
+    if not (home / "locks" / "instance_made").exists():
+        return False
     with instance_of(home) as instance:
-        return any(state.name == "capture_uploads" for state in instance.all_instigator_state())
+        return any(state.name == sensor for state in instance.all_instigator_state())
 
 
-def runs_of(home: Path) -> list[dg.DagsterRun]:
+def has_ended(home: Path) -> bool:
+    """Whether there is a run, and it has ended."""
     with instance_of(home) as instance:
-        return list(instance.get_runs())
+        return any(run.is_finished for run in instance.get_runs())
 
 
 def instance_of(home: Path) -> dg.DagsterInstance:
@@ -222,14 +237,19 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, help="a folder of photos instead of small synthetic ones")
     parser.add_argument("--mode", default="fastest")
     parser.add_argument("--every", type=int, default=3, metavar="SECONDS", help="between two looks")
+    parser.add_argument("--only", choices=["reconstruct", "serve", "dev"])
     args = parser.parse_args()
+    doors = {
+        "reconstruct": by_command_line,
+        "serve": by_serve,
+        "dev": functools.partial(by_dagster_dev, every_s=args.every),
+    }
     with tempfile.TemporaryDirectory(prefix="ds3d-benchmark-") as name:
-        folder = Path(name)
-        photos = args.photos or make_photos(folder)
-        for door in ("cli", "dev"):
-            (folder / door).mkdir()
-        show("ds3d reconstruct", by_command_line(photos, args.mode, folder / "cli"))
-        show("dagster dev", by_dagster_dev(photos, args.mode, folder / "dev", args.every))
+        photos = args.photos or make_photos(Path(name))
+        for door in [args.only] if args.only else doors:
+            folder = Path(name) / door
+            folder.mkdir()
+            show(door, doors[door](photos, args.mode, folder))
 
 
 if __name__ == "__main__":

@@ -51,9 +51,7 @@ def main(port: int) -> int:
     with open_instance(home) as instance:
         lost = find_lost_runs(instance)
         address = ("-h", "0.0.0.0", "-p", str(port))
-        server = subprocess.Popen(
-            [sys.executable, "-m", "dagster", "api", "grpc", "-m", "ds3d_pipeline.definitions", *address]
-        )
+        server = subprocess.Popen([sys.executable, "-m", "ds3d_pipeline.defs.grpc_server", *address])
         signal.signal(signal.SIGTERM, lambda number, frame: server.terminate())
         if lost and _is_noticed(server, port):
             end_lost_runs(instance, home, lost)

@@ -131,10 +131,10 @@ class Services:
 
     def _command(self, name: str) -> list[str]:
         if name == "daemon":
-            return ["dagster._daemon", "run", "-w", str(self._workspace), *_QUIET]
+            return ["ds3d_pipeline.defs.daemon", "run", "-w", str(self._workspace), *_QUIET]
         self._socket.unlink(missing_ok=True)
         where = ["--socket", str(self._socket), "--location-name", LOCATION]
-        return ["dagster", "api", "grpc", "-m", "ds3d_pipeline.definitions", *where, *_QUIET]
+        return ["ds3d_pipeline.defs.grpc_server", *where, *_QUIET]
 
     def _log(self, name: str) -> Path:
         path = self._home.logs / "server" / f"{name}.log"

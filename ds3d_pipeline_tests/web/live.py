@@ -66,7 +66,7 @@ class Live:
                 return found
 
     def service(self, word: str) -> psutil.Process:
-        """The child whose command has this word: `grpc` or `_daemon`."""
+        """The child whose command has this word: `grpc` or `defs.daemon`."""
         return wait(lambda: find_child(self.process.pid, word))
 
     def said(self) -> str:

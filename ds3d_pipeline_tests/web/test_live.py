@@ -100,7 +100,7 @@ def test_killed_services_come_back_and_the_run_and_the_queue_go_on(tmp_path, pho
     with live(tmp_path / "home") as server:
         first = server.upload(photos)
         server.wait_for(first, running)
-        for word in ("grpc", "_daemon"):
+        for word in ("grpc", "defs.daemon"):
             killed = server.service(word)
             killed.kill()
             wait(lambda old=killed, word=word: server.service(word).pid != old.pid)
@@ -119,7 +119,7 @@ def test_a_killed_server_takes_its_services_along_and_no_run(tmp_path, photos, o
         server.wait_for(first, running)
         run = server.status(first)["run_id"]
         second = server.upload(others, name="other")
-        services = [server.service(word) for word in ("grpc", "_daemon")]
+        services = [server.service(word) for word in ("grpc", "defs.daemon")]
         server.process.kill()
         server.process.wait()
         wait(lambda: not any(service.is_running() for service in services), seconds=10)

@@ -9,8 +9,8 @@ from ds3d_pipeline.intake.orders import Order, drop_order, orders
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline.storage.registrations import is_registered
 
-EVERY_S = 3
-"""So long an upload waits at most before its run is queued."""
+EVERY_S = 2
+"""So long an upload waits before its run is queued, and up to five with Dagster's own daemon."""
 
 
 @dg.sensor(
