@@ -16,6 +16,8 @@ from ds3d_pipeline.web.settings import Limits
 LOOK_EVERY_BYTES = 32_000_000
 """So often the free space of the disk is looked at."""
 AGAIN_S = 5.0
+CHECKED_AT_ONCE = 2
+"""Decoding a photo takes many times its bytes of memory, and a core."""
 
 
 class Slots:
@@ -24,6 +26,8 @@ class Slots:
     def __init__(self, number: int, wait_s: float) -> None:
         self._number, self._wait_s = number, wait_s
         self._free = anyio.Semaphore(number)
+        self.desk = anyio.CapacityLimiter(CHECKED_AT_ONCE)
+        """For the checks of what has come in."""
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:

@@ -45,9 +45,9 @@ async def upload(request: Request, web: Web) -> JSONResponse:
     """Takes one video, photos, or a zip of photos, and asks for their reconstruction."""
     folder = web.received / f"{uuid.uuid4().hex}{PART_SUFFIX}"
     async with web.slots.one(), received_form(request, folder, web.settings.limits) as form:
-        fields = form.fields
+        mode, name = form.fields.get("mode"), form.fields.get("name")
         receipt = await anyio.to_thread.run_sync(
-            accept_received, web, folder, form.files, fields.get("mode"), fields.get("name")
+            accept_received, web, folder, form.files, mode, name, limiter=web.slots.desk
         )
     return receipt_response(receipt)
 

@@ -139,19 +139,24 @@ async def remove(web: Web, upload: str) -> Response:
     response_model=Receipt,
     responses=KNOWN | responses(400, 404, 409, 413, 422, 507),
 )
-def commit(web: Web, asked: Commit) -> JSONResponse:
+async def commit(web: Web, asked: Commit) -> JSONResponse:
     """Makes one capture of finished uploads, as `POST /api/upload` does of files in a form.
 
     The same request once more has the same answer.
     """
+    receipt = await anyio.to_thread.run_sync(_receipt, web, asked, limiter=web.slots.desk)
+    return receipt_response(receipt)
+
+
+def _receipt(web: WebState, asked: Commit) -> Receipt:
     uploads = [web.resumables.find(name) for name in dict.fromkeys(asked.ids)]
     receipts = [upload.receipt for upload in uploads]
     if receipts[0] and all(receipt == receipts[0] for receipt in receipts):
-        return receipt_response(receipts[0])
+        return receipts[0]
     for upload in uploads:
         if upload.receipt or web.resumables.offset(upload) < upload.bytes:
             raise Problem(409, "Not all of these uploads have come in.", "Go on with them first.")
-    return receipt_response(_commit(web, uploads, asked))
+    return _commit(web, uploads, asked)
 
 
 def _commit(web: WebState, uploads: Sequence[Resumable], asked: Commit) -> Receipt:
