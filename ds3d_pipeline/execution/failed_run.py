@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from upath import UPath
 
-from ds3d_pipeline.execution.freshness import find_fresh
+from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.execution.freshness import Stored, find_fresh
 from ds3d_pipeline.execution.journal import Journal, run_journal
 from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.names import STAGES
@@ -26,11 +28,22 @@ _UNKNOWN = Attempt(backend="local", outcome=Outcome.FAILED, reason="See the run'
 def publish_failed_run(home: Home, run_id: str, request: RunRequest) -> tuple[dict[str, Any], Path]:
     """Publishes what did get finished, and why the rest did not; returns its metrics and their folder."""
     journal = run_journal(home, run_id)
-    failures = _failures(journal) or (("metrics", (_UNKNOWN,)),)
+    misfit = _misfit(request)
+    failures = _failures(journal) or (("metrics", (misfit or _UNKNOWN,)),)
     story = Story(capture=request.capture, mode=request.mode, failures=failures)
-    bundles = _finished(home, journal, request, {stage for stage, _ in failures})
+    fresh = {} if misfit else find_fresh(home, request.capture, request.all_options(), request.prefer)
+    bundles = _finished(home, journal, request.capture, fresh, {stage for stage, _ in failures})
     with publishing(home, request.capture, request.output):
         return publish_failure(story, bundles, request.output)
+
+
+def _misfit(request: RunRequest) -> Attempt | None:
+    """Why nothing could be begun: options that do not fit, as the launchpad takes them."""
+    try:
+        request.check_fits()
+    except InputError as error:
+        return Attempt(backend="local", outcome=Outcome.FAILED, reason=str(error))
+    return None
 
 
 def _failures(journal: Journal) -> tuple[tuple[str, tuple[Attempt, ...]], ...]:
@@ -39,9 +52,10 @@ def _failures(journal: Journal) -> tuple[tuple[str, tuple[Attempt, ...]], ...]:
     return tuple((stage, tried) for stage, tried in found if tried and tried[-1].outcome != Outcome.OK)
 
 
-def _finished(home: Home, journal: Journal, request: RunRequest, failed: set[str]) -> dict[str, Bundle]:
-    """What the run made or read; of stages that it never came to, what it would have reused."""
-    fresh = find_fresh(home, request.capture, request.all_options(), request.prefer)
+def _finished(
+    home: Home, journal: Journal, capture: str, fresh: Mapping[str, Stored], failed: set[str]
+) -> dict[str, Bundle]:
+    """What the run made or read; of stages that it never came to, what it would have reused: the `fresh`."""
     used = {stage: journal.used(stage) for stage in STAGES[:-1]}
     versions = {stage: stored.version for stage, stored in fresh.items()}
     versions |= {stage: version for stage, version in used.items() if version}
@@ -50,6 +64,6 @@ def _finished(home: Home, journal: Journal, request: RunRequest, failed: set[str
         if stage in versions and stage not in failed:
             # What is damaged or gone was the end of the run, or does not matter to it.
             with contextlib.suppress(BundleDamaged):
-                place = UPath(home.storage) / stage / request.capture
+                place = UPath(home.storage) / stage / capture
                 bundles[stage] = fetch(place, home.root / "cache", versions[stage])
     return bundles

@@ -18,7 +18,7 @@ CAPTURE = "wall-00000000"
 def publish(tmp_path):
     """A function that publishes the run `one` after these attempts of its mesh, and returns the metrics."""
 
-    def make(*attempts: Attempt):
+    def make(*attempts: Attempt, **tables: dict):
         home = make_home(tmp_path / "home")
         for name in ("request.json", "upload.json"):
             path = home.registered / CAPTURE / name
@@ -31,7 +31,7 @@ def publish(tmp_path):
         for attempt in attempts:
             journal.record("mesh", attempt)
         output = tmp_path / "out"
-        request = RunRequest(capture=CAPTURE, mode="fastest", output=output, source="command_line")
+        request = RunRequest(capture=CAPTURE, mode="fastest", output=output, tables=tables, source="dagster")
         metrics, folder = publish_failed_run(home, "one", request)
         assert json.loads((folder / "metrics.json").read_text()) == metrics
         assert (folder / "report.html").exists()
@@ -53,3 +53,16 @@ def test_a_run_whose_stages_have_nothing_to_say_refers_to_its_events(publish):
     told = publish(Attempt(backend="poisson", outcome="ok"))
     assert told["status"] == "failed"
     assert "See the run's events" in told["reasons"][0]
+
+
+def test_options_that_do_not_fit_are_the_cause_where_no_stage_has_another(publish):
+    """As the launchpad of Dagster takes them: the run fails before its first stage."""
+    ok = Attempt(backend="poisson", outcome="ok")
+    told = publish(ok, mesh={"max_faces": -1})
+    assert told["status"] == "failed"
+    assert told["reasons"][0].startswith("Report: mesh.max_faces cannot be -1: it takes ")
+
+
+def test_what_a_stage_said_comes_before_options_that_do_not_fit(publish):
+    told = publish(Attempt(backend="relief", outcome="failed", reason="No view is left."), soup={})
+    assert told["reasons"][0] == "Mesh: No view is left."
