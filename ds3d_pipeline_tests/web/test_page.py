@@ -262,3 +262,21 @@ def test_a_failed_capture_says_why_first_and_shows_its_report(web_home, tmp_path
         browser.wait_for("!document.querySelector('#job-elk .report').hidden")
         assert browser.evaluate("document.documentElement.scrollWidth") == PHONE[0]
         browser.screenshot(tmp_path / "failed.png", whole=True)
+
+
+def test_stopping_leaves_nothing_of_what_was_sent(home, tmp_path):
+    video = tmp_path / "long.mp4"
+    video.write_bytes(bytes(40_000_000))
+    with serving(home.root) as server, opened(server, tmp_path) as browser:
+        conditions = {"offline": False, "latency": 0, "downloadThroughput": -1}
+        browser.call("Network.emulateNetworkConditions", **conditions, uploadThroughput=4_000_000)
+        pick(browser, [video])
+        browser.wait_for("!document.getElementById('send').disabled")
+        click(browser, "#send")
+        browser.wait_for("document.getElementById('sent').value > 0.1")
+        assert list((home.root / "received").glob("*.tus"))
+        click(browser, "#stop")
+        browser.wait_for("document.getElementById('sending').hidden")
+        assert not list((home.root / "received").glob("*.tus"))
+        assert "long.mp4" in text(browser, "#summary")
+        assert text(browser, "#warnings") == ""
