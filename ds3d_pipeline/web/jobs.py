@@ -121,21 +121,16 @@ class Jobs:
         self, order: Order | None, run: RunFacts | None, queued: Sequence[RunFacts]
     ) -> QueuePlace | None:
         started = {other.run_key for other in queued}
+        asked = [other for other in orders(self._home) if other.run_key not in started]
         waiting = sorted(
-            [(other.created_at, other.run_id) for other in queued]
-            + [
-                (other.asked_at, other.run_key)
-                for other in orders(self._home)
-                if other.run_key not in started
-            ]
+            [(one.created_at, one.run_id) for one in queued] + [(one.asked_at, one.run_key) for one in asked]
         )
         mine = order.run_key if order else run.run_id if run else ""
         position = next((number for number, (_, key) in enumerate(waiting, 1) if key == mine), None)
         return QueuePlace(position=position, of=len(waiting)) if position else None
 
     def _latest(self, job: str) -> RunFacts | None:
-        found = self._runs(dg.RunsFilter(tags={PARTITION_TAG: job}), 1)
-        return found[0] if found else None
+        return next(iter(self._runs(dg.RunsFilter(tags={PARTITION_TAG: job}), 1)), None)
 
     def _runs(self, wanted: dg.RunsFilter | None, limit: int | None = None) -> list[RunFacts]:
         """Newest first; those without a capture are left out."""
@@ -193,6 +188,9 @@ class Jobs:
             return
         if run.is_finished:
             self.instance.add_run_tags(run_id, {WILL_RETRY_TAG: "false"})
+        elif _is_being_made(run):
+            # Dagster would wait for its end for minutes: it is not in the queue yet, and has no process.
+            self._start(self._cancel_made, run_id)
         elif not self._is_terminated(run):
             run_journal(self._home, run_id).cancel()
 
@@ -208,7 +206,19 @@ class Jobs:
         end = time.monotonic() + _LATE_S
         while time.monotonic() < end and not self._closed.wait(_LATE_EVERY_S):
             for run in self.instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: run_key})):
-                self._cancel_run(run.run_id)
+                if not _is_being_made(run):
+                    self._cancel_run(run.run_id)
+
+    def _cancel_made(self, run_id: str) -> None:
+        end = time.monotonic() + _LATE_S
+        while not self._closed.wait(_LATE_EVERY_S):
+            run = self.instance.get_run_by_id(run_id)
+            if run is None or not _is_being_made(run):
+                self._cancel_run(run_id)
+                return
+            if time.monotonic() > end:
+                self.instance.report_run_canceled(run)
+                return
 
     def _start(self, work: Callable[[str], None], argument: str) -> None:
         thread = threading.Thread(target=work, args=(argument,), name="late cancel", daemon=True)
@@ -260,13 +270,19 @@ class Jobs:
 
     def going_on(self) -> list[str]:
         """Names of the captures that are worked on at this moment, those of the command line left out."""
-        statuses = [status for status in UNFINISHED if status in _STATES]
-        runs = self.instance.get_runs(dg.RunsFilter(statuses=statuses))
+        begun = [status for status in UNFINISHED if status in _STATES]
+        runs = self.instance.get_runs(dg.RunsFilter(statuses=begun))
         return [
             run.tags[PARTITION_TAG]
             for run in runs
             if PARTITION_TAG in run.tags and run.tags.get(COMMAND_LINE_TAG) != run.run_id
         ]
+
+
+def _is_being_made(run: dg.DagsterRun) -> bool:
+    """Whether a run is about to be queued; one of the command line never is."""
+    is_own = run.tags.get(COMMAND_LINE_TAG) == run.run_id
+    return run.status == dg.DagsterRunStatus.NOT_STARTED and not is_own
 
 
 def _is_taken_up(run: dg.DagsterRun) -> bool:

@@ -162,6 +162,14 @@ def test_a_run_that_the_sensor_had_in_its_hands_is_cancelled_as_well(jobs, home,
     assert jobs.status("fox").state == "cancelling"
 
 
+def test_a_run_that_is_not_in_the_queue_yet_is_cancelled_once_it_is(jobs, instance):
+    add_run(instance, "one", STATUS.NOT_STARTED)
+    assert jobs.cancel("fox") == "cancelling"
+    assert instance.get_run_by_id("one").status == STATUS.NOT_STARTED
+    instance.report_run_canceled(instance.get_run_by_id("one"))
+    assert jobs.status("fox").state == "cancelled"
+
+
 def test_a_run_of_the_command_line_is_stopped_by_its_journal(jobs, home, instance):
     add_run(instance, "one", STATUS.STARTED, ds3d__command_line="one")
     assert jobs.cancel("fox") == "cancelling"
