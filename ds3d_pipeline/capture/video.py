@@ -165,7 +165,7 @@ def _video_frame(index: int, decoded: Decoded, max_side_px: int | None) -> Video
         index=index,
         timestamp_s=decoded.timestamp_s,
         rgb=rgb,
-        full_size_wh=full_wh if rgb.shape[1::-1] == size_wh else full_wh[::-1],
+        full_size_wh=full_wh if rgb.shape[1::-1] == size_wh else (full_wh[1], full_wh[0]),
     )
 
 
