@@ -17,7 +17,7 @@ from ds3d_pipeline.defs.executors import patient_claims
 from ds3d_pipeline.defs.instance import open_instance
 from ds3d_pipeline.defs.jobs import captures
 from ds3d_pipeline.defs.launch import launch_of
-from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG
+from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, errors_by_stage
 from ds3d_pipeline.defs.waiting import await_others, turn
 from ds3d_pipeline.execution.failed_run import publish_failed_run
 from ds3d_pipeline.execution.freshness import Stored, find_fresh
@@ -69,7 +69,7 @@ def reconstruct(
                 journal.use(stage, stored.version)
             with journal.beating(), display.following(lambda: _read_states(journal, fresh)):
                 _beside(lambda: _execute(instance, run_id, request, fresh, find_job), journal, display.look)
-            outcome = _conclude(home, run_id, request, display)
+            outcome = _conclude(instance, home, run_id, request, display)
         except BaseException:
             # Where this fails, on a full disk for instance, the heartbeat stays: by it the next command sees
             # that the run is gone, and frees its places.
@@ -172,13 +172,15 @@ def _read_states(journal: Journal, fresh: Mapping[str, Stored]) -> list[StageSta
     ]
 
 
-def _conclude(home: Home, run_id: str, request: RunRequest, display: Display) -> RunOutcome:
+def _conclude(
+    instance: dg.DagsterInstance, home: Home, run_id: str, request: RunRequest, display: Display
+) -> RunOutcome:
     journal = run_journal(home, run_id)
     if journal.is_cancelled():
         raise KeyboardInterrupt
     content, folder = journal.finished(), request.output / request.capture
     if content is None or _was_not_stored(journal):
-        content, folder = publish_failed_run(home, run_id, request)
+        content, folder = publish_failed_run(home, run_id, request, errors_by_stage(instance, run_id))
     metrics = read_metrics(content)
     display.finish(metrics, str(folder))
     return RunOutcome(metrics=metrics, folder=folder)

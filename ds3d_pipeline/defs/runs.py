@@ -54,6 +54,16 @@ def latest_words(home: Home) -> dict[str, str]:
     return {capture: _WORDS.get(status, "running") for capture, status in tagged if capture}
 
 
+def errors_by_stage(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:
+    """What the failed steps of a run ended with, the whole text of each error."""
+    found: dict[str, str] = {}
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+        event = entry.dagster_event
+        if event is not None and event.step_key and event.step_failure_data.error is not None:
+            found[event.step_key] = event.step_failure_data.error.to_string()
+    return found
+
+
 COMMAND_LINE_TAG = "ds3d/command_line"
 """Its value is the run's id, as a run that is taken up again gets the tags of the earlier one."""
 

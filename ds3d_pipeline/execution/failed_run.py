@@ -14,6 +14,7 @@ from ds3d_pipeline.execution.freshness import Stored, find_fresh
 from ds3d_pipeline.execution.journal import Journal, run_journal
 from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.causes import cause_in
 from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.publishing.build import Story
 from ds3d_pipeline.publishing.publish import publish_failure
@@ -22,14 +23,21 @@ from ds3d_pipeline.storage.home import Home
 from ds3d_pipeline.storage.manifest import BundleDamaged
 from ds3d_pipeline.storage.published import publishing
 
+_NO_LOGS: Mapping[str, str] = {}
 _UNKNOWN = Attempt(backend="local", outcome=Outcome.FAILED, reason="See the run's events in `dagster dev`.")
 
 
-def publish_failed_run(home: Home, run_id: str, request: RunRequest) -> tuple[dict[str, Any], Path]:
-    """Publishes what did get finished, and why the rest did not; returns its metrics and their folder."""
+def publish_failed_run(
+    home: Home, run_id: str, request: RunRequest, logs: Mapping[str, str] = _NO_LOGS
+) -> tuple[dict[str, Any], Path]:
+    """Publishes what did get finished, and why the rest did not; returns its metrics and their folder.
+
+    `logs` are the errors by stage that the orchestrator saw: they count where the journal has no cause, since
+    on a full disk it could not be written either.
+    """
     journal = run_journal(home, run_id)
     misfit = _misfit(request)
-    failures = _failures(journal) or (("metrics", (misfit or _UNKNOWN,)),)
+    failures = _failures(journal) or _failures_in(logs) or (("metrics", (misfit or _UNKNOWN,)),)
     story = Story(capture=request.capture, mode=request.mode, failures=failures)
     fresh = {} if misfit else find_fresh(home, request.capture, request.all_options(), request.prefer)
     bundles = _finished(home, journal, request.capture, fresh, {stage for stage, _ in failures})
@@ -50,6 +58,14 @@ def _failures(journal: Journal) -> tuple[tuple[str, tuple[Attempt, ...]], ...]:
     """The stages whose last attempt is not a good one, with all their attempts."""
     found = ((stage, journal.attempts(stage)) for stage in STAGES)
     return tuple((stage, tried) for stage, tried in found if tried and tried[-1].outcome != Outcome.OK)
+
+
+def _failures_in(logs: Mapping[str, str]) -> tuple[tuple[str, tuple[Attempt, ...]], ...]:
+    """Of the first stage whose error has a known cause."""
+    for stage in STAGES:
+        if cause := cause_in(logs.get(stage, "")):
+            return ((stage, (Attempt(backend="local", outcome=Outcome.FAILED, reason=cause),)),)
+    return ()
 
 
 def _finished(

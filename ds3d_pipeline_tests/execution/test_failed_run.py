@@ -14,16 +14,21 @@ from ds3d_pipeline_tests.homes import make_home
 CAPTURE = "wall-00000000"
 
 
+def registered_home(folder):
+    home = make_home(folder)
+    for name in ("request.json", "upload.json"):
+        path = home.registered / CAPTURE / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('{"inputs": [], "sha256": ""}')
+    return home
+
+
 @pytest.fixture
 def publish(tmp_path):
     """A function that publishes the run `one` after these attempts of its mesh, and returns the metrics."""
 
     def make(*attempts: Attempt, **tables: dict):
-        home = make_home(tmp_path / "home")
-        for name in ("request.json", "upload.json"):
-            path = home.registered / CAPTURE / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_text('{"inputs": [], "sha256": ""}')
+        home = registered_home(tmp_path / "home")
         journal = run_journal(home, "one")
         journal.begin("capture", Plan(rungs=("local",), skipped=()))
         journal.record("capture", Attempt(backend="local", outcome="ok"))
@@ -66,3 +71,15 @@ def test_options_that_do_not_fit_are_the_cause_where_no_stage_has_another(publis
 def test_what_a_stage_said_comes_before_options_that_do_not_fit(publish):
     told = publish(Attempt(backend="relief", outcome="failed", reason="No view is left."), soup={})
     assert told["reasons"][0] == "Mesh: No view is left."
+
+
+def test_on_a_full_disk_where_no_attempt_could_be_written_the_error_of_the_step_is_the_cause(tmp_path):
+    home = registered_home(tmp_path / "home")
+    request = RunRequest(capture=CAPTURE, mode="fastest", output=tmp_path / "out", source="dagster")
+    logs = {
+        "poses": "Traceback (most recent call last):\nOSError: [Errno 28] No space left on device: '/a'\n"
+    }
+    metrics, _ = publish_failed_run(home, "one", request, logs)
+    assert metrics["reasons"][0] == (
+        "Camera positions: The disk is full: free some space, then run the same command again."
+    )

@@ -105,3 +105,9 @@ def _fill_each_stage(places, tmp_path, injector, photos) -> None:
 @pytest.mark.fault("full storage", "disk that fills during a run")
 def test_a_disk_that_is_full_where_a_stage_stores_its_files_is_named(tmp_path, injector, other_photos):
     _fill_each_stage([("storage", 1)], tmp_path, injector, other_photos)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(2000)
+def test_a_disk_that_is_full_where_a_stage_works_is_named(tmp_path, injector, other_photos):
+    _fill_each_stage([("work", 2)], tmp_path, injector, other_photos)

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from ds3d_pipeline.defs.launch import request_of
-from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, PARTITION_TAG
+from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, PARTITION_TAG, errors_by_stage
 from ds3d_pipeline.execution.failed_run import publish_failed_run
 from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.storage.home import prepare_home
@@ -24,6 +24,8 @@ def failed_captures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None
         return dg.SkipReason("There is a later run of this capture.")
     if run_journal(home, run.run_id).is_cancelled():
         return dg.SkipReason("The run was cancelled.")
-    _, folder = publish_failed_run(home, run.run_id, request_of(run.run_config, run.tags))
+    request = request_of(run.run_config, run.tags)
+    errors = errors_by_stage(context.instance, run.run_id)
+    _, folder = publish_failed_run(home, run.run_id, request, errors)
     context.log.info(f"The report of {capture} is in {folder}")
     return None
