@@ -11,7 +11,9 @@ their ratio, and whether the results are the same to the bit.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
+import importlib
 import hashlib
 import json
 import os
@@ -39,8 +41,15 @@ class Timed:
 
 
 def cases() -> dict[str, Callable[[], Timed]]:
-    """Every kernel by name, on inputs that are the same in every process."""
-    return dict([*_stereo(), *_splats(), *_meshes()])
+    """Every kernel by name, on inputs that are the same in every process.
+
+    A checkout that has a room's modules elsewhere has none of that room's kernels here.
+    """
+    found: dict[str, Callable[[], Timed]] = {}
+    for room in (_stereo, _splats, _meshes, _poses, _charts, _scenes):
+        with contextlib.suppress(ImportError):
+            found |= dict(room())
+    return found
 
 
 def _timed(run: Callable[..., Any], *inputs: Any, filled: tuple[int, ...]) -> Timed:
@@ -273,6 +282,102 @@ def _fused(fusion: Any, loaded: list[Any]) -> Any:
     return fusion.fuse_views(lambda index: loaded[index], [[1], [0]], options).points_in_world.sum(axis=0)
 
 
+def _poses() -> Iterator[tuple[str, Callable[[], Timed]]]:
+    import numpy as np
+
+    from ds3d_pipeline.poses.opencv import matching, schur, tracks, triangulation
+
+    random, points, views, cameras = np.random.default_rng(4), 20_000, 6, 40
+    rows = points * views
+    starts = np.arange(0, rows + 1, views)
+    columns = np.stack([random.permutation(cameras)[:views] for _ in range(points)]).ravel()
+    by_camera, by_point = random.standard_normal((rows, 2, 8)), random.standard_normal((rows, 2, 3))
+    residuals, unknowns = random.standard_normal((rows, 2)), 6 * cameras + 2
+    shared = np.broadcast_to([unknowns - 2, unknowns - 1], (rows, 2))
+    blocks = np.concatenate([columns[:, None] * 6 + np.arange(6), shared], axis=1).astype(np.int32)
+    system, right, diagonal = np.zeros((unknowns, unknowns)), np.zeros(unknowns), np.zeros(unknowns)
+    inputs = (starts.astype(np.int32), blocks, by_camera, by_point, residuals, 1e-3, system, right, diagonal)
+    yield "bundle reduce points", _case(schur.reduce_points, *inputs, filled=(6, 7, 8))
+    image_of = np.repeat(np.arange(cameras, dtype=np.int32), points // cameras)
+    edges = random.integers(0, points, (60_000, 2)).astype(np.int32)
+    yield "tracks join", _result(tracks.join, edges, image_of)
+    centres = random.standard_normal((rows, 3))
+    where = np.repeat(random.standard_normal((points, 3)) + (0, 0, 9), views, axis=0)
+    rays = where - centres + 0.01 * random.standard_normal((rows, 3))
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    usable, wanted = np.ones(rows, bool), np.ones(points, bool)
+    tolerances, found = np.full(rows, 0.01), np.zeros((points, 3))
+    inputs = (starts.astype(np.int32), centres, rays, usable, tolerances, wanted, found, 0.9998)
+    yield "triangulate", _case(triangulation.best_points, *inputs, filled=(6,))
+    lines = random.standard_normal((1500, 3)).astype(np.float32)
+    lines[:, 2] *= 300
+    lines /= np.linalg.norm(lines[:, :2], axis=1, keepdims=True)
+    x, y = random.uniform(-400, 400, (2, 1500)).astype(np.float32)
+    first, second = random.integers(0, 255, (2, 1500, 128)).astype(np.uint8)
+    inputs = (lines, x, y, first, second, np.float32(20))
+    yield "match along lines", _result(matching.best_along_lines, *inputs)
+
+
+def _moved(*names: str) -> Any:
+    """The first of these modules that the checkout has."""
+    for name in names:
+        with contextlib.suppress(ImportError):
+            return importlib.import_module(f"ds3d_pipeline.{name}")
+    raise ImportError(names[0])
+
+
+def _result(run: Callable[..., Any], *inputs: Any) -> Callable[[], Timed]:
+    """Of a kernel that returns an array, or some, instead of filling one that it is given."""
+
+    def timed() -> Timed:
+        start = time.process_time()
+        found = run(*inputs)
+        seconds = time.process_time() - start
+        arrays = found if isinstance(found, tuple) else (found,)
+        digest = hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
+        return Timed(seconds=seconds, digest=digest[:12])
+
+    return timed
+
+
+def _charts() -> Iterator[tuple[str, Callable[[], Timed]]]:
+    import numpy as np
+
+    atlas = _moved("mesh.texture.atlas", "mesh.atlas")
+    charts = _moved("mesh.texture.charts", "mesh.charts")
+    packing = _moved("mesh.texture.packing", "mesh.packing")
+    random, faces, side = np.random.default_rng(5), 40_000, 1024
+    middles = random.uniform(0, side, (faces, 1, 2))
+    corners = np.clip(middles + random.uniform(-6, 6, (faces, 3, 2)), 0, side - 1).astype(np.float32)
+    ranks = random.random(faces).astype(np.float32)
+    texels, counts = np.full((side, side), -1, np.int32), np.zeros((2, faces), np.int32)
+    yield "atlas claim", _case(atlas._claim, corners, ranks, texels, *counts, filled=(2, 3, 4))
+    yield "atlas claim small", _case(atlas._claim_small, corners, texels, filled=(1,))
+    atlas._claim(corners, ranks, texels, *counts)
+    yield "atlas grow", _result(atlas._grown, texels)
+    candidates = random.integers(0, 30, (faces, 4)).astype(np.int32)
+    scores = np.sort(random.random((faces, 4)).astype(np.float32))[:, ::-1].copy()
+    starts = np.arange(0, 3 * faces + 1, 3, dtype=np.int32)
+    members = random.integers(0, faces, 3 * faces).astype(np.int32)
+    inputs = (candidates, scores, starts, members, np.zeros(faces, np.int32), 0.1, 8)
+    yield "chart labels", _case(charts._smooth, *inputs, filled=(4,))
+    sizes_wh = random.integers(3, 60, (1500, 2)).astype(np.int32)
+    yield "pack charts", _result(packing.pack, sizes_wh, 2048)
+
+
+def _scenes() -> Iterator[tuple[str, Callable[[], Timed]]]:
+    import numpy as np
+
+    from ds3d_pipeline.synthetic.options import SceneOptions
+    from ds3d_pipeline.synthetic.render import render_view
+    from ds3d_pipeline.synthetic.scene import make_scene
+
+    scene, K = make_scene(SceneOptions()), np.array([[300.0, 0, 160], [0, 300, 120], [0, 0, 1]])
+    pose = np.eye(4)
+    pose[2, 3] = 3.0
+    yield "render a scene", _result(lambda: np.asarray(render_view(scene, K, pose, (320, 240))[0]))
+
+
 def serve() -> None:
     """Compiles, then times the kernel that each line of standard input names, once a line."""
     found = cases()
@@ -328,7 +433,8 @@ def compare(servers: list[Server], times: int, only: str) -> None:
         len(servers) - 1
     )
     sys.stdout.write(header + "\n")
-    for name in servers[0].names:
+    common = [name for name in servers[0].names if all(name in server.names for server in servers)]
+    for name in common:
         if only in name:
             found = [[server.time(name) for server in servers] for _ in range(times + 1)][1:]
             columns = [[one.seconds for one in column] for column in zip(*found, strict=True)]
