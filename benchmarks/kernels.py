@@ -13,8 +13,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-import importlib
 import hashlib
+import importlib
 import json
 import os
 import statistics
@@ -302,7 +302,7 @@ def _poses() -> Iterator[tuple[str, Callable[[], Timed]]]:
     edges = random.integers(0, points, (60_000, 2)).astype(np.int32)
     yield "tracks join", _result(tracks.join, edges, image_of)
     centres = random.standard_normal((rows, 3))
-    where = np.repeat(random.standard_normal((points, 3)) + (0, 0, 9), views, axis=0)
+    where = np.repeat(random.standard_normal((points, 3)) + np.array([0, 0, 9]), views, axis=0)
     rays = where - centres + 0.01 * random.standard_normal((rows, 3))
     rays /= np.linalg.norm(rays, axis=1, keepdims=True)
     usable, wanted = np.ones(rows, bool), np.ones(points, bool)
