@@ -100,7 +100,7 @@ def _fill_each_stage(places, tmp_path, injector, photos) -> None:
     assert digests(photos) == before
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.timeout(2000)
 @pytest.mark.fault("full storage", "disk that fills during a run")
 def test_a_disk_that_is_full_where_a_stage_stores_its_files_is_named(tmp_path, injector, other_photos):

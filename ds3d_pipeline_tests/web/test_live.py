@@ -10,8 +10,6 @@ import pytest
 from ds3d_pipeline_tests.captures import DS3D, environment, make_photos
 from ds3d_pipeline_tests.web.live import live, wait
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
@@ -32,6 +30,7 @@ def ended(status) -> bool:
     return status["state"] in ("finished", "failed", "cancelled")
 
 
+@pytest.mark.slow
 def test_an_upload_is_followed_to_its_result(tmp_path, photos):
     with live(tmp_path / "home") as server:
         job = server.upload(photos)
@@ -63,6 +62,7 @@ def test_an_upload_is_followed_to_its_result(tmp_path, photos):
     assert server.process.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_cancel_in_every_state_ends_it_and_what_is_queued_goes_on(tmp_path, photos, others):
     with live(tmp_path / "home") as server:
         accepted = server.upload(photos)
@@ -96,6 +96,7 @@ def _programs(home) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.nightly
 def test_killed_services_come_back_and_the_run_and_the_queue_go_on(tmp_path, photos, others):
     with live(tmp_path / "home") as server:
         first = server.upload(photos)
@@ -112,6 +113,7 @@ def test_killed_services_come_back_and_the_run_and_the_queue_go_on(tmp_path, pho
         assert {job["job_id"] for job in listed} == {first, second}
 
 
+@pytest.mark.nightly
 def test_a_killed_server_takes_its_services_along_and_no_run(tmp_path, photos, others):
     home = tmp_path / "home"
     with live(home) as server:
@@ -129,6 +131,7 @@ def test_a_killed_server_takes_its_services_along_and_no_run(tmp_path, photos, o
         assert server.wait_for(second, ended)["state"] == "finished"
 
 
+@pytest.mark.slow
 def test_the_first_ctrl_c_waits_and_the_second_leaves_the_rest_to_the_next_start(tmp_path, photos):
     home = tmp_path / "home"
     with live(home) as server:
