@@ -122,7 +122,8 @@ def _photo_members(
         _refuse_trap(name, member, path)
     picked = _picked(named)
     unused += picked.unused
-    photos = [(name, member) for name, member in named if name in set(picked.names)]
+    chosen = set(picked.names)
+    photos = [(name, member) for name, member in named if name in chosen]
     if not photos:
         raise InputError(f"{path.name} contains no photos.", "Use a zip that contains photos, or one video.")
     _refuse_excess(photos, path, options)

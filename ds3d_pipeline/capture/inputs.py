@@ -59,8 +59,9 @@ def find_inputs(paths: Sequence[Path]) -> Inputs:
         for name, file in _expanded(path, unused):
             found.setdefault(file.resolve(), (name, file))
     named = sorted(found.values(), key=lambda item: natural_key(item[0]))
-    kept, live = without_live_videos([name for name, _ in named])
-    named = [(name, file) for name, file in named if name in set(kept)]
+    names, live = without_live_videos([name for name, _ in named])
+    kept = set(names)
+    named = [(name, file) for name, file in named if name in kept]
     _refuse_mixture([file for _, file in named])
     first = paths[0]
     return Inputs(

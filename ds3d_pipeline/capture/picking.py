@@ -57,7 +57,7 @@ def without_live_videos(names: Sequence[str]) -> tuple[list[str], tuple[str, ...
     if not videos or not all(_stem(name) in photos for name in videos):
         return list(names), ()
     text = f"{plural(len(videos), 'video')} of Live Photos {_are(videos)} not used: {_some(videos)}."
-    return [name for name in names if name not in set(videos)], (text,)
+    return [name for name in names if _suffix(name) not in VIDEO_SUFFIXES], (text,)
 
 
 def _without_copies(names: list[str]) -> tuple[list[str], tuple[str, ...]]:
