@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from ds3d_pipeline.capture.tonemap import Transfer, sdr_from_hdr, srgb_of_light
+from ds3d_pipeline.capture.tonemap import TRANSFER_BY_CODE, sdr_from_hdr, srgb_of_light
 from ds3d_pipeline.scene import Float32, Float64
 
 if TYPE_CHECKING:
@@ -46,8 +46,6 @@ _P3 = Primaries((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
 _ADOBE = Primaries((0.640, 0.330), (0.210, 0.710), (0.150, 0.060))
 _PRIMARIES_BY_CODE = {9: _BT2020, 12: _P3}
 """ITU-T H.273, table 2; all others are, or are close to, sRGB's."""
-_TRANSFER_BY_CODE: dict[int, Transfer] = {16: "pq", 18: "hlg"}
-"""ITU-T H.273, table 3."""
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
@@ -105,7 +103,7 @@ def _by_code_points(image: Image.Image, code_points: dict[str, float]) -> Image.
     from PIL import Image as PilImage
 
     primaries = _PRIMARIES_BY_CODE.get(int(code_points.get("color_primaries", 2)))
-    transfer = _TRANSFER_BY_CODE.get(int(code_points.get("transfer_characteristics", 2)))
+    transfer = TRANSFER_BY_CODE.get(int(code_points.get("transfer_characteristics", 2)))
     if transfer is not None:
         rgb48 = np.asarray(image.convert("RGB"), np.uint16) * np.uint16(256)
         return _with_alpha_of(image, PilImage.fromarray(sdr_from_hdr(rgb48, transfer)))

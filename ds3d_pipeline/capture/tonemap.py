@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from ds3d_pipeline.scene import Float32, UInt8
 
 Transfer = Literal["pq", "hlg"]
+TRANSFER_BY_CODE: dict[int, Transfer] = {16: "pq", 18: "hlg"}
+"""SMPTE ST 2084 and ARIB STD-B67 in ITU-T H.273, table 3; AVColorTransferCharacteristic has the same."""
 
 _WHITE_NITS = 203.0
 """Diffuse white of HDR programmes, ITU-R BT.2408."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from ds3d_pipeline.capture import panorama
 from ds3d_pipeline.capture.decoding import EXPORT_REMEDY, Decoded, decoded_frames, frames_of, opened, unusable
-from ds3d_pipeline.capture.tonemap import Transfer, sdr_from_hdr
+from ds3d_pipeline.capture.tonemap import TRANSFER_BY_CODE, sdr_from_hdr
 from ds3d_pipeline.capture.truncation import breaks_off
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.scene import UInt8, VideoInfo
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_HDR_TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}
-"""By AVColorTransferCharacteristic: SMPTE ST 2084 and ARIB STD-B67."""
 _UNSPECIFIED, _BT709 = 2, 1
 _PROBE_PACKETS = 600
 """A video none of whose first packets gives a frame is given up, so that the answer comes in seconds."""
@@ -60,7 +58,7 @@ def probe_video(path: Path) -> tuple[VideoInfo, tuple[int, int]]:
             frames=stream.frames,
             duration_s=_duration_s(container, stream),
             rotation_deg=-round(frame.rotation / 90) * 90 % 360,
-            is_hdr=frame.color_trc in _HDR_TRANSFERS,
+            is_hdr=frame.color_trc in TRANSFER_BY_CODE,
         )
         width, height = _coded_size(first, None)
     return info, (height, width) if info.rotation_deg in (90, 270) else (width, height)
@@ -177,7 +175,7 @@ def _coded_size(decoded: Decoded, max_side_px: int | None) -> tuple[int, int]:
 
 
 def _upright_rgb(frame: av.VideoFrame, size_wh: tuple[int, int]) -> UInt8:
-    transfer = _HDR_TRANSFERS.get(frame.color_trc)
+    transfer = TRANSFER_BY_CODE.get(frame.color_trc)
     is_untagged_hd = frame.colorspace == _UNSPECIFIED and frame.height >= 720
     converted = frame.reformat(
         width=size_wh[0],

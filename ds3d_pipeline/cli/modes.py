@@ -7,8 +7,8 @@ from rich.table import Table
 from ds3d_pipeline.cli.output import console
 from ds3d_pipeline.names import MODES as MODE_NAMES
 from ds3d_pipeline.names import STAGES
-from ds3d_pipeline.programs.options import list_options, shown
-from ds3d_pipeline.stages.modes import MODES
+from ds3d_pipeline.programs.options import shown
+from ds3d_pipeline.stages.options_table import options_by_mode
 
 
 def print_modes() -> None:
@@ -17,8 +17,7 @@ def print_modes() -> None:
     for name in ("option", *MODE_NAMES, "takes"):
         table.add_column(name, overflow="fold")
     for stage in STAGES:
-        by_mode = [list(list_options(MODES[name].options(stage))) for name in MODE_NAMES]
-        for options in zip(*by_mode, strict=True):
+        for options in options_by_mode(stage):
             values = [shown(option.value) for option in options]
             table.add_row(f"{stage}.{options[0].name}", *values, options[0].allowed)
     console().print(table)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ds3d_pipeline.names import MODES as MODE_NAMES
 from ds3d_pipeline.names import STAGES
-from ds3d_pipeline.programs.options import list_options, shown
+from ds3d_pipeline.programs.options import Option, list_options, shown
 from ds3d_pipeline.stages.modes import MODES
 
 _HEAD = """# Options
@@ -34,9 +34,13 @@ def _section(stage: str) -> str:
     return "\n".join(["", f"## {stage}", "", about, "", head, rule, *_rows(stage), ""])
 
 
+def options_by_mode(stage: str) -> Iterator[tuple[Option, ...]]:
+    """Every option of a stage as each mode has it, in the order of the modes."""
+    return zip(*(list_options(MODES[name].options(stage)) for name in MODE_NAMES), strict=True)
+
+
 def _rows(stage: str) -> Iterator[str]:
-    by_mode = [list(list_options(MODES[name].options(stage))) for name in MODE_NAMES]
-    for options in zip(*by_mode, strict=True):
+    for options in options_by_mode(stage):
         first, values = options[0], [f"`{shown(option.value)}`" for option in options]
         cells = [f"`{stage}.{first.name}`", *values, first.allowed, first.doc]
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
