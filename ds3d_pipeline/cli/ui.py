@@ -7,22 +7,20 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from ds3d_pipeline.defs.instance import make_tables, open_instance
+from ds3d_pipeline.defs.instance import open_instance
 from ds3d_pipeline.storage.home import prepare_home
-from ds3d_pipeline.web.services import daemon_beats
+from ds3d_pipeline.web.services import LOCATION, daemon_beats
 
 HOST = "127.0.0.1"
-_MODULE = "ds3d_pipeline.definitions"
 
 
 def become_ui(port: int, say: Callable[[str], None]) -> NoReturn:
     """Becomes `dagster dev`, or the UI alone where a daemon runs already."""
     home = prepare_home()
-    make_tables(home)
     with open_instance(home) as instance:
         has_daemon = daemon_beats(home, instance, lambda: True)
     program = ["dagster_webserver"] if has_daemon else ["dagster", "dev"]
     say(f"Dagster's UI will be at http://{HOST}:{port} - press Ctrl-C to stop.")
     sys.stdout.flush()
-    command = [sys.executable, "-m", *program, "-m", _MODULE, "-h", HOST, "-p", str(port)]
-    os.execve(sys.executable, command, {**os.environ, "DAGSTER_HOME": str(home.root)})
+    command = [sys.executable, "-m", *program, "-m", LOCATION, "-h", HOST, "-p", str(port)]
+    os.execv(sys.executable, command)

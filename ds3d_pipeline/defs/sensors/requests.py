@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from ds3d_pipeline.defs.jobs import captures
 from ds3d_pipeline.defs.launch import launch_of
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.execution.freshness import find_fresh
@@ -21,6 +22,12 @@ class Asked:
 
     requests: list[dg.RunRequest]
     troubles: list[str]
+
+    @property
+    def partitions(self) -> dg.AddDynamicPartitionsRequest:
+        """Adds the captures of the requests."""
+        keys = [request.partition_key for request in self.requests if request.partition_key]
+        return captures.build_add_request(keys)
 
 
 def dagster_requests(home: Home, asked: Mapping[str, RunRequest]) -> Asked:

@@ -6,7 +6,7 @@ from functools import partial
 import dagster as dg
 from dagster._core.storage.tags import RUN_KEY_TAG
 
-from ds3d_pipeline.defs.jobs import captures, reconstruct_jobs
+from ds3d_pipeline.defs.jobs import reconstruct_jobs
 from ds3d_pipeline.defs.sensors.requests import dagster_requests
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.intake.watched.entries import uploads_folder
@@ -57,10 +57,9 @@ def _tick(context: dg.SensorEvaluationContext, home: Home) -> dg.SensorResult:
     cursor = context.cursor if asked.troubles else str(found.generation)
     if not asked.requests:
         return dg.SensorResult(skip_reason=lines, cursor=cursor)
-    keys = [request.partition_key for request in asked.requests if request.partition_key]
     return dg.SensorResult(
         run_requests=asked.requests,
-        dynamic_partitions_requests=[captures.build_add_request(keys)],
+        dynamic_partitions_requests=[asked.partitions],
         cursor=cursor,
     )
 

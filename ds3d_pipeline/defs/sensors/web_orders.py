@@ -3,7 +3,7 @@
 import dagster as dg
 from dagster._core.storage.tags import RUN_KEY_TAG
 
-from ds3d_pipeline.defs.jobs import captures, reconstruct_jobs
+from ds3d_pipeline.defs.jobs import reconstruct_jobs
 from ds3d_pipeline.defs.sensors.requests import dagster_requests
 from ds3d_pipeline.intake.orders import Order, drop_order, orders
 from ds3d_pipeline.storage.home import prepare_home
@@ -34,10 +34,7 @@ def web_orders(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Skip
         context.log.warning(trouble)
     if not asked.requests:
         return dg.SkipReason("\n".join(asked.troubles) or "No upload waits for its run.")
-    keys = [request.partition_key for request in asked.requests if request.partition_key]
-    return dg.SensorResult(
-        run_requests=asked.requests, dynamic_partitions_requests=[captures.build_add_request(keys)]
-    )
+    return dg.SensorResult(run_requests=asked.requests, dynamic_partitions_requests=[asked.partitions])
 
 
 def _has_run(instance: dg.DagsterInstance, order: Order) -> bool:
