@@ -27,7 +27,7 @@ def run_command(command: Callable[[], int], *, makes_something: bool = False) ->
 
     A command that `makes_something` keeps its code where nobody reads its output to the end.
     """
-    with forgiving_output() as files, _ended_by_signals(), _quiet_threads():
+    with forgiving_output() as files, _ended_by_signals(), _quiet_threads(), _quiet_finalizers():
         code = _guarded(command)
         if files:
             sys.stdout.flush()
@@ -139,3 +139,25 @@ def _quiet_threads() -> Iterator[None]:
         yield
     finally:
         threading.excepthook = earlier
+
+
+@contextlib.contextmanager
+def _quiet_finalizers() -> Iterator[None]:
+    """An error that nothing can catch, while a generator is closed for instance, goes into the log.
+
+    One whose cause is known has stopped the command too, which then says it.
+    """
+
+    def log_error(failed: sys.UnraisableHookArgs) -> None:
+        if failed.exc_value is None:
+            return
+        if explain_all(failed.exc_value):
+            write_traceback(failed.exc_value)
+        else:
+            complain(unexpected(failed.exc_value))
+
+    earlier, sys.unraisablehook = sys.unraisablehook, log_error
+    try:
+        yield
+    finally:
+        sys.unraisablehook = earlier

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
+from ds3d_pipeline.programs.stray_output import users_stderr
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -87,4 +89,4 @@ def console(*, stderr: bool = False) -> Console:
 def complain(text: str) -> None:
     """Prints one line on standard error, without characters that a terminal obeys."""
     line = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
-    print(f"ds3d: {line}", file=sys.stderr, flush=True)
+    print(f"ds3d: {line}", file=users_stderr(), flush=True)

@@ -28,6 +28,7 @@ from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.metrics.record import Metrics, read_metrics
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.enums import Outcome
+from ds3d_pipeline.programs.stray_output import stray_errors_in
 from ds3d_pipeline.stages.table import depending_on
 from ds3d_pipeline.storage.home import Home, prepare_home
 from ds3d_pipeline.storage.ownership import check_output
@@ -143,8 +144,10 @@ def _execute(
     warnings.simplefilter("ignore", dg.BetaWarning)
     stages = [stage for stage in STAGES if stage not in fresh]
     launch = launch_of(request, stages, {stage: stored.version for stage, stored in fresh.items()})
-    job = find_job(launch.job_name)
-    with patient_claims(lambda: _refuse_after_cancel(run_journal(prepare_home(), run_id))):
+    job, home = find_job(launch.job_name), prepare_home()
+    patient = patient_claims(lambda: _refuse_after_cancel(run_journal(home, run_id)))
+    # Dagster prints the statements of its database that failed.
+    with stray_errors_in(home.logs / "errors"), patient:
         job.execute_in_process(
             # The display shows what happens; everything is in the instance.
             run_config=launch.run_config | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},

@@ -1,5 +1,7 @@
 """Every command ends with an exit code and a sentence, never with a traceback."""
 
+import errno
+import gc
 import os
 import re
 import resource
@@ -7,6 +9,7 @@ import signal
 import subprocess
 import threading
 import webbrowser
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -107,6 +110,29 @@ def test_an_error_of_a_thread_is_a_sentence_too(tmp_path, monkeypatch, capsys):
 
     assert run_command(command) == OK
     assert "ValueError: odd" in one_sentence(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), ValueError("odd")])
+def test_an_error_while_a_generator_is_closed_goes_into_the_log(error, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+
+    def cut_short() -> Iterator[int]:
+        try:
+            yield 1
+        finally:
+            raise error
+
+    def command() -> int:
+        next(cut_short())
+        gc.collect()
+        return OK
+
+    assert run_command(command) == OK
+    shown = capsys.readouterr().err
+    assert "Traceback" not in shown
+    assert ("odd" in shown) == isinstance(error, ValueError)
+    (log,) = (tmp_path / "logs" / "errors").iterdir()
+    assert "in cut_short" in log.read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -9,7 +9,7 @@ from ds3d_pipeline.storage.manifest import VERIFIED
 from ds3d_pipeline_tests.captures import run_ds3d
 from ds3d_pipeline_tests.faults.injector import Fault, Kind, Struck, run_struck
 
-NEVER_SHOWN = ("Traceback (most recent call last)", "Error: [Errno", "sqlalchemy")
+NEVER_SHOWN = ("Traceback (most recent call last)", "Error: [Errno", "sqlalchemy", "sqlalche.me", "sqlite3.")
 Digests = Mapping[str, str]
 
 
