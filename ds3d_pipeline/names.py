@@ -1,4 +1,4 @@
-"""The names of stages and modes, importing nothing: the command line parses with them at once."""
+"""Names of stages, modes and the Dagster module, importing nothing: the command line parses with them."""
 
 from __future__ import annotations
 
@@ -6,3 +6,5 @@ STAGES = ("capture", "keyframes", "poses", "depth_maps", "pointcloud", "mesh", "
 """In the order in which they run."""
 MODES = ("fastest", "balanced", "quality")
 DEFAULT_MODE = "balanced"
+DEFINITIONS = "ds3d_pipeline.definitions"
+"""The module that Dagster loads; as `dagster dev` calls the code location, so sensors keep what they know."""

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from ds3d_pipeline.defs.instance import open_instance
+from ds3d_pipeline.names import DEFINITIONS
 from ds3d_pipeline.storage.home import prepare_home
-from ds3d_pipeline.web.services import LOCATION, daemon_beats
+from ds3d_pipeline.web.services import daemon_beats
 
 HOST = "127.0.0.1"
 
@@ -22,5 +23,5 @@ def become_ui(port: int, say: Callable[[str], None]) -> NoReturn:
     program = ["dagster_webserver"] if has_daemon else ["dagster", "dev"]
     say(f"Dagster's UI will be at http://{HOST}:{port} - press Ctrl-C to stop.")
     sys.stdout.flush()
-    command = [sys.executable, "-m", *program, "-m", LOCATION, "-h", HOST, "-p", str(port)]
+    command = [sys.executable, "-m", *program, "-m", DEFINITIONS, "-h", HOST, "-p", str(port)]
     os.execv(sys.executable, command)

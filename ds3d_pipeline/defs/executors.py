@@ -14,9 +14,10 @@ from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.step_dependency_config import StepDependencyConfig
 
 from ds3d_pipeline.execution.journal import run_journal
+from ds3d_pipeline.names import DEFINITIONS
 from ds3d_pipeline.storage.home import prepare_home
 
-FORKSERVER = {"forkserver": {"preload_modules": ["ds3d_pipeline.definitions"]}}
+FORKSERVER = {"forkserver": {"preload_modules": [DEFINITIONS]}}
 """Loading Dagster and the definitions anew takes each step seconds, more than some stages do."""
 CLAIM_EVERY_S = 0.25
 _DAGSTERS = dg.multi_or_in_process_executor

@@ -13,7 +13,7 @@ from multiprocessing.context import BaseContext
 from dagster._cli.api import grpc_command
 from dagster._grpc.server import DagsterApiServer
 
-DEFINITIONS = "ds3d_pipeline.definitions"
+from ds3d_pipeline.names import DEFINITIONS
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ def backends_table() -> str:
                 f"`{card.name}`",
                 f"`{rung.name}`",
                 rung.summary,
-                "a container" if rung.is_boxed else "a process",
+                _place(rung),
             )
             for card in ladders().values()
             for rung in card.rungs

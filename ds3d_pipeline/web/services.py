@@ -23,6 +23,7 @@ from ds3d_pipeline.defs.instance import open_instance
 from ds3d_pipeline.defs.runs import end_dead_runs
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.execution.heartbeat import kill_group
+from ds3d_pipeline.names import DEFINITIONS
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.programs.runner import tied
 from ds3d_pipeline.storage.home import Home
@@ -30,8 +31,6 @@ from ds3d_pipeline.storage.home import Home
 FRESH_S = 75.0
 """Dagster's daemon says every 30 s that it lives; one that said nothing for longer than this does not."""
 DAEMONS = ("SENSOR", "QUEUED_RUN_COORDINATOR")
-LOCATION = "ds3d_pipeline.definitions"
-"""As `dagster dev` calls it: sensors keep what they know by this name."""
 _NEXT_BEAT_S = 40.0
 _STARTS_WITHIN_S = 120.0
 _ENDS_WITHIN_S = 5.0
@@ -102,7 +101,7 @@ class Services:
         """
         with open_instance(self._home) as instance:
             end_dead_runs(instance, self._home)
-        place = f"grpc_server: {{socket: {self._socket}, location_name: {LOCATION}}}"
+        place = f"grpc_server: {{socket: {self._socket}, location_name: {DEFINITIONS}}}"
         self._workspace.write_text(f"load_from:\n  - {place}\n", encoding="utf-8")
         self._start("code")
         end = time.monotonic() + _STARTS_WITHIN_S
@@ -133,7 +132,7 @@ class Services:
         if name == "daemon":
             return ["ds3d_pipeline.defs.daemon", "run", "-w", str(self._workspace), *_QUIET]
         self._socket.unlink(missing_ok=True)
-        where = ["--socket", str(self._socket), "--location-name", LOCATION]
+        where = ["--socket", str(self._socket), "--location-name", DEFINITIONS]
         return ["ds3d_pipeline.defs.grpc_server", *where, *_QUIET]
 
     def _log(self, name: str) -> Path:

@@ -7,6 +7,7 @@ import pytest
 from dagster._grpc.server import DagsterApiServer
 
 from ds3d_pipeline.defs import grpc_server
+from ds3d_pipeline.names import DEFINITIONS
 
 CHILD = "ds3d_pipeline_tests.defs.test_grpc_server"
 ASK = f"""
@@ -25,7 +26,7 @@ def say_what_is_loaded(queue) -> None:
     """In a process that a run would have."""
     import os
 
-    queue.put((os.getppid(), grpc_server.DEFINITIONS in sys.modules))
+    queue.put((os.getppid(), DEFINITIONS in sys.modules))
 
 
 def test_servers_launch_in_the_given_context_whatever_they_choose(monkeypatch):
