@@ -83,7 +83,7 @@ CARD = Stage(
     about="A 3D Gaussian splat in the 3DGS PLY convention.",
     options=SplatOptions,
     report=SplatReport,
-    code_version="4",
+    code_version="5",
     reads=("poses", "pointcloud"),
     rungs=(
         Rung(
@@ -149,7 +149,7 @@ CARD = Stage(
         Product(
             name="model.spz",
             source="splat.spz",
-            about="The same splat, compressed for the web.",
+            about="The same splat, compressed for the web, Y up.",
         ),
         Product(
             name="model.splat.glb",

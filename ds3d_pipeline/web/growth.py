@@ -25,7 +25,7 @@ from ds3d_pipeline.scene import PointCloud, Reconstruction
 from ds3d_pipeline.splats.light import light_splat
 from ds3d_pipeline.storage.bundles import current_version
 from ds3d_pipeline.storage.home import Home
-from ds3d_pipeline.web.preview import MAKING, preview_folder
+from ds3d_pipeline.web.preview import KIND, MAKING, preview_folder
 
 PICTURES = {"keyframes": "contact_sheet.jpg", "depth_maps": "preview.jpg"}
 POINTS = {"poses": "sparse/points3D.bin", "pointcloud": "pointcloud.ply"}
@@ -82,7 +82,7 @@ def _newest_of_training(growing: Growing) -> Path | None:
 
 
 def _points(growing: Growing, stage: str, bundle: Path) -> Path | None:
-    target = preview_folder(growing.home, growing.capture) / f"{stage}-{bundle.name}.spz"
+    target = preview_folder(growing.home, growing.capture) / f"{stage}-{bundle.name}.{KIND}"
     with MAKING:
         if not target.exists():
             points = _read_points(stage, bundle)

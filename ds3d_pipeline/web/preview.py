@@ -15,12 +15,14 @@ from ds3d_pipeline.storage.home import Home
 from ds3d_pipeline.web.published import Published
 
 SPLAT = "model.splat.ply"
+KIND = "v3.spz"
+"""How a preview's name ends; those of earlier versions of ds3d have other axes and another name."""
 MAKING = threading.Lock()
 """One at a time: a large splat takes gigabytes while it is read."""
 
 
 def splat_preview(home: Home, job: str, published: Published) -> Path | None:
-    """An SPZ of at most 150,000 Gaussians of degree 1, in the world's axes; None where there is no splat.
+    """An SPZ of at most 150,000 Gaussians of degree 1; None where there is no splat.
 
     It is kept until the splat is another one. Raises StageError where the splat is damaged.
     """
@@ -28,7 +30,7 @@ def splat_preview(home: Home, job: str, published: Published) -> Path | None:
     if source is None:
         return None
     found = source.stat()
-    target = preview_folder(home, job) / f"{found.st_mtime_ns}-{found.st_size}.spz"
+    target = preview_folder(home, job) / f"{found.st_mtime_ns}-{found.st_size}.{KIND}"
     with MAKING:
         if not target.exists():
             _make(source, published.folder, target)

@@ -1,8 +1,5 @@
 import json
-import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +9,7 @@ from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.formats.gltf import linear_from_srgb, read_glb, srgb_from_linear, vertex_normals, write_glb
 from ds3d_pipeline.geometry.transforms import transform_points
 from ds3d_pipeline.scene import Mesh
+from ds3d_pipeline_tests.node import install, node_and_npm
 
 VALIDATOR = "gltf-validator@2.0.0-dev.3.10"
 SCRIPT = """
@@ -127,17 +125,8 @@ def test_damaged_file_is_named(tmp_path):
 @pytest.fixture(scope="session")
 def validate(tmp_path_factory):
     """The Khronos validator: a function from a file to its errors and warnings."""
-    npm, node = Path(sys.executable).with_name("npm"), Path(sys.executable).with_name("node")
-    if not npm.exists():
-        found = shutil.which("npm"), shutil.which("node")
-        if None in found:
-            pytest.skip("no npm here to install the Khronos validator with")
-        npm, node = Path(found[0]), Path(found[1])
-    folder = tmp_path_factory.mktemp("validator")
-    command = [npm, "install", "--no-audit", "--no-fund", "--fetch-retries=0", VALIDATOR]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-    if done.returncode:
-        pytest.skip(f"npm could not install {VALIDATOR}: {done.stderr.strip()[-200:]}")
+    node, _ = node_and_npm()
+    folder = install(tmp_path_factory.mktemp("validator"), VALIDATOR)
 
     def run(path):
         command = [node, "-e", SCRIPT, str(path)]

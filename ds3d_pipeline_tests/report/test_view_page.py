@@ -15,7 +15,6 @@ from PIL import Image
 from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.formats.gltf import read_glb, write_glb
 from ds3d_pipeline.formats.splat_ply import write_splat_ply
-from ds3d_pipeline.formats.spz import read_spz
 from ds3d_pipeline.poses.report import MetricScale, SceneScale
 from ds3d_pipeline.publishing.build import Story
 from ds3d_pipeline.publishing.publish import publish_failure
@@ -26,6 +25,7 @@ from ds3d_pipeline.storage.bundles import Attempt
 from ds3d_pipeline_tests.browser import open_browser
 from ds3d_pipeline_tests.finished import make_bundles, publish_finished, random_gaussians
 from ds3d_pipeline_tests.mesh.shapes import grid_mesh
+from ds3d_pipeline_tests.splats.spz import read_spz
 
 MAX_BYTES = 5_000_000
 CARRIED = re.compile(r'<script type="text/plain" class="carried" data-kind="(\w+)">(.*?)</script>')

@@ -14,7 +14,6 @@ import pytest
 
 from ds3d_pipeline.formats.ply import write_pointcloud
 from ds3d_pipeline.formats.splat_ply import read_splat_ply
-from ds3d_pipeline.formats.spz import read_spz
 from ds3d_pipeline.programs.contract import STAGE_ERROR_EXIT, program_main
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.scene import PointCloud
@@ -27,6 +26,7 @@ from ds3d_pipeline.splats.stage import cpu, light
 from ds3d_pipeline.splats.training.photos import as_float
 from ds3d_pipeline.splats.training.scores import photo_camera, psnr_db, score
 from ds3d_pipeline_tests.splats.scenes import random_rows
+from ds3d_pipeline_tests.splats.spz import read_spz
 from ds3d_pipeline_tests.splats.training.test_trainer import SIZE_WH, K, orbit
 
 BACKENDS = {"light": light, "cpu": cpu}

@@ -7,11 +7,11 @@ from upath import UPath
 
 from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.formats.colmap import read_reconstruction
-from ds3d_pipeline.formats.spz import read_spz
 from ds3d_pipeline.storage.bundles import publish
 from ds3d_pipeline.web.growth import MAX_POINTS, Growing, growing_scene, stage_view
 from ds3d_pipeline_tests.finished import make_bundles, noise_picture
 from ds3d_pipeline_tests.homes import make_home
+from ds3d_pipeline_tests.splats.spz import read_spz
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from ds3d_pipeline.formats.splat_ply import write_splat_ply
-from ds3d_pipeline.formats.spz import read_spz
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline.web.preview import drop_previews, scene_preview, splat_preview
 from ds3d_pipeline.web.published import Published
 from ds3d_pipeline_tests.finished import publish_finished, random_gaussians
+from ds3d_pipeline_tests.splats.spz import read_spz
 
 
 @pytest.fixture

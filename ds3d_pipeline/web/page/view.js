@@ -60,9 +60,7 @@ const readers = {
     return model;
   },
   async splat(T, data) {
-    const splat = new T.GaussianSplat(new T.SPZLoader().parse(data));
-    place(splat, gltfAxes(T));
-    return splat;
+    return new T.GaussianSplat(new T.SPZLoader().parse(data));
   },
 };
 
