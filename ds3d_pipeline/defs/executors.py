@@ -12,13 +12,14 @@ from dagster._core.execution.plan.instance_concurrency_context import InstanceCo
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.step_dependency_config import StepDependencyConfig
+from dagster._core.executor import multiprocess
+from dagster._core.executor.multiprocess import MultiprocessExecutorChildProcessCommand
 
+from ds3d_pipeline.defs.forking import LOADED, end_with_parent, share_fork_server
 from ds3d_pipeline.execution.journal import run_journal
-from ds3d_pipeline.names import DEFINITIONS
 from ds3d_pipeline.storage.home import prepare_home
 
-FORKSERVER = {"forkserver": {"preload_modules": [DEFINITIONS]}}
-"""Loading Dagster and the definitions anew takes each step seconds, more than some stages do."""
+FORKSERVER = {"forkserver": {"preload_modules": list(LOADED)}}
 CLAIM_EVERY_S = 0.25
 _DAGSTERS = dg.multi_or_in_process_executor
 
@@ -43,8 +44,29 @@ class AttendedExecutor(dg.Executor):
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
     ) -> Iterator[dg.DagsterEvent]:
         """The events of the other."""
-        with run_journal(prepare_home(), plan_context.run_id).beating(), patient_claims():
+        share_fork_server()
+        with run_journal(prepare_home(), plan_context.run_id).beating(), patient_claims(), tied_steps():
             yield from self._inner.execute(plan_context, execution_plan)
+
+
+class TiedStep(MultiprocessExecutorChildProcessCommand):
+    """A step in a process of its own, which ends with that of its run."""
+
+    def execute(self) -> Iterator[dg.DagsterEvent]:
+        """The events of the step."""
+        end_with_parent()
+        yield from super().execute()
+
+
+@contextlib.contextmanager
+def tied_steps() -> Iterator[None]:
+    """Has Dagster start steps that do not outlive their run: a killed run is taken up again by another."""
+    theirs = multiprocess.MultiprocessExecutorChildProcessCommand
+    multiprocess.MultiprocessExecutorChildProcessCommand = TiedStep
+    try:
+        yield
+    finally:
+        multiprocess.MultiprocessExecutorChildProcessCommand = theirs
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 Takes the words of `dagster api grpc`; the definitions are ours. Dagster starts the process of each run anew,
 which then loads Dagster and the definitions for some two seconds. Here it is forked from a process that has
-loaded them and does nothing else.
+loaded them and does nothing else. So are the steps of the run (`defs/forking.py`).
 """
 
 import multiprocessing
@@ -13,6 +13,7 @@ from multiprocessing.context import BaseContext
 from dagster._cli.api import grpc_command
 from dagster._grpc.server import DagsterApiServer
 
+from ds3d_pipeline.defs.forking import LOADED
 from ds3d_pipeline.names import DEFINITIONS
 
 
@@ -25,9 +26,9 @@ def main() -> None:
 
 
 def warm_server() -> BaseContext:
-    """Starts the process that the runs are forked from; it loads everything meanwhile."""
+    """Starts the process that runs and steps are forked from; it loads everything meanwhile."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dagster._grpc.server", DEFINITIONS])
+    context.set_forkserver_preload(["dagster._grpc.server", *LOADED])
     forkserver.ensure_running()
     return context
 

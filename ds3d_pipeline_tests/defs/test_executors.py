@@ -1,12 +1,26 @@
 """How steps are started, and that a launch may still say otherwise."""
 
+import os
+import signal
+import subprocess
 import sys
+import time
 from typing import Any
 
 import dagster as dg
 import pytest
 
 from ds3d_pipeline.defs.executors import FORKSERVER, step_executor
+from ds3d_pipeline.execution.heartbeat import process_start
+
+RUN = """
+from dagster import DagsterInstance, execute_job, reconstructable
+from ds3d_pipeline.storage.home import prepare_home
+from ds3d_pipeline_tests.defs.test_executors import holding
+prepare_home()
+with DagsterInstance.get() as instance:
+    execute_job(reconstructable(holding), instance)
+"""
 
 
 @dg.op
@@ -17,6 +31,19 @@ def rest() -> None:
 @dg.job(executor_def=step_executor)
 def resting() -> None:
     rest()
+
+
+@dg.op
+def hold() -> None:
+    """Says which process it is in, and stays."""
+    with open(os.environ["DS3D_TEST_PID"], "w", encoding="utf-8") as file:
+        file.write(f"{os.getpid()}\n")
+    time.sleep(600)
+
+
+@dg.job(executor_def=step_executor)
+def holding() -> None:
+    hold()
 
 
 def resolved(config: dict[str, Any]) -> dict[str, Any]:
@@ -38,3 +65,22 @@ def test_a_launch_may_choose_otherwise():
         "spawn": {}
     }
     assert "in_process" in resolved({"in_process": {}})
+
+
+@pytest.mark.slow
+def test_a_step_of_a_run_that_was_killed_does_not_go_on(tmp_path):
+    told, home = tmp_path / "pid", tmp_path / "home"
+    environment = os.environ | {"DAGSTER_HOME": str(home), "DS3D_TEST_PID": str(told)}
+    with subprocess.Popen([sys.executable, "-c", RUN], env=environment) as run:
+        wait_for(lambda: told.exists() and told.read_text().endswith("\n"))
+        step = int(told.read_text())
+        assert process_start(step) is not None
+        run.send_signal(signal.SIGKILL)
+    wait_for(lambda: process_start(step) is None)
+
+
+def wait_for(condition) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
