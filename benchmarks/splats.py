@@ -285,7 +285,7 @@ def main() -> None:
     if args.what not in ("memory", "nan") and not args.folders:
         parser.error(f"{args.what} needs a FOLDER")
     if args.what != "plot":
-        print(f"kernels ready after {compile_kernels(lambda: None):.1f} s")
+        print(f"kernels ready after {compile_kernels():.1f} s")
     jobs[args.what](args)
 
 

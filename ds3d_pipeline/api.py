@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ds3d_pipeline.errors import InputError, StageError
-from ds3d_pipeline.execution.progress import Reader, StageState
+from ds3d_pipeline.execution.progress import Reader, RunState, StageState
 from ds3d_pipeline.formats.colmap import read_reconstruction
 from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.formats.ply import read_pointcloud
@@ -181,7 +181,7 @@ class _Follower:
     def __init__(self, capture: str, on_progress: Callable[[Progress], None]) -> None:
         self._capture = capture
         self._on_progress = on_progress
-        self._read: Reader = list
+        self._read: Reader = RunState
         self._last: Progress | None = None
         self._next = 0.0
         self._waits_for = ""
@@ -204,7 +204,7 @@ class _Follower:
             self._next = time.monotonic() + PROGRESS_EVERY_S
 
     def _hand_on(self) -> None:
-        stages = tuple(self._read())
+        stages = self._read().stages
         progress = Progress(capture=self._capture, stages=stages, waits_for=self._waits_for)
         if progress != self._last:
             self._last = progress

@@ -13,7 +13,7 @@ import ds3d_pipeline
 from ds3d_pipeline import Capture, ReconstructionFailed, open_capture, reconstruct
 from ds3d_pipeline.api import _Follower
 from ds3d_pipeline.errors import InputError, StageError
-from ds3d_pipeline.execution.progress import StageState
+from ds3d_pipeline.execution.progress import RunState, StageState
 from ds3d_pipeline.metrics.record import Status
 from ds3d_pipeline.programs.options import table_of
 from ds3d_pipeline.splats.options import SplatOptions
@@ -98,7 +98,7 @@ def test_options_are_a_table_or_a_whole_record():
 def test_progress_is_handed_on_where_something_changed():
     seen, now = [], [StageState(stage="capture", state="running", fraction=0.5)]
     follower = _Follower("wall", seen.append)
-    with follower.following(lambda: list(now)):
+    with follower.following(lambda: RunState(stages=tuple(now))):
         follower.look()
         follower.look()
         now[0] = StageState(stage="capture", state="done")

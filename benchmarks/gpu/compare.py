@@ -50,7 +50,7 @@ Trainer = Callable[[Scene, int, float, str], Made]
 def open_prepared(name: str, setting: Setting) -> Scene:
     """The prepared capture, or the tiny scene under its name. Compiles our kernels, which no clock sees."""
     require_kernels(setting)
-    compile_kernels(lambda: None)
+    compile_kernels()
     if not setting.dry:
         return open_scene(name, PREPARED / name)
     _use_reference()

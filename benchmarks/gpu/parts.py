@@ -100,7 +100,7 @@ def warm(setting: Setting) -> None:
     """Our own kernels, which Numba keeps. Runs beside the compiler of gsplat's and leaves the table alone."""
     from ds3d_pipeline.splats.training.trainer import compile_kernels
 
-    print(f"our CPU kernels were ready after {compile_kernels(lambda: None):.1f} s", flush=True)
+    print(f"our CPU kernels were ready after {compile_kernels():.1f} s", flush=True)
     if not setting.dry:
         _reconstruct(
             _synthetic_photos((WORK / "warm").absolute()), "warm", {"splat": {"train": False}}, setting

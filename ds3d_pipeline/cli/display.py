@@ -1,4 +1,4 @@
-"""A run on the screen: a live table on a terminal, plain lines elsewhere, JSON lines for machines."""
+"""A run on the screen: bars on a terminal, plain lines elsewhere, JSON lines for machines."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
 from ds3d_pipeline.cli.output import console
-from ds3d_pipeline.execution.progress import Display, Reader, StageState
+from ds3d_pipeline.execution.progress import Display, Reader, RunState, StageState
 from ds3d_pipeline.metrics.record import Metrics, metrics_json
 from ds3d_pipeline.poses.report import PosesReport
+from ds3d_pipeline.programs.words import about, duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,33 +53,32 @@ def _ticking(tick: Any) -> Iterator[None]:
 
 
 class LiveDisplay:
-    """One row a stage, redrawn in place."""
+    """A bar for the whole run and one a stage, redrawn in place."""
 
     def __init__(self, capture: str, console: Console) -> None:
         self._capture = capture
         self._console = console
 
     def wait_for(self, capture: str, since: float) -> None:
-        """A line above the table."""
-        self._console.print(_waiting(capture, since), markup=False, highlight=False)
+        """A line above the bars."""
+        self._console.print(_waiting(capture, since))
 
     @contextlib.contextmanager
     def following(self, read: Reader) -> Iterator[None]:
         """Redraws twice a second."""
-        live = Live(self._table(read()), console=self._console, auto_refresh=False)
-        with live, _ticking(lambda: live.update(self._table(read()), refresh=True)):
+        first = read()
+        self._console.print(_forecast_line(self._capture, first))
+        bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[text]}"),
+            console=self._console,
+            auto_refresh=False,
+        )
+        tasks = [bars.add_task(name, total=1.0, text="") for name in ("all", *_names(first))]
+        with bars, _ticking(lambda: _redraw(bars, tasks, read())):
             yield
-
-    def _table(self, states: list[StageState]) -> Table:
-        table = Table(title=self._capture, title_justify="left", box=None, pad_edge=False)
-        for name in ("stage", "state", "backend", "time", "left", ""):
-            table.add_column(name)
-        for s in states:
-            state = f"{s.fraction:.0%}" if s.state == "running" else s.state
-            left = f"{s.remaining_s:.0f} s" if s.remaining_s is not None else ""
-            spent = f"{s.seconds:.1f} s" if s.seconds else ""
-            table.add_row(s.stage, state, s.backend, spent, left, s.message[:60])
-        return table
 
     def look(self) -> None:
         """Nothing: `following` has a thread of its own."""
@@ -88,11 +88,45 @@ class LiveDisplay:
         print_result(self._console, metrics, folder)
 
 
+def _names(run: RunState) -> list[str]:
+    return [state.stage for state in run.stages]
+
+
+def _redraw(bars: Progress, tasks: list[TaskID], run: RunState) -> None:
+    bars.update(tasks[0], completed=run.fraction, text=_left(run.remaining_s))
+    for task, state in zip(tasks[1:], run.stages, strict=True):
+        bars.update(task, completed=_shown_fraction(state), text=_bar_text(state))
+    bars.refresh()
+
+
+def _shown_fraction(state: StageState) -> float:
+    return 1.0 if state.state in ("done", "reused") else state.fraction if state.state == "running" else 0.0
+
+
+def _bar_text(state: StageState) -> str:
+    if state.state != "running":
+        spent = duration(state.seconds) if state.seconds else ""
+        return " ".join(word for word in (state.state, state.backend, spent) if word)
+    return ", ".join(part for part in (state.message[:60], _left(state.remaining_s)) if part)
+
+
+def _left(seconds: float | None) -> str:
+    return "" if seconds is None else f"{about(seconds)} left"
+
+
+def _forecast_line(capture: str, run: RunState) -> str:
+    """Before anything runs: how long it should take."""
+    if run.remaining_s is None or all(state.state == "reused" for state in run.stages):
+        return capture
+    return f"{capture}: {about(run.remaining_s)} on this machine"
+
+
 class LineDisplay:
     """One line for every change, and one every ten seconds."""
 
     def __init__(self, capture: str, *, as_json: bool) -> None:
         self._as_json = as_json
+        self._capture = capture
         self._console = console()
         self._shown: dict[str, tuple[str, str]] = {}
         self._ticks = 0
@@ -110,12 +144,15 @@ class LineDisplay:
     @contextlib.contextmanager
     def following(self, read: Reader) -> Iterator[None]:
         """Looks twice a second."""
+        first = read()
+        expected = {"event": "forecast", "capture": self._capture, "seconds": first.remaining_s}
+        self._say(expected, _forecast_line(self._capture, first))
         with _ticking(lambda: self._tick(read())):
             yield
 
-    def _tick(self, states: list[StageState]) -> None:
+    def _tick(self, run: RunState) -> None:
         self._ticks += 1
-        for state in states:
+        for state in run.stages:
             now = (state.state, state.backend)
             is_due = state.state == "running" and self._ticks % LINE_EVERY_TICKS == 0
             if is_due or (state.state != "waiting" and self._shown.get(state.stage) != now):
@@ -143,7 +180,7 @@ def _line(state: StageState) -> str:
     if state.state == "running":
         parts.append(f"{state.fraction:.0%}")
         if state.remaining_s is not None:
-            parts.append(f"about {state.remaining_s:.0f} s left")
+            parts.append(_left(state.remaining_s))
     elif state.seconds:
         parts.append(f"{state.seconds:.1f} s")
     return " ".join(part for part in [*parts, state.message] if part)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import shutil
 import signal
 import threading
@@ -20,9 +21,11 @@ from ds3d_pipeline.defs.launch import launch_of
 from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, errors_by_stage
 from ds3d_pipeline.defs.waiting import await_others, turn
 from ds3d_pipeline.execution.failed_run import publish_failed_run
+from ds3d_pipeline.execution.forecast import expected_seconds, run_state
 from ds3d_pipeline.execution.freshness import Stored, find_fresh
+from ds3d_pipeline.execution.history import read_timings, workload_of
 from ds3d_pipeline.execution.journal import Journal, run_journal
-from ds3d_pipeline.execution.progress import Display, StageState, stage_state
+from ds3d_pipeline.execution.progress import Display, Reader, RunState, StageState, stage_state
 from ds3d_pipeline.intake.disk_space import check_space
 from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.metrics.record import Metrics, read_metrics
@@ -68,7 +71,7 @@ def reconstruct(
             journal = run_journal(home, run_id)
             for stage, stored in fresh.items():
                 journal.use(stage, stored.version)
-            with journal.beating(), display.following(lambda: _read_states(journal, fresh)):
+            with journal.beating(), display.following(_reader(home, request, journal, fresh)):
                 _beside(lambda: _execute(instance, run_id, request, fresh, find_job), journal, display.look)
             outcome = _conclude(instance, home, run_id, request, display)
         except BaseException:
@@ -164,6 +167,24 @@ def _execute(
 def _refuse_after_cancel(journal: Journal) -> None:
     if journal.is_cancelled():
         raise KeyboardInterrupt
+
+
+def _reader(home: Home, request: RunRequest, journal: Journal, fresh: Mapping[str, Stored]) -> Reader:
+    """Reads how far the run is; what it should take is known better once its keyframes are chosen."""
+    history, options = read_timings(home), request.all_options()
+    capture, mode = request.capture, request.mode
+
+    @functools.cache
+    def expected(has_keyframes: bool) -> dict[str, float]:
+        work = workload_of(home, capture, mode, options, has_keyframes=has_keyframes)
+        return expected_seconds(mode, work, history)
+
+    def read() -> RunState:
+        stages = _read_states(journal, fresh)
+        chosen = next(state for state in stages if state.stage == "keyframes")
+        return run_state(stages, expected(chosen.state in ("done", "reused")))
+
+    return read
 
 
 def _read_states(journal: Journal, fresh: Mapping[str, Stored]) -> list[StageState]:

@@ -106,7 +106,7 @@ def patchmatch_depth(work: Work[DepthOptions]) -> DepthReport:
         )
     measured: list[tuple[float, float]] = []
     progress = work.progress.part(0.0, STEREO_FRACTION) if work.options.fill_holes else work.progress
-    progress(0.0, f"matching {plural(paired, 'view')} (compiling kernels first, once per machine)")
+    progress(0.0, f"matching {plural(paired, 'view')}")
     report = _write_maps(work, model, _noted(stereo.maps(progress), measured))
     agreeing, filled = np.mean(measured, axis=0).tolist()
     matched = report.coverage - filled

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -30,6 +31,10 @@ class Reached:
 
     fraction: float = 0.0
     message: str = ""
+    compiled_s: float = 0.0
+    """Spent on compiling kernels, up to the last line."""
+    compiling_since: float | None = None
+    """Seconds since the epoch; None while nothing is compiled."""
 
 
 class Journal(Protocol):
@@ -143,13 +148,13 @@ class FolderJournal:
         return 0.0
 
     def reached(self, stage: str) -> Reached:
-        """The last whole line that the program wrote."""
+        """The last whole line that the program wrote, and the times that passed with compiling."""
         path = self._folder / stage / "output" / "progress.jsonl"
-        lines: list[str] = []
+        lines: list[dict[str, Any]] = []
         with contextlib.suppress(FileNotFoundError):
-            lines = [line for line in path.read_text(encoding="utf-8").split("\n")[:-1] if line]
-        line: dict[str, Any] = json.loads(lines[-1]) if lines else {}
-        return Reached(fraction=float(line.get("fraction", 0.0)), message=str(line.get("message", "")))
+            text = path.read_text(encoding="utf-8")
+            lines = [json.loads(line) for line in text.split("\n")[:-1] if line]
+        return reached_by(lines)
 
     def beating(self) -> contextlib.AbstractContextManager[None]:
         """See `heartbeat`."""
@@ -215,6 +220,18 @@ class FolderJournal:
 
     def _attempts(self, stage: str) -> Path:
         return self._folder / stage / "attempts.json"
+
+
+def reached_by(lines: Sequence[Mapping[str, Any]]) -> Reached:
+    """How far a program is that wrote these lines of progress."""
+    last: Mapping[str, Any] = lines[-1] if lines else {}
+    passed = pairwise(lines)
+    return Reached(
+        fraction=float(last.get("fraction", 0.0)),
+        message=str(last.get("message", "")),
+        compiled_s=sum(after["time"] - line["time"] for line, after in passed if line.get("compiling")),
+        compiling_since=float(last["time"]) if last.get("compiling") else None,
+    )
 
 
 def note_lost_attempt(journal: Journal, stage: str) -> None:

@@ -114,8 +114,15 @@ def _judged(state: LadderState, rung: str, run: ProgramRun, output: Path, *, is_
     """Files that are no good are a failed attempt, though the program thought otherwise."""
     faults = find_faults(state.stage, output)
     outcome = Outcome.FAILED if faults else Outcome.OK
+    compiled_s = state.journal.reached(state.stage).compiled_s
     attempts = state.record(
-        Attempt(backend=rung, outcome=outcome, reason=" ".join(faults), seconds=run.seconds)
+        Attempt(
+            backend=rung,
+            outcome=outcome,
+            reason=" ".join(faults),
+            seconds=run.seconds,
+            compile_seconds=compiled_s,
+        )
     )
     if faults and not is_last:
         raise RungFailed(f"{state.stage}: {rung} made files that are no good: {' '.join(faults)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,6 +51,22 @@ class StageState:
     message: str = ""
     seconds: float = 0.0
     remaining_s: float | None = None
+    compiling_s: float = 0.0
+    """Of the seconds, those that passed with compiling kernels: no measure of speed."""
+
+    @property
+    def worked_s(self) -> float:
+        """The seconds without compiling."""
+        return max(self.seconds - self.compiling_s, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunState:
+    """The stages of a run in their order, how far it is as a whole (0 to 1), and how long it still takes."""
+
+    stages: tuple[StageState, ...] = ()
+    fraction: float = 0.0
+    remaining_s: float | None = None
 
 
 def stage_state(journal: Journal, stage: str, now: float | None = None) -> StageState:
@@ -59,9 +76,7 @@ def stage_state(journal: Journal, stage: str, now: float | None = None) -> Stage
         return StageState(stage=stage, state="waiting")
     last = tried[-1]
     if last.outcome == Outcome.STARTED:
-        elapsed_s = (time.time() if now is None else now) - journal.started_at(stage)
-        # A clock that was set back meanwhile.
-        return _running(journal, stage, last.backend, max(elapsed_s, 0.0))
+        return _running(journal, stage, last.backend, time.time() if now is None else now)
     return StageState(
         stage=stage,
         state="done" if last.outcome == Outcome.OK else "failed",
@@ -71,21 +86,33 @@ def stage_state(journal: Journal, stage: str, now: float | None = None) -> Stage
     )
 
 
-def _running(journal: Journal, stage: str, backend: str, elapsed_s: float) -> StageState:
+def _running(journal: Journal, stage: str, backend: str, now: float) -> StageState:
     reached = journal.reached(stage)
-    fraction = reached.fraction
-    return StageState(
+    # A clock may be set back meanwhile.
+    elapsed_s = max(now - journal.started_at(stage), 0.0)
+    compiling_s = reached.compiled_s
+    if reached.compiling_since is not None:
+        compiling_s += max(now - reached.compiling_since, 0.0)
+    found = StageState(
         stage=stage,
         state="running",
         backend=backend,
-        fraction=fraction,
+        fraction=reached.fraction,
         message=reached.message,
         seconds=elapsed_s,
-        remaining_s=elapsed_s * (1 - fraction) / fraction if fraction > 0.02 else None,
+        compiling_s=compiling_s,
     )
+    return dataclasses.replace(found, remaining_s=_by_pace(found))
 
 
-Reader = Callable[[], list[StageState]]
+def _by_pace(state: StageState) -> float | None:
+    """As long as the rest takes if it goes on as until now; None as long as that says nothing."""
+    if state.fraction <= 0.02:
+        return None
+    return state.worked_s * (1 - state.fraction) / state.fraction
+
+
+Reader = Callable[[], RunState]
 
 
 class Display(Protocol):

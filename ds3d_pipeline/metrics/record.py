@@ -87,6 +87,8 @@ class StageFacts:
     attempts: tuple[AttemptFacts, ...]
     seconds: NotNegative
     peak_memory_mb: NotNegative
+    compile_seconds: NotNegative = 0.0
+    """Of the seconds, those spent on compiling kernels, once per machine."""
 
 
 @report_record

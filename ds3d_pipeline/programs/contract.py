@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.programs import compiling
 from ds3d_pipeline.programs.faults import explain, stops_all
 from ds3d_pipeline.programs.options import list_options, read_options, shown
 from ds3d_pipeline.programs.records import write_json
@@ -34,20 +35,40 @@ STAGE_ERROR_EXIT = 3
 log = logging.getLogger(__name__)
 
 
+COMPILING = "compiling kernels (once per machine)"
+
+
 class Progress:
-    """Appends `{"time", "fraction", "message"}` lines; cheap enough to call from inner loops."""
+    """Appends `{"time", "fraction", "message"}` lines; cheap enough to call from inner loops.
+
+    A line with `"compiling": true` begins a time that says nothing of how fast the work is; the next line
+    ends it.
+    """
 
     def __init__(self, path: Path | None, *, min_interval_s: float = 0.2) -> None:
         self._path = path
         self._min_interval_s = min_interval_s
         self._last = -math.inf
+        self._reached: tuple[float, str] = (0.0, "")
 
     def __call__(self, fraction: float, message: str = "", **fields: Any) -> None:
         """Reports that `fraction` (0 to 1) of the work is done; extra fields go into the line."""
-        now = time.monotonic()
-        if self._path is None or (now - self._last < self._min_interval_s and fraction < 1):
+        self._reached = fraction, message
+        if time.monotonic() - self._last >= self._min_interval_s or fraction >= 1:
+            self._write(fraction, message, **fields)
+
+    def compiling(self, begins: bool) -> None:
+        """Reports that kernels are about to be compiled, or that they are."""
+        fraction, message = self._reached
+        if begins:
+            self._write(fraction, COMPILING, compiling=True)
+        else:
+            self._write(fraction, message)
+
+    def _write(self, fraction: float, message: str, **fields: Any) -> None:
+        if self._path is None:
             return
-        self._last = now
+        self._last = time.monotonic()
         line = {"time": time.time(), "fraction": min(max(fraction, 0.0), 1.0), "message": message, **fields}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
@@ -90,6 +111,7 @@ def program_main(
     args.output.mkdir(parents=True, exist_ok=True)
     try:
         work = _work(options_type, args)
+        compiling.tell(work.progress.compiling)
         write_json(args.output / "result.json", backends[args.backend](work))
     except Exception as error:
         known = explain(error, (args.output,))

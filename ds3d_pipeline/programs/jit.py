@@ -11,6 +11,9 @@ from typing import Any, TypeAlias, TypeVar, cast, overload
 
 import numba
 import numpy as np
+from numba.core import event
+
+from ds3d_pipeline.programs import compiling
 
 Array: TypeAlias = np.ndarray
 """Of float32 or int32; the kernel's docstring says which and of what shape."""
@@ -52,6 +55,30 @@ def serial(function: Any = None, *, floats: Floats = SAFE) -> Any:
 def inline(function: Kernel) -> Kernel:
     """Promises to cost no call: it becomes part of the kernel that calls it and is compiled as that is."""
     return cast(Kernel, _compiled(function, inline="always", fastmath=SAFE))
+
+
+class _Announcer(event.Listener):
+    """Says when compiling begins and ends; kernels that a kernel calls are compiled within it.
+
+    Numba triggers the event only for what its cache on the disk does not have.
+    """
+
+    def __init__(self) -> None:
+        self._depth = 0
+
+    def on_start(self, event: event.Event) -> None:
+        self._depth += 1
+        if self._depth == 1:
+            compiling.say(begins=True)
+
+    def on_end(self, event: event.Event) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            compiling.say(begins=False)
+
+
+# Here, as whoever has kernels imports this module before one of them is called.
+cast(Any, event).register("numba:compile", _Announcer())
 
 
 def _compiled(function: Any, **options: Any) -> Any:

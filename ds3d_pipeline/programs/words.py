@@ -37,6 +37,16 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def about(seconds: float) -> str:
+    """A time that nobody knows exactly: `about 5 s`, `about 40 s`, `about 9 minutes`, `about 2 h 10 min`."""
+    if seconds < 55:
+        return f"about {max(5 * round(seconds / 5), 5)} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"about {plural(minutes, 'minute')}"
+    return f"about {duration(300 * round(seconds / 300))}"
+
+
 def listing(names: Sequence[str], most: int = 4) -> str:
     """`a, b and 3 more`."""
     shown, rest = list(names[:most]), len(names) - most

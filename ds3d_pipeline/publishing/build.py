@@ -134,6 +134,7 @@ def _stage(attempts: tuple[Attempt, ...], report: StageReport | None = None) -> 
             for a in attempts
         ),
         seconds=round(sum(a.seconds for a in attempts), 3),
+        compile_seconds=round(sum(a.compile_seconds for a in attempts), 3),
         peak_memory_mb=round(report.peak_memory_mb, 1) if report else 0.0,
     )
 

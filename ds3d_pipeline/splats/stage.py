@@ -76,7 +76,7 @@ def _trained(work: Work[SplatOptions], engine: Engine) -> SplatReport:
     """
     threads = use_allowed_threads()
     task = prepare(work)
-    seconds = compile_kernels(lambda: work.progress(0.01, "compiling kernels (once per machine)"))
+    seconds = compile_kernels()
     run = _Run(work, task, engine)
     before = score(rows_from_gaussians(task.start, 0), task.judged, 0)
     trained = run.train()

@@ -53,6 +53,8 @@ class Attempt:
     outcome: Outcome
     reason: str = ""
     seconds: float = 0.0
+    compile_seconds: float = 0.0
+    """Of them, spent on compiling kernels, once per machine."""
 
     def __post_init__(self) -> None:
         # A word that is none of the outcomes raises ValueError here, and not where it is read.

@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ds3d_pipeline.execution.forecast import expected_seconds
+from ds3d_pipeline.execution.history import Timing, workload_of
 from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.intake.orders import Order
 from ds3d_pipeline.names import DEFAULT_MODE
 from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline.storage.home import Home
 from ds3d_pipeline.storage.inventory import capture_names, latest_metrics
-from ds3d_pipeline.storage.registrations import is_registered, registered_request
+from ds3d_pipeline.storage.registrations import is_registered
 from ds3d_pipeline.web.published import find_failure
-from ds3d_pipeline.web.stages import published_stages, stages_after_end, stages_of_run, stored_report
+from ds3d_pipeline.web.stages import published_stages, stages_after_end, stages_of_run
 from ds3d_pipeline.web.status import (
     ENDED,
     Facts,
@@ -24,7 +26,6 @@ from ds3d_pipeline.web.status import (
     StageStatus,
     waiting_stages,
 )
-from ds3d_pipeline.web.weights import Timing, expected_seconds
 from ds3d_pipeline.web.words import read_word
 
 
@@ -71,7 +72,7 @@ def gather(home: Home, job: str, outside: Outside) -> Facts:
         queue=outside.queue,
         has_daemon=outside.has_daemon,
         is_alone=outside.is_alone,
-        expected=expected_seconds(mode, _keyframes(home, job, mode, stages), outside.history),
+        expected=_expected(home, job, mode, stages, outside.history),
     )
 
 
@@ -99,13 +100,10 @@ def _stages(
     return stages_of_run(home, job, journal, run.stages)
 
 
-def _keyframes(home: Home, job: str, mode: str, stages: Sequence[StageStatus]) -> int | None:
-    """How many keyframes the stages work on; None as long as nobody knows it."""
+def _expected(
+    home: Home, job: str, mode: str, stages: Sequence[StageStatus], history: Sequence[Timing]
+) -> dict[str, float]:
+    """How long each stage should take, by what is known of the capture."""
     is_made = any(state.stage == "keyframes" and state.state in ("done", "reused") for state in stages)
-    report = stored_report(home, job, "keyframes") if is_made else None
-    if report and isinstance(kept := report.result.get("kept"), int):
-        return kept
-    request = registered_request(home, job) if is_registered(home, job) else None
-    if request is None or request.content is None or request.content.kind != "photos":
-        return None
-    return min(len(request.content.usable), MODES[mode].keyframes.max_photos)
+    work = workload_of(home, job, mode, vars(MODES[mode]), has_keyframes=is_made)
+    return expected_seconds(mode, work, history)

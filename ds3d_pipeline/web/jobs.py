@@ -18,6 +18,8 @@ from ds3d_pipeline.defs.instance import open_instance
 from ds3d_pipeline.defs.launch import UPLOAD_TAG, request_of
 from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, PARTITION_TAG, UNFINISHED
 from ds3d_pipeline.errors import InputError
+from ds3d_pipeline.execution.forecast import mode_seconds
+from ds3d_pipeline.execution.history import Timing, read_timings
 from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.intake.orders import Order, drop_order, order_of, orders, place_order
 from ds3d_pipeline.intake.request import RunRequest
@@ -32,7 +34,6 @@ from ds3d_pipeline.web.received import drop_received, received_of
 from ds3d_pipeline.web.sentences import shown_status
 from ds3d_pipeline.web.services import FRESH_S, heartbeat_age_s
 from ds3d_pipeline.web.status import JobStatus, LastWord, QueuePlace, RunFacts, State, job_status
-from ds3d_pipeline.web.weights import Timing, mode_seconds, read_timings
 from ds3d_pipeline.web.words import forget_word, write_word
 
 _DAEMON_FOR_S, _HISTORY_FOR_S = 2.0, 60.0

@@ -7,13 +7,13 @@ from typing import Any
 
 from upath import UPath
 
+from ds3d_pipeline.execution.costs import MADE
 from ds3d_pipeline.execution.journal import Journal
 from ds3d_pipeline.execution.progress import StageState, stage_state
 from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.storage.bundles import Attempt, StageReport, current_report
 from ds3d_pipeline.storage.home import Home
 from ds3d_pipeline.web.status import Fallback, StageStatus
-from ds3d_pipeline.web.weights import MADE
 
 _NO_FALLBACK = (Outcome.OK, Outcome.STARTED, Outcome.SKIPPED)
 

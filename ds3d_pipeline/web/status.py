@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ds3d_pipeline.execution.costs import MADE
+from ds3d_pipeline.execution.forecast import forecast, with_time_left
 from ds3d_pipeline.execution.progress import StageState
 from ds3d_pipeline.names import STAGES
-from ds3d_pipeline.web.weights import MADE, forecast
 
 State = Literal[
     "accepted",
@@ -166,6 +167,8 @@ def job_status(facts: Facts) -> JobStatus:
     is_new = facts.order is not None
     run = None if is_new else facts.run
     stages = waiting_stages() if is_new else facts.stages
+    if facts.expected:
+        stages = with_time_left(stages, facts.expected)
     running = next((stage for stage in stages if stage.state == "running"), None)
     outlook = forecast(stages, facts.expected) if stages and facts.expected and state not in ENDED else None
     metrics = facts.metrics if state in ("finished", "failed") else None

@@ -2,7 +2,9 @@
 
 import json
 
-from ds3d_pipeline.cli.display import make_display
+from ds3d_pipeline.cli.display import LiveDisplay, make_display
+from ds3d_pipeline.cli.output import console
+from ds3d_pipeline.execution.progress import RunState, StageState
 from ds3d_pipeline.metrics.record import metrics_json
 from ds3d_pipeline_tests.report.metrics import make_metrics
 
@@ -34,3 +36,50 @@ def test_json_lines_end_with_the_content_of_the_metrics(capsys):
     make_display("wall", as_json=True).finish(DEGRADED, "/out/wall")
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert last == {"event": "result", "folder": "/out/wall", "metrics": metrics_json(DEGRADED)}
+
+
+RUN = RunState(
+    stages=(
+        StageState(stage="capture", state="done", backend="local", seconds=1.0),
+        StageState(
+            stage="poses",
+            state="running",
+            fraction=0.5,
+            message="2 of 4 cameras",
+            remaining_s=41.0,
+            seconds=40.0,
+        ),
+        StageState(stage="mesh", state="waiting"),
+    ),
+    fraction=0.25,
+    remaining_s=540.0,
+)
+
+
+def test_before_the_start_the_whole_time_is_foretold(capsys):
+    with make_display("wall", as_json=False).following(lambda: RUN):
+        pass
+    assert "wall: about 9 minutes on this machine" in capsys.readouterr().out
+
+
+def test_machines_get_the_same_time_in_seconds(capsys):
+    with make_display("wall", as_json=True).following(lambda: RUN):
+        pass
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {"event": "forecast", "capture": "wall", "seconds": 540.0} in lines
+
+
+def test_a_terminal_shows_one_bar_for_the_whole_run_and_one_for_each_stage(capsys):
+    screen = console()
+    screen._force_terminal = True
+    with LiveDisplay("wall", screen).following(lambda: RUN):
+        pass
+    shown = capsys.readouterr().out
+    assert "about 9 minutes left" in shown
+    assert "2 of 4 cameras, about 40 s left" in shown
+    assert [name for name in ("all", "capture", "poses", "mesh") if name in shown] == [
+        "all",
+        "capture",
+        "poses",
+        "mesh",
+    ]

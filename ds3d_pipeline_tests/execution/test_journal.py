@@ -121,6 +121,25 @@ def test_a_clock_that_is_set_back_makes_no_time_negative(journal, tmp_path):
     assert (state.state, state.seconds, state.remaining_s) == ("running", 0.0, 0.0)
 
 
+def test_time_that_passes_with_compiling_makes_no_stage_look_slow(journal, tmp_path):
+    journal.begin("splat", PLAN)
+    journal.record("splat", STARTED)
+    start = journal.started_at("splat")
+    progress = tmp_path / "run" / "splat" / "output" / "progress.jsonl"
+    progress.parent.mkdir()
+    lines = [
+        {"time": start + 1, "fraction": 0.0, "compiling": True},
+        {"time": start + 91, "fraction": 0.0},
+        {"time": start + 100, "fraction": 0.5},
+    ]
+    progress.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    state = stage_state(journal, "splat", now=start + 100)
+    assert (state.seconds, state.compiling_s, state.worked_s) == pytest.approx((100, 90, 10))
+    assert state.remaining_s == pytest.approx(10)
+    progress.write_text(json.dumps(lines[0]) + "\n")
+    assert stage_state(journal, "splat", now=start + 31).worked_s == pytest.approx(1)
+
+
 def test_a_stage_that_ended_tells_the_time_of_all_attempts(journal):
     journal.begin("splat", PLAN)
     journal.record("splat", Attempt(backend="cpu", outcome="failed", reason="No.", seconds=2.0))

@@ -29,7 +29,7 @@ KEYS = {
     "heldout initial_heldout final_tuning train_psnr_db stopped training_seconds compile_seconds "
     "seconds_per_iteration threads resumed_at curve removed",
     "MetricScale": "unit from photos error_m",
-    "StageFacts": "backend attempts seconds peak_memory_mb",
+    "StageFacts": "backend attempts seconds peak_memory_mb compile_seconds",
     "AttemptFacts": "backend outcome reason seconds",
 }
 

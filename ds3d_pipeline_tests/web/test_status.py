@@ -2,6 +2,7 @@
 
 import pytest
 
+from ds3d_pipeline.execution.costs import MADE
 from ds3d_pipeline.web.status import (
     NEVER_STARTED,
     NO_DAEMON,
@@ -16,7 +17,6 @@ from ds3d_pipeline.web.status import (
     job_status,
     waiting_stages,
 )
-from ds3d_pipeline.web.weights import MADE
 
 EXPECTED = dict.fromkeys(MADE, 10.0)
 ORDER = OrderFacts(capture="fox", mode="quality", asked_at=50.0)

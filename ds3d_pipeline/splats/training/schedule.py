@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,12 +41,20 @@ def polish(recipe: Recipe) -> Recipe:
 
 
 class Clock:
-    """Fraction of the training that is done: of its iterations or of its seconds, whichever is further."""
+    """Fraction of the training that is done: of its iterations or of its seconds, whichever is further.
+
+    `work` says which fraction of the time the first so many of the steps take.
+    """
 
     def __init__(
-        self, iterations: int, max_seconds: float, now: Callable[[], float] = time.perf_counter
+        self,
+        iterations: int,
+        max_seconds: float,
+        now: Callable[[], float] = time.perf_counter,
+        work: Callable[[float], float] = float,
     ) -> None:
         self._iterations, self._max_seconds, self._now = iterations, max_seconds, now
+        self._work = work
         self.set(0, 0.0)
 
     def set(self, iteration: int, seconds: float) -> None:
@@ -67,8 +76,15 @@ class Clock:
     @property
     def seconds_left(self) -> float:
         """At most; the iterations may end earlier at the pace so far."""
-        pace = self.seconds / max(self.iteration, 1)
-        return max(min(self._max_seconds - self.seconds, pace * (self._iterations - self.iteration)), 0.0)
+        work = self._work(min(self.iteration / self._iterations, 1.0))
+        by_steps = self.seconds * (1 - work) / work if work else math.inf
+        return max(min(self._max_seconds - self.seconds, by_steps), 0.0)
+
+    @property
+    def passed(self) -> float:
+        """The fraction of the time that has passed (0 to 1), as far as the pace so far lets foresee."""
+        whole = self.seconds + self.seconds_left
+        return self.seconds / whole if whole else 1.0
 
     @property
     def done(self) -> float:
@@ -76,6 +92,23 @@ class Clock:
         if self.iteration == 0 and self.seconds < self._max_seconds:
             return 0.0
         return max(self.iteration / self._iterations, self.seconds / self._max_seconds)
+
+
+FIXED_COST = 0.25
+"""Of a step at the full size, what does not depend on the number of pixels."""
+
+
+def work_done(recipe: Recipe, done: float) -> float:
+    """Which fraction of the time the first `done` of the steps take: early ones draw smaller photos."""
+    return _cost(recipe, done) / _cost(recipe, 1.0)
+
+
+def _cost(recipe: Recipe, done: float) -> float:
+    ends = [start for start, _ in recipe.shrinks[1:]] + [1.0]
+    return sum(
+        max(min(done, end) - start, 0.0) * (FIXED_COST + (1 - FIXED_COST) / shrink**2)
+        for (start, shrink), end in zip(recipe.shrinks, ends, strict=True)
+    )
 
 
 def shrink_at(recipe: Recipe, done: float) -> int:

@@ -7,11 +7,13 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.spatial import KDTree
 
+from ds3d_pipeline.programs.words import count
 from ds3d_pipeline.scene import Float32
 from ds3d_pipeline.splats.kernels.adam import AdamState, adam_step, fresh_state
 from ds3d_pipeline.splats.kernels.losses import Loss, loss_and_gradient
@@ -30,15 +32,15 @@ from ds3d_pipeline.splats.training.schedule import (
     sh_degree_at,
     shrink_at,
     wanted_at,
+    work_done,
 )
 from ds3d_pipeline.splats.training.scores import photo_camera, psnr_of_error
 
 log = logging.getLogger(__name__)
 
 
-def compile_kernels(announce: Callable[[], None]) -> float:
+def compile_kernels() -> float:
     """Trains a splat of one Gaussian on one small picture for one step; returns the seconds it took."""
-    announce()
     start = time.perf_counter()
     row = np.zeros((1, SH + 3), np.float32)
     row[0, 2], row[0, QUAT], row[0, LOG_SCALE : LOG_SCALE + 3] = 1, 1, -3
@@ -94,7 +96,7 @@ def train(
     while trainer.clock.done < 1 and not stalled:
         trainer.step()
         if report and trainer.clock.iteration % 10 == 0:
-            report(trainer.clock.done, f"{len(trainer.rows)} Gaussians", **trainer.status())
+            report(trainer.clock.passed, trainer.message(), **trainer.status())
         stalled = any([hook(trainer) for hook in hooks])
     return trainer.finish("stalled" if stalled else trainer.clock.limit)
 
@@ -126,7 +128,12 @@ class Trainer:
         self._densified = 0
         self._after_densifying()
         self.loss = 0.0
-        self.clock = Clock(options.iterations, options.max_seconds, *([now] if now else []))
+        self.clock = Clock(
+            options.iterations,
+            options.max_seconds,
+            now or time.perf_counter,
+            partial(work_done, recipe),
+        )
 
     def step(self) -> None:
         """One photo: draw, compare, move; and densify when it is time."""
@@ -153,6 +160,11 @@ class Trainer:
         shown = np.empty_like(self.rows)
         filtered(self.rows, self._variance, shown)
         return shown
+
+    def message(self) -> str:
+        """Steps and size, for the progress line."""
+        steps = f"step {count(self.clock.iteration)} of {count(self._options.iterations)}"
+        return f"{steps}, {count(len(self.rows))} Gaussians"
 
     def status(self) -> dict[str, float]:
         """For the progress line."""

@@ -5,34 +5,41 @@ import statistics
 
 import pytest
 
-from ds3d_pipeline.execution.progress import StageState
-from ds3d_pipeline.names import MODES
-from ds3d_pipeline.web.weights import (
+from ds3d_pipeline.execution.costs import MADE, Workload, usual_seconds
+from ds3d_pipeline.execution.forecast import (
     BETWEEN_S,
     LEARNED_FROM,
-    MADE,
     PUBLISHING_S,
-    Timing,
     expected_seconds,
     forecast,
     mode_seconds,
-    read_timings,
-    timing_of,
+    run_state,
 )
+from ds3d_pipeline.execution.history import Timing, read_timings, timing_of, workload_of
+from ds3d_pipeline.execution.progress import StageState
+from ds3d_pipeline.names import MODES
+from ds3d_pipeline.stages.modes import MODES as MODE_OPTIONS
 from ds3d_pipeline_tests.homes import make_home, put_bundle
 
+SIZE_WH = (640, 480)
 SECONDS = dict(zip(MADE, (1.0, 2.0, 40.0, 120.0, 12.0, 40.0, 180.0), strict=True))
 
 
-def timing(mode: str = "balanced", keyframes: int = 32, factor: float = 1.0) -> Timing:
+def timing(mode: str = "balanced", photos: int = 32, factor: float = 1.0) -> Timing:
     seconds = {stage: factor * seconds for stage, seconds in SECONDS.items()}
-    return Timing(mode=mode, keyframes=keyframes, seconds=seconds)
+    return Timing(mode=mode, photos=photos, size_wh=SIZE_WH, frames=0, seconds=seconds, steps=2000)
+
+
+def workload(mode: str = "balanced", photos: int = 32, cores: int = 2, **changes: object) -> Workload:
+    options = vars(MODE_OPTIONS[mode])
+    return Workload(**({"photos": photos, "size_wh": SIZE_WH, "options": options, "cores": cores} | changes))
 
 
 def metrics(**changes: object) -> dict[str, object]:
     stages = {stage: {"backend": "local", "seconds": seconds} for stage, seconds in SECONDS.items()}
     record = {"status": "ok", "mode": "balanced", "reasons": [], "stages": stages, "keyframes": [{}] * 32}
-    return record | changes
+    sent = {"kind": "photos", "sha256": "0", "frames": 32, "size": list(SIZE_WH)}
+    return record | {"input": sent, "splat": {"iterations": 2000}} | changes
 
 
 def states(**begun: tuple[str, float, float]) -> list[StageState]:
@@ -57,6 +64,7 @@ def test_a_finished_capture_tells_how_long_its_stages_took():
         {"keyframes": 3},
         {"stages": {}},
         {"stages": []},
+        {"input": None},
     ],
 )
 def test_what_failed_or_is_not_ours_tells_nothing(changes):
@@ -78,20 +86,66 @@ def test_finished_captures_of_the_home_are_read_and_damaged_ones_left_out(tmp_pa
     assert read_timings(make_home(tmp_path / "empty")) == []
 
 
-def test_more_keyframes_take_longer_where_the_work_grows_with_them():
-    found = expected_seconds("balanced", 64, [timing()])
-    assert found["depth_maps"] == pytest.approx(240.0)
-    assert found["splat"] == pytest.approx(180.0)
+def test_what_another_version_wrote_is_left_out(tmp_path):
+    home = make_home(tmp_path)
+    put_bundle(home, "metrics", "old", json.dumps(metrics(input={"kind": "photos"})))
+    assert read_timings(home) == []
+
+
+def test_compiling_and_backends_that_failed_are_no_part_of_a_stages_time():
+    facts = metrics()["stages"] | {
+        "depth_maps": {
+            "backend": "patchmatch",
+            "attempts": [{"seconds": 500.0}, {"seconds": 150.0}],
+            "seconds": 650.0,
+            "compile_seconds": 30.0,
+        }
+    }
+    found = timing_of(metrics(stages=facts))
+    assert found is not None
+    assert found.seconds["depth_maps"] == pytest.approx(120.0)
+
+
+def test_what_was_the_case_is_expected_again():
+    assert expected_seconds("balanced", workload(), [timing()]) | {"splat": 0.0} == pytest.approx(
+        SECONDS | {"splat": 0.0}
+    )
+
+
+def test_more_photos_take_longer_and_more_cores_shorter():
+    few, many, quick = (usual_seconds(work) for work in (workload(), workload(photos=64), workload(cores=16)))
+    for stage in ("poses", "depth_maps", "pointcloud"):
+        assert many[stage] > 1.5 * few[stage]
+        assert quick[stage] < 0.5 * few[stage]
+    assert many["splat"] == few["splat"]
+
+
+def test_training_is_never_expected_to_take_longer_than_its_cap():
+    options = MODE_OPTIONS["quality"]
+    work = workload("quality", options=vars(options), cores=1, size_wh=(6000, 4000))
+    for history in ([], [timing("quality", factor=1000.0)]):
+        assert expected_seconds("quality", work, history)["splat"] <= options.splat.max_seconds + 10
 
 
 def test_only_the_latest_captures_count():
     history = [timing()] * LEARNED_FROM + [timing(factor=10.0)] * 100
-    assert expected_seconds("balanced", 32, history) == pytest.approx(SECONDS)
+    assert expected_seconds("balanced", workload(), history)["poses"] == pytest.approx(SECONDS["poses"])
 
 
 def test_a_mode_that_never_ran_is_as_slow_as_the_others_were():
-    fast, slow = (expected_seconds("quality", 40, [timing(factor=factor)]) for factor in (1.0, 3.0))
+    work = workload("fastest")
+    fast, slow = (expected_seconds("fastest", work, [timing(factor=factor)]) for factor in (1.0, 3.0))
     assert slow == pytest.approx({stage: 3 * seconds for stage, seconds in fast.items()})
+
+
+def test_before_its_keyframes_are_chosen_the_photos_that_were_sent_count(tmp_path):
+    home = make_home(tmp_path)
+    work = workload_of(home, "new", "balanced", vars(MODE_OPTIONS["balanced"]), has_keyframes=False)
+    chosen = {"kept": 9, "considered": 9, "dropped": {}, "median_sharpness": 0.1, "size": [320, 240]}
+    put_bundle(home, "keyframes", "new", "k", result=chosen | {"cameras": 1})
+    known = workload_of(home, "new", "balanced", vars(MODE_OPTIONS["balanced"]), has_keyframes=True)
+    assert (known.photos, known.size_wh) == (9, (320, 240))
+    assert work.photos > known.photos
 
 
 def test_without_any_past_every_mode_has_a_time_and_a_better_one_takes_longer():
@@ -129,6 +183,17 @@ def test_a_stage_that_overruns_is_not_about_to_end():
     assert found.remaining_s >= to_come + 100
 
 
+def test_compiling_is_no_measure_of_speed():
+    poses = StageState(stage="poses", state="done", seconds=40.0)
+    compiling = StageState(
+        stage="depth_maps", state="running", fraction=0.1, seconds=112.0, compiling_s=100.0
+    )
+    waiting = [StageState(stage=stage, state="waiting") for stage in MADE[4:]]
+    found = run_state([poses, compiling, *waiting], SECONDS)
+    assert found.stages[1].remaining_s == pytest.approx(108.0, rel=0.1)
+
+
+SIZES = {"fountain": (3072, 2048), "fox": (540, 960), "small": (320, 240), "loaded": (320, 240)}
 RECORDED = {
     "fountain": ("balanced", 11, (1.0, 4.3, 19.6, 123.4, 9.4, 52.1, 191.1)),
     "fox": ("balanced", 49, (3.0, 16.1, 113.5, 632.3, 110.6, 142.4, 173.2)),
@@ -141,8 +206,15 @@ RECORDED = {
 
 
 def recorded(name: str) -> Timing:
-    mode, keyframes, seconds = RECORDED[name]
-    return Timing(mode=mode, keyframes=keyframes, seconds=dict(zip(MADE, seconds, strict=True)))
+    mode, photos, seconds = RECORDED[name]
+    return Timing(
+        mode=mode,
+        photos=photos,
+        size_wh=SIZES.get(name, SIZE_WH),
+        frames=0,
+        seconds=dict(zip(MADE, seconds, strict=True)),
+        steps=2000 if mode == "balanced" else None,
+    )
 
 
 def states_at(timing: Timing, now_s: float) -> list[StageState]:
@@ -159,7 +231,8 @@ def states_at(timing: Timing, now_s: float) -> list[StageState]:
 @pytest.mark.parametrize("name", RECORDED)
 def test_the_time_left_is_right_within_a_quarter_after_the_first_tenth(name):
     truth, past = recorded(name), [recorded(other) for other in RECORDED if other != name]
-    expected = expected_seconds(truth.mode, truth.keyframes, past)
+    known = workload(truth.mode, photos=truth.photos, size_wh=truth.size_wh)
+    expected = expected_seconds(truth.mode, known, past)
     whole_s = sum(truth.seconds.values()) + BETWEEN_S * (len(MADE) - 1) + PUBLISHING_S
     errors = []
     for percent in range(10, 99):
