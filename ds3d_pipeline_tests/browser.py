@@ -61,8 +61,9 @@ class Browser:
         self.wait_for("document.readyState === 'complete'")
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression."""
-        return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+        """The value of a JavaScript expression, of a promise what it comes to."""
+        told = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        return told["result"].get("value")
 
     def wait_for(self, expression: str, timeout_s: float = 60) -> None:
         """Returns as soon as a JavaScript expression is true."""
@@ -78,19 +79,19 @@ class Browser:
 
 
 @contextlib.contextmanager
-def open_browser(profile: Path) -> Iterator[Browser]:
-    """A fresh tab; skips the test where no Chromium is installed."""
+def open_browser(profile: Path, *flags: str) -> Iterator[Browser]:
+    """A fresh tab of a browser with these flags too; skips the test where no Chromium is installed."""
     program = next((found for name in NAMES if (found := shutil.which(name))), None)
     if program is None:
         pytest.skip("no Chromium is installed")
     process = subprocess.Popen(
-        [program, *FLAGS, f"--user-data-dir={profile}", "about:blank"], stderr=subprocess.DEVNULL
+        [program, *FLAGS, *flags, f"--user-data-dir={profile}", "about:blank"], stderr=subprocess.DEVNULL
     )
     try:
         port = _wait_for_port(profile / "DevToolsActivePort", process)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
             (page,) = [target for target in json.load(answer) if target["type"] == "page"]
-        with connect(page["webSocketDebuggerUrl"], max_size=None) as socket:
+        with connect(page["webSocketDebuggerUrl"], max_size=None, ping_interval=None) as socket:
             yield Browser(socket)
     finally:
         process.terminate()

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import httpx
 import uvicorn
 
 from ds3d_pipeline.web.app import create_app
-from ds3d_pipeline.web.settings import Limits, WebSettings
+from ds3d_pipeline.web.settings import LOOPBACK, Limits, WebSettings
 from ds3d_pipeline_tests.ports import free_port
 
 ROOMY = Limits(reserve_bytes=0)
@@ -32,12 +32,26 @@ class Server:
 
 @contextlib.contextmanager
 def serving(
-    home: Path, *, token: str | None = None, limits: Limits = ROOMY, port: int | None = None
+    home: Path,
+    *,
+    token: str | None = None,
+    limits: Limits = ROOMY,
+    port: int | None = None,
+    names: Iterable[str] = (),
+    tls: tuple[Path, Path] | None = None,
 ) -> Iterator[Server]:
-    """A server on this home, which `DAGSTER_HOME` must name; on a free port, or on this one."""
+    """A server on this home, which `DAGSTER_HOME` must name; on a free port, or on this one.
+
+    `names` may be its host too; with `tls`, a certificate and its key, it speaks https alone.
+    """
     port = port or free_port()
-    app = create_app(WebSettings(home=home, port=port, token=token, limits=limits))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
+    hosts = LOOPBACK | set(names)
+    app = create_app(WebSettings(home=home, port=port, token=token, limits=limits, hosts=hosts))
+    certificate, key = tls or (None, None)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_level="warning", ssl_certfile=certificate, ssl_keyfile=key
+    )
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -60,6 +60,15 @@ def test_every_state_stage_and_mode_has_its_words():
     assert set(MODES) <= table["modes"].keys()
 
 
+def test_every_word_of_the_guide_and_every_refusal_of_a_camera_has_its_sentence():
+    score, guide = ((PAGE / f"{name}.js").read_text(encoding="utf-8") for name in ("guide_score", "guide"))
+    said = set(re.findall(r'"([a-z]+)"', score[score.index("createJudge") :]))
+    refusals = set(re.findall(r'"(\w+Error)"', guide))
+    assert said == {"start", "blank", "blurred", "far", "still", "keep"}
+    assert len(refusals) == 3
+    assert (said | refusals) - words()["guide"].keys() == set()
+
+
 def index():
     return (PAGE / "index.html").read_text(encoding="utf-8")
 

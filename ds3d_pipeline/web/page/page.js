@@ -11,7 +11,7 @@ translate(document);
 const info = await (await fetch("/api/info")).json();
 const standing = info.daemon === "none" ? t("connection.noDaemon") : "";
 const jobs = await startJobs(banner);
-startUpload(info, jobs.add);
+await startUpload(info, jobs.add);
 banner("");
 document.body.dataset.ready = "true";
 

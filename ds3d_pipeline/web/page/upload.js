@@ -2,6 +2,7 @@
 
 import { dropped, judge } from "/page/choose.js";
 import { text, write } from "/page/dom.js";
+import { startGuide } from "/page/guide.js";
 import { duration, size, t } from "/page/i18n.js";
 import { sendResumable } from "/page/resumable.js";
 import { createEstimate, sendForm } from "/page/send.js";
@@ -11,13 +12,16 @@ const ONE_FORM_BYTES = 16e6; // less than this is sent again sooner than it is r
 const byId = (id) => document.getElementById(id);
 
 /** Wires the form up; `onReceipt(receipt)` is called with every capture that the server has taken. */
-export function startUpload(info, onReceipt) {
+export async function startUpload(info, onReceipt) {
   let chosen = judge([], info);
   let name = "";
+  let taken = async () => {};
 
-  const choose = (files, folder = "") => {
+  const choose = (files, { folder = "", hints = [], onTaken = async () => {} } = {}) => {
     chosen = judge([...files], info);
+    chosen.hints.push(...hints);
     name = folder;
+    taken = onTaken;
     show(chosen);
   };
   const send = async () => {
@@ -27,6 +31,7 @@ export function startUpload(info, onReceipt) {
     try {
       const receipt = await sendFiles(wanted, sending.progress, sending.control);
       if (receipt) {
+        await taken();
         reset(choose);
         say([], receipt.new ? receipt.skipped : [t("sending.known"), ...receipt.skipped]);
         onReceipt(receipt);
@@ -47,6 +52,7 @@ export function startUpload(info, onReceipt) {
     send();
   });
   show(chosen);
+  await startGuide(choose);
 }
 
 function reset(choose) {
@@ -105,7 +111,7 @@ function takeDrops(choose) {
     event.preventDefault();
     mark(0);
     const { files, name } = await dropped(event.dataTransfer);
-    choose(files, name);
+    choose(files, { folder: name });
   });
 }
 
