@@ -18,6 +18,7 @@ from ds3d_pipeline.execution.progress import Display, Reader, RunState, StageSta
 from ds3d_pipeline.metrics.record import Metrics, metrics_json
 from ds3d_pipeline.poses.report import PosesReport
 from ds3d_pipeline.programs.words import about, duration
+from ds3d_pipeline.splats.report import describe_training
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -197,6 +198,8 @@ def print_result(screen: Console, metrics: Metrics, folder: str) -> None:
     screen.print(table)
     if metrics.poses:
         _print_cameras(screen, metrics.poses)
+    if metrics.splat and metrics.splat.iterations:
+        screen.print(f"splat: {describe_training(metrics.splat)}")
     screen.print(f"status: {metrics.status}")
     for reason in metrics.reasons:
         screen.print(f"  {reason}")

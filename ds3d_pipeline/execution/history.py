@@ -117,7 +117,7 @@ def _workload(photos: int, size_wh: tuple[int, int], options: Mapping[str, Any],
 
 
 def _photo_size(registered: Request) -> tuple[int, int]:
-    """Of the first photo that lies in no zip."""
+    """Of the first photo that is in no zip."""
     names = [file.name for file in registered.content.usable] if registered.content else []
     places = [path / name if path.is_dir() else path for path in registered.paths for name in names[:1]]
     photos = [place for place in places if place.is_file() and place.suffix.lower() != ".zip"]

@@ -1,4 +1,4 @@
-"""Who is told that kernels are about to be compiled: that takes long once, and says nothing of speed.
+"""Who hears that kernels are about to be compiled: that takes long once, and says nothing of speed.
 
 Apart from `jit`, so that a program without kernels does not import Numba.
 """

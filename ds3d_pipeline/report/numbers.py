@@ -10,7 +10,7 @@ from ds3d_pipeline.metrics.record import Metrics
 from ds3d_pipeline.pointcloud.report import PointcloudReport
 from ds3d_pipeline.poses.report import PosesReport
 from ds3d_pipeline.programs.words import count, plural
-from ds3d_pipeline.splats.report import SplatReport
+from ds3d_pipeline.splats.report import SplatReport, describe_training
 from ds3d_pipeline.stages.depth_maps import MIN_COVERAGE
 from ds3d_pipeline.stages.poses import MAX_REPROJECTION_ERROR_PX, MIN_REGISTERED
 
@@ -111,23 +111,10 @@ def _surface(cloud: PointcloudReport | None, mesh: MeshReport | None) -> list[Nu
     return found
 
 
-_STOPPED = {"seconds": "stopped by the time limit", "stalled": "the score no longer rose"}
-
-
-def _training(splat: SplatReport) -> str:
-    if not splat.iterations:
-        return "Untrained: one Gaussian per point."
-    steps, planned = plural(splat.iterations, "step"), splat.planned_iterations
-    if planned and planned > splat.iterations:
-        steps = f"{count(splat.iterations)} of {plural(planned, 'step')}"
-    why = _STOPPED.get(splat.stopped or "")
-    return f"Trained for {steps}{f' ({why})' if why else ''}."
-
-
 def _splat(splat: SplatReport | None) -> list[Number]:
     if splat is None:
         return []
-    found = [Number(label="Gaussians", value=count(splat.gaussians), meaning=_training(splat))]
+    found = [Number(label="Gaussians", value=count(splat.gaussians), meaning=describe_training(splat))]
     held = splat.heldout
     if held:
         photos = plural(len(held.images), "photo")

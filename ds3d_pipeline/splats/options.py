@@ -123,9 +123,9 @@ class SplatOptions:
     max_side_px: SidePx = 960
     """Longer side of the training images."""
     iterations: Annotated[int, Field(ge=1, le=10_000_000)] = 3000
-    """Maximum number of training steps."""
-    max_seconds: Seconds = 180.0
-    """Maximum training time in seconds; the schedule adapts to it."""
+    """Number of training steps."""
+    max_seconds: Seconds = 900.0
+    """Maximum training time in seconds, for slow machines; the schedule adapts to it."""
     sh_degree: Annotated[int, Field(ge=0, le=3)] = 3
     """Maximum spherical-harmonics degree of the view-dependent colour; lower with few photos."""
     holdout_every: Annotated[int, Field(ge=2, le=10_000)] = 8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ds3d_pipeline.programs.reports import report_record
+from ds3d_pipeline.programs.words import count, plural
 
 
 @report_record
@@ -46,6 +47,8 @@ class SplatReport:
     """Training steps; 0 for an untrained splat."""
     planned_iterations: int | None = None
     """Training steps that were asked for."""
+    max_seconds: float | None = None
+    """The limit of training time that was asked for."""
     initialised_from: str | None = None
     """The points that it was initialised from: dense or sparse."""
     sh_degree: int | None = None
@@ -70,3 +73,42 @@ class SplatReport:
     curve: tuple[CurvePoint, ...] = ()
     removed: dict[str, int] | None = None
     """Gaussians that were pruned after training, counted by reason."""
+
+
+def describe_training(splat: SplatReport) -> str:
+    """How long a splat was trained, why that ended, and what more would bring."""
+    if not splat.iterations:
+        return "Untrained: one Gaussian per point."
+    steps, planned = plural(splat.iterations, "step"), splat.planned_iterations
+    if planned and planned > splat.iterations:
+        steps = f"{count(splat.iterations)} of {plural(planned, 'step')}"
+    match splat.stopped:
+        case "seconds":
+            return f"Trained for {steps}, stopped by the {_limit(splat)}.{_more(splat)}"
+        case "stalled":
+            return f"Trained for {steps}: the score no longer rose."
+        case _:
+            return f"Trained for {steps}."
+
+
+def _limit(splat: SplatReport) -> str:
+    seconds = splat.max_seconds or splat.training_seconds or 0.0
+    return f"{seconds / 60:.0f}-minute limit" if seconds >= 90 else f"{seconds:.0f}-second limit"
+
+
+def _more(splat: SplatReport) -> str:
+    """What the other steps need, and whether the score still rose; empty where nothing is known."""
+    if not (splat.planned_iterations and splat.training_seconds and splat.iterations):
+        return ""
+    needed = splat.training_seconds * splat.planned_iterations / splat.iterations
+    enough = 60 * max(round(1.1 * needed / 60), 1)
+    return (
+        f"{_rise(splat)} All steps would take about {enough // 60} min: `--set splat.max_seconds={enough}`."
+    )
+
+
+def _rise(splat: SplatReport) -> str:
+    """What the last quarter of training brought, by the score on held-out photos."""
+    late = [point.psnr_db for point in splat.curve if point.done >= 0.74 and point.psnr_db is not None]
+    gain = late[-1] - late[0] if len(late) > 1 else 0.0
+    return f" Its last quarter brought {gain:.1f} dB." if gain >= 0.05 else ""

@@ -95,6 +95,7 @@ def _trained(work: Work[SplatOptions], engine: Engine) -> SplatReport:
         sh_degree=task.options.sh_degree,
         iterations=trained.iterations,
         planned_iterations=work.options.iterations,
+        max_seconds=work.options.max_seconds,
         initialised_from=task.source,
         initial_gaussians=len(task.start.means),
         heldout=after if task.heldout else None,

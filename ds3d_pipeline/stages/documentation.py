@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ds3d_pipeline.programs.rungs import Rung
+from ds3d_pipeline.splats.options import SplatOptions
 from ds3d_pipeline.stages.modes import MODES, Mode
 from ds3d_pipeline.stages.table import STAGE_CARDS, ladders, products
 
@@ -106,8 +107,14 @@ def _mode_cells(mode: Mode) -> Sequence[str]:
         f"{mode.keyframes.max_side_px} px",
         f"{mode.depth_maps.max_side_px} px",
         f"{mode.mesh.max_faces:,}, {texture}",
-        f"{mode.splat.max_seconds / 60:g} minutes" if mode.splat.train else "none",
+        _training(mode.splat),
     )
+
+
+def _training(options: SplatOptions) -> str:
+    if not options.train:
+        return "none"
+    return f"{options.iterations:,} steps, at most {options.max_seconds / 60:g} minutes"
 
 
 def fallbacks_table() -> str:

@@ -58,6 +58,6 @@ MODES: dict[str, Mode] = {
         poses={"max_side_px": 2000, "max_features": 8192, "sequential_overlap": 10, "similar_frames": 6},
         depth_maps={"max_side_px": 1280, "source_views": 8},
         mesh={"poisson_depth": 10, "max_faces": 500_000, "texture_px": 8192, "max_megabytes": 60.0},
-        splat={"max_gaussians": 500_000, "max_side_px": 1280, "iterations": 15_000, "max_seconds": 900.0},
+        splat={"max_gaussians": 500_000, "max_side_px": 1280, "iterations": 15_000, "max_seconds": 2700.0},
     ),
 }

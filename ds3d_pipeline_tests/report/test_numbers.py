@@ -32,25 +32,6 @@ def test_what_was_not_measured_is_not_counted_as_measured(depth, value, grade, r
     assert ("Another" in tile.meaning) == bool(rest)
 
 
-@pytest.mark.parametrize(
-    ("splat", "meaning"),
-    [
-        ({"iterations": 0}, "Untrained: one Gaussian per point."),
-        (
-            {"iterations": 3000, "planned_iterations": 3000, "stopped": "iterations"},
-            "Trained for 3,000 steps.",
-        ),
-        (
-            {"iterations": 403, "planned_iterations": 3000, "stopped": "seconds"},
-            "Trained for 403 of 3,000 steps (stopped by the time limit).",
-        ),
-    ],
-)
-def test_a_training_that_was_cut_short_says_so(splat, meaning):
-    (tile,) = list_numbers(make_metrics(splat={"gaussians": 9} | splat))
-    assert tile.meaning == meaning
-
-
 def test_a_flat_card_is_not_praised():
     poses = {"registered": 1, "total": 1, "mean_reprojection_error_px": None, "points": 0}
     (aligned,) = list_numbers(make_metrics(poses=poses, depth={"coverage": 1.0, "flat": True}))

@@ -15,12 +15,11 @@ from ds3d_pipeline.splats.light import light_splat
 from ds3d_pipeline.splats.options import SplatOptions
 from ds3d_pipeline.splats.training.photos import sparse_points
 
-_GAUSSIANS_PER_SECOND = 333
-"""More Gaussians than this per second of the time limit do not settle within it on two cores: with 180 s for
+_USUAL_GAUSSIANS, _USUAL_STEPS, _USUAL_S = 60_000, 3000, 180.0
+"""More Gaussians than this do not settle within so many steps, nor within so many seconds on two cores: for
 fountain-P11, 90,000 score 23.9 dB on held-out photos and 60,000 score 26.6 dB."""
-_LONG_S = 180.0
 _LONG_GROWTH = 0.6
-"""Beyond so many seconds the number grows with this power of them: each Gaussian costs time in every step.
+"""Beyond that the number grows with this power of steps and seconds: each Gaussian costs time in every step.
 Fox in 900 s: 300,000 score 32.1 dB, 157,000 score 32.5 dB."""
 _BACKGROUND_FRACTION = 0.2
 """The most of the budget that points beyond the dense ones take."""
@@ -33,9 +32,10 @@ _TREE_POINTS = 200_000
 
 
 def gaussian_budget(options: SplatOptions) -> int:
-    """The most Gaussians that training grows to: what was asked for, or what the time limit can settle."""
-    seconds = min(options.max_seconds, _LONG_S * (options.max_seconds / _LONG_S) ** _LONG_GROWTH)
-    return min(options.max_gaussians, max(round(_GAUSSIANS_PER_SECOND * seconds), 1))
+    """The most Gaussians that training grows to: what was asked for, or what its steps and time can settle."""
+    length = min(options.iterations / _USUAL_STEPS, options.max_seconds / _USUAL_S)
+    settling = _USUAL_GAUSSIANS * min(length, length**_LONG_GROWTH)
+    return min(options.max_gaussians, max(round(settling), 1))
 
 
 def settled(options: SplatOptions, photos: int) -> SplatOptions:

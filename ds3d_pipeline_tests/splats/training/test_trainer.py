@@ -171,10 +171,18 @@ def test_cleaning_drops_what_fled_the_scene_and_what_is_larger_than_it(truth, ph
     np.testing.assert_array_equal(rows, truth)
 
 
-def test_the_budget_follows_the_time_limit():
+@pytest.mark.parametrize(
+    ("option", "lengths", "rest"),
+    [
+        ("max_seconds", (10.0, 180.0, 900.0), {"iterations": 10_000_000}),
+        ("iterations", (167, 3000, 15_000), {"max_seconds": 1e6}),
+    ],
+)
+def test_the_budget_follows_the_number_of_steps_and_the_time_limit(option, lengths, rest):
     assert gaussian_budget(SplatOptions(max_gaussians=10, max_seconds=100)) == 10
     short, long, longer = (
-        gaussian_budget(SplatOptions(max_gaussians=50_000_000, max_seconds=s)) for s in (10, 180, 900)
+        gaussian_budget(SplatOptions(max_gaussians=50_000_000, **rest, **{option: length}))
+        for length in lengths
     )
     assert short < 10**5
     assert long == pytest.approx(18 * short, rel=0.01)
