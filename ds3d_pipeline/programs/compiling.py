@@ -16,6 +16,6 @@ def tell(listener: Callable[[bool], None]) -> None:
 
 
 def say(*, begins: bool) -> None:
-    """Tells all who asked."""
+    """Calls all listeners."""
     for listener in _listeners:
         listener(begins)

@@ -101,10 +101,9 @@ def _more(splat: SplatReport) -> str:
     if not (splat.planned_iterations and splat.training_seconds and splat.iterations):
         return ""
     needed = splat.training_seconds * splat.planned_iterations / splat.iterations
-    enough = 60 * max(round(1.1 * needed / 60), 1)
-    return (
-        f"{_rise(splat)} All steps would take about {enough // 60} min: `--set splat.max_seconds={enough}`."
-    )
+    minutes = max(round(1.1 * needed / 60), 1)
+    remedy = f"`--set splat.max_seconds={60 * minutes}`"
+    return f"{_rise(splat)} All steps would take about {minutes} min: {remedy}."
 
 
 def _rise(splat: SplatReport) -> str:

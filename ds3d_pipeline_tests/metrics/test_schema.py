@@ -27,7 +27,7 @@ KEYS = {
     "MeshReport": "vertices faces texture_size faces_before largest_piece texture view world_from_gltf",
     "SplatReport": "gaussians sh_degree iterations planned_iterations initialised_from initial_gaussians "
     "heldout initial_heldout final_tuning train_psnr_db stopped training_seconds compile_seconds "
-    "seconds_per_iteration threads resumed_at curve removed",
+    "seconds_per_iteration threads resumed_at curve removed max_seconds",
     "MetricScale": "unit from photos error_m",
     "StageFacts": "backend attempts seconds peak_memory_mb compile_seconds",
     "AttemptFacts": "backend outcome reason seconds",

@@ -17,8 +17,8 @@ CURVE = tuple(
     [
         ({"iterations": 0}, "Untrained: one Gaussian per point."),
         (
-            {"iterations": 3000, "planned_iterations": 3000, "stopped": "iterations"},
-            "Trained for 3,000 steps.",
+            {"iterations": 900, "planned_iterations": 900, "stopped": "iterations"},
+            "Trained for 900 steps.",
         ),
         (
             {"iterations": 2400, "planned_iterations": 3000, "stopped": "stalled"},

@@ -32,7 +32,7 @@ _TREE_POINTS = 200_000
 
 
 def gaussian_budget(options: SplatOptions) -> int:
-    """The most Gaussians that training grows to: what was asked for, or what its steps and time can settle."""
+    """The most Gaussians that training grows to: what was asked for, or what steps and time can settle."""
     length = min(options.iterations / _USUAL_STEPS, options.max_seconds / _USUAL_S)
     settling = _USUAL_GAUSSIANS * min(length, length**_LONG_GROWTH)
     return min(options.max_gaussians, max(round(settling), 1))
