@@ -4,6 +4,7 @@ import shutil
 
 import dagster as dg
 
+from ds3d_pipeline.defs.asked import all_asked
 from ds3d_pipeline.defs.instance import open_instance
 from ds3d_pipeline.defs.jobs import captures
 from ds3d_pipeline.defs.runs import DELETE_JOB, PARTITION_TAG, UNFINISHED, end_dead_runs
@@ -39,7 +40,8 @@ def delete_capture(home: Home, capture: str, *, keep_outputs: bool) -> Holdings:
 def _look(instance: dg.DagsterInstance, home: Home, capture: str, *, keep_outputs: bool) -> Holdings:
     end_dead_runs(instance, home)
     runs = _runs(instance, capture)
-    if whose_turn(home) == capture or any(run.status in UNFINISHED for run in runs):
+    is_asked_for = any(asked.capture == capture for asked in all_asked(home))
+    if is_asked_for or whose_turn(home) == capture or any(run.status in UNFINISHED for run in runs):
         raise InputError(
             f"A run of {capture} is waiting or still going.",
             "Cancel it, or wait until it ends.",

@@ -45,8 +45,13 @@ class AttendedExecutor(dg.Executor):
     ) -> Iterator[dg.DagsterEvent]:
         """The events of the other."""
         share_fork_server()
-        with run_journal(prepare_home(), plan_context.run_id).beating(), patient_claims(), tied_steps():
-            yield from self._inner.execute(plan_context, execution_plan)
+        run_id, storage = plan_context.run_id, plan_context.instance.event_log_storage
+        with run_journal(prepare_home(), run_id).beating(), patient_claims(), tied_steps():
+            try:
+                yield from self._inner.execute(plan_context, execution_plan)
+            finally:
+                # A step that is cancelled while it starts leaves its place taken, for a minute or more.
+                storage.free_concurrency_slots_for_run(run_id)
 
 
 class TiedStep(MultiprocessExecutorChildProcessCommand):

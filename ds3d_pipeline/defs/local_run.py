@@ -14,6 +14,7 @@ from types import FrameType
 
 import dagster as dg
 
+from ds3d_pipeline.defs.asked import asked_for
 from ds3d_pipeline.defs.executors import patient_claims
 from ds3d_pipeline.defs.instance import open_instance
 from ds3d_pipeline.defs.jobs import captures
@@ -60,8 +61,13 @@ def reconstruct(
     home, capture = prepare_home(), request.capture
     options, registered = request.all_options(), registered_request(home, capture)
     check_output(request.output, capture, registered.paths if registered else ())
-    with _interruptible(), turn(home, capture, display), open_instance(home) as instance:
-        await_others(instance, home, display)
+    with (
+        _interruptible(),
+        asked_for(home, request, display) as onlooker,
+        turn(home, capture, onlooker),
+        open_instance(home) as instance,
+    ):
+        await_others(instance, home, onlooker)
         instance.add_dynamic_partitions(captures.name or "", [capture])
         fresh = _reusable(find_fresh(home, capture, options, request.prefer), request.start)
         if registered and "depth_maps" not in fresh:
@@ -72,7 +78,7 @@ def reconstruct(
             for stage, stored in fresh.items():
                 journal.use(stage, stored.version)
             with journal.beating(), display.following(_reader(home, request, journal, fresh)):
-                _beside(lambda: _execute(instance, run_id, request, fresh, find_job), journal, display.look)
+                _beside(lambda: _execute(instance, run_id, request, fresh, find_job), journal, onlooker.look)
             outcome = _conclude(instance, home, run_id, request, display)
         except BaseException:
             # Where this fails, on a full disk for instance, the heartbeat stays: by it the next command sees

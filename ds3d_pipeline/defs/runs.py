@@ -10,6 +10,7 @@ from collections.abc import Callable
 import dagster as dg
 
 from ds3d_pipeline.containers.cleanup import sweep
+from ds3d_pipeline.defs.asked import all_asked
 from ds3d_pipeline.defs.instance import open_instance
 from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.storage.home import Home
@@ -46,12 +47,14 @@ _WORDS = {
 
 
 def latest_words(home: Home) -> dict[str, str]:
-    """What became of the latest run of every capture that ever had one, in one word."""
+    """What became of the latest run of every capture that ever had one or waits for one, in one word."""
     with open_instance(home) as instance:
         end_dead_runs(instance, home)
         runs = instance.get_runs()
     tagged = [(run.tags.get(PARTITION_TAG), run.status) for run in reversed(runs)]
-    return {capture: _WORDS.get(status, "running") for capture, status in tagged if capture}
+    going = {capture for capture, status in tagged if status in UNFINISHED}
+    words = {capture: _WORDS.get(status, "running") for capture, status in tagged if capture}
+    return words | {asked.capture: "queued" for asked in all_asked(home) if asked.capture not in going}
 
 
 def errors_by_stage(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:

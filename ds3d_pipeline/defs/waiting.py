@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from ds3d_pipeline.defs.asked import Onlooker
 from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, HOUSEKEEPING, PARTITION_TAG, end_dead_runs
 from ds3d_pipeline.execution.journal import run_journal
-from ds3d_pipeline.execution.progress import Display
 from ds3d_pipeline.programs.locks import locked_if_free
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.storage.home import Home
@@ -36,7 +36,7 @@ class Holder:
 
 
 @contextlib.contextmanager
-def turn(home: Home, capture: str, display: Display) -> Iterator[None]:
+def turn(home: Home, capture: str, display: Onlooker) -> Iterator[None]:
     """Holds the one place of the command line in this home; shows once what it has to wait for.
 
     What `display.look` raises ends the waiting.
@@ -79,7 +79,7 @@ def whose_turn(home: Home) -> str | None:
     return holder.capture if holder else None
 
 
-def await_others(instance: dg.DagsterInstance, home: Home, display: Display) -> None:
+def await_others(instance: dg.DagsterInstance, home: Home, display: Onlooker) -> None:
     """Returns once the daemon's runs that go on now have ended; not those that start meanwhile."""
     end_dead_runs(instance, home)
     waited_for = {record.dagster_run.run_id: record for record in _going(instance, home)}

@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RUN_KEY_TAG, WILL_RETRY_TAG
+from dagster._core.storage.tags import RUN_KEY_TAG, WILL_RETRY_TAG
 
+from ds3d_pipeline.defs.asked import stop_waiting
 from ds3d_pipeline.defs.deleting import delete_capture
 from ds3d_pipeline.defs.instance import open_instance
-from ds3d_pipeline.defs.launch import UPLOAD_TAG, request_of
+from ds3d_pipeline.defs.launch import request_of
 from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, PARTITION_TAG, UNFINISHED
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.execution.forecast import mode_seconds
@@ -23,7 +24,7 @@ from ds3d_pipeline.execution.history import Timing, read_timings
 from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.intake.orders import Order, drop_order, order_of, orders, place_order
 from ds3d_pipeline.intake.request import RunRequest
-from ds3d_pipeline.names import DEFAULT_MODE, STAGES
+from ds3d_pipeline.names import DEFAULT_MODE
 from ds3d_pipeline.storage.home import Home, outputs_folder
 from ds3d_pipeline.storage.inventory import capture_names
 from ds3d_pipeline.web.gather import Outside, gather, is_job, registered_at
@@ -31,6 +32,7 @@ from ds3d_pipeline.web.kept import Kept
 from ds3d_pipeline.web.preview import drop_previews
 from ds3d_pipeline.web.problems import Problem
 from ds3d_pipeline.web.received import drop_received, received_of
+from ds3d_pipeline.web.runs import STATES, facts_of, is_being_made, waiting_facts
 from ds3d_pipeline.web.sentences import shown_status
 from ds3d_pipeline.web.services import FRESH_S, heartbeat_age_s
 from ds3d_pipeline.web.status import JobStatus, LastWord, QueuePlace, RunFacts, State, job_status
@@ -40,14 +42,6 @@ _DAEMON_FOR_S, _HISTORY_FOR_S = 2.0, 60.0
 _RUNS_LISTED = 1000
 _LATE_S, _LATE_EVERY_S = 10.0, 0.5
 """So long an order that was dropped may still become a run: the sensor had it in its hands."""
-_STATES: dict[dg.DagsterRunStatus, State] = {
-    dg.DagsterRunStatus.STARTING: "starting",
-    dg.DagsterRunStatus.STARTED: "running",
-    dg.DagsterRunStatus.CANCELING: "cancelling",
-    dg.DagsterRunStatus.CANCELED: "cancelled",
-    dg.DagsterRunStatus.FAILURE: "failed",
-    dg.DagsterRunStatus.SUCCESS: "finished",
-}
 _GOING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED]
 
 
@@ -82,12 +76,13 @@ class Jobs:
     def status(self, job: str) -> JobStatus:
         """What a job is doing. Raises Problem where there is none of this name."""
         self._check(job)
-        return self._status(job, self._latest(job), self._runs(dg.RunsFilter(statuses=_GOING)))
+        going = self._with_waiting(self._runs(dg.RunsFilter(statuses=_GOING)))
+        return self._status(job, self._latest(job), going)
 
     def listing(self, before: tuple[float, str] | None, limit: int) -> list[JobStatus]:
         """Jobs by the time at which they were asked for, newest first; only those before `before`, a job's
         time and name."""
-        runs = self._runs(None, _RUNS_LISTED)
+        runs = self._with_waiting(self._runs(None, _RUNS_LISTED))
         latest = {run.capture: run for run in reversed(runs)}
         waiting = {order.request.capture: order.asked_at for order in orders(self._home)}
         names = capture_names(self._home)
@@ -131,35 +126,19 @@ class Jobs:
         return QueuePlace(position=position, of=len(waiting)) if position else None
 
     def _latest(self, job: str) -> RunFacts | None:
-        return next(iter(self._runs(dg.RunsFilter(tags={PARTITION_TAG: job}), 1)), None)
+        runs = self._with_waiting(self._runs(dg.RunsFilter(tags={PARTITION_TAG: job}), 1))
+        return next((run for run in runs if run.capture == job), None)
+
+    def _with_waiting(self, runs: list[RunFacts]) -> list[RunFacts]:
+        """The same, after what waits at the command line and has no run yet."""
+        newest = {run.capture: run.created_at for run in reversed(runs)}
+        waiting = waiting_facts(self._home)
+        return [one for one in waiting if one.created_at > newest.get(one.capture, 0.0)] + runs
 
     def _runs(self, wanted: dg.RunsFilter | None, limit: int | None = None) -> list[RunFacts]:
         """Newest first; those without a capture are left out."""
         records = self.instance.get_run_records(wanted, limit=limit)
-        return [self._facts(record) for record in records if PARTITION_TAG in record.dagster_run.tags]
-
-    def _facts(self, record: dg.RunRecord) -> RunFacts:
-        run = record.dagster_run
-        return RunFacts(
-            run_id=run.run_id,
-            run_key=run.tags.get(RUN_KEY_TAG, ""),
-            capture=run.tags[PARTITION_TAG],
-            name=run.tags.get(UPLOAD_TAG, ""),
-            mode=request_of(run.run_config, run.tags).mode,
-            state=self._state(run),
-            created_at=record.create_timestamp.timestamp(),
-            started_at=record.start_time,
-            ended_at=record.end_time,
-            stages=_stages(run),
-        )
-
-    def _state(self, run: dg.DagsterRun) -> State:
-        state = _STATES.get(run.status, "queued")
-        if state == "failed" and _is_taken_up(run):
-            return "queued"
-        if state in ("failed", "running", "starting") and run_journal(self._home, run.run_id).is_cancelled():
-            return "cancelled" if state == "failed" else "cancelling"
-        return state
+        return [facts_of(self._home, one) for one in records if PARTITION_TAG in one.dagster_run.tags]
 
     def cancel(self, job: str) -> State:
         """Stops a job, or takes it from the queue; `cancelling` as long as a program of it still runs.
@@ -186,10 +165,10 @@ class Jobs:
         """By Dagster where it can; else by a mark that every stage looks at, whoever runs it."""
         run = self.instance.get_run_by_id(run_id)
         if run is None:
-            return
-        if run.is_finished:
+            stop_waiting(self._home, run_id)
+        elif run.is_finished:
             self.instance.add_run_tags(run_id, {WILL_RETRY_TAG: "false"})
-        elif _is_being_made(run):
+        elif is_being_made(run):
             # Dagster would wait for its end for minutes: it is not in the queue yet, and has no process.
             self._start(self._cancel_made, run_id)
         elif not self._is_terminated(run):
@@ -207,14 +186,14 @@ class Jobs:
         end = time.monotonic() + _LATE_S
         while time.monotonic() < end and not self._closed.wait(_LATE_EVERY_S):
             for run in self.instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: run_key})):
-                if not _is_being_made(run):
+                if not is_being_made(run):
                     self._cancel_run(run.run_id)
 
     def _cancel_made(self, run_id: str) -> None:
         end = time.monotonic() + _LATE_S
         while not self._closed.wait(_LATE_EVERY_S):
             run = self.instance.get_run_by_id(run_id)
-            if run is None or not _is_being_made(run):
+            if run is None or not is_being_made(run):
                 self._cancel_run(run_id)
                 return
             if time.monotonic() > end:
@@ -271,30 +250,10 @@ class Jobs:
 
     def going_on(self) -> list[str]:
         """Names of the captures that are worked on at this moment, those of the command line left out."""
-        begun = [status for status in UNFINISHED if status in _STATES]
+        begun = [status for status in UNFINISHED if status in STATES]
         runs = self.instance.get_runs(dg.RunsFilter(statuses=begun))
         return [
             run.tags[PARTITION_TAG]
             for run in runs
             if PARTITION_TAG in run.tags and run.tags.get(COMMAND_LINE_TAG) != run.run_id
         ]
-
-
-def _is_being_made(run: dg.DagsterRun) -> bool:
-    """Whether a run is about to be queued; one of the command line never is."""
-    is_own = run.tags.get(COMMAND_LINE_TAG) == run.run_id
-    return run.status == dg.DagsterRunStatus.NOT_STARTED and not is_own
-
-
-def _is_taken_up(run: dg.DagsterRun) -> bool:
-    """Whether Dagster will start a run that goes on from where this one ended, and has not yet."""
-    return run.tags.get(WILL_RETRY_TAG) == "true" and AUTO_RETRY_RUN_ID_TAG not in run.tags
-
-
-def _stages(run: dg.DagsterRun) -> frozenset[str]:
-    """The stages that a run makes: of one that goes on for another, those that were left."""
-    if run.step_keys_to_execute:
-        return frozenset(run.step_keys_to_execute)
-    if run.asset_selection:
-        return frozenset(key.path[-1] for key in run.asset_selection)
-    return frozenset(STAGES)

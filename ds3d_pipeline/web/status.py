@@ -86,6 +86,8 @@ class RunFacts:
     mode: str
     state: State
     created_at: float
+    needs_daemon: bool = True
+    """Whether Dagster's daemon starts it; not where the command line does."""
     started_at: float | None = None
     ended_at: float | None = None
     stages: frozenset[str] = frozenset(STAGES)
@@ -201,7 +203,8 @@ def _state(facts: Facts) -> State:
         return facts.word.state if facts.word else "finished" if facts.metrics else "cancelled"
     if facts.word and is_about(facts.word, run) and run.state != "finished":
         return facts.word.state if run.state in ENDED else "cancelling"
-    return "waiting" if run.state == "queued" and not facts.has_daemon else run.state
+    is_stuck = run.needs_daemon and not facts.has_daemon
+    return "waiting" if run.state == "queued" and is_stuck else run.state
 
 
 def is_about(word: LastWord, run: RunFacts) -> bool:

@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from ds3d_pipeline.defs.executors import FORKSERVER, step_executor
+from ds3d_pipeline.defs.executors import FORKSERVER, AttendedExecutor, step_executor
 from ds3d_pipeline.execution.heartbeat import process_start
 
 RUN = """
@@ -65,6 +66,29 @@ def test_a_launch_may_choose_otherwise():
         "spawn": {}
     }
     assert "in_process" in resolved({"in_process": {}})
+
+
+class Interrupted(dg.Executor):
+    """Ends as Dagster's does where a step is cancelled while it starts: its place stays taken."""
+
+    retries = step_dependency_config = None
+
+    def execute(self, plan_context, execution_plan):
+        claim = plan_context.instance.event_log_storage.claim_concurrency_slot
+        claim("heavy", plan_context.run_id, "poses")
+        raise dg.DagsterExecutionInterruptedError
+        yield
+
+
+def test_a_cancelled_run_gives_its_place_in_the_pools_back_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        storage = instance.event_log_storage
+        storage.set_concurrency_slots("heavy", 1)
+        plan = SimpleNamespace(run_id="one", instance=instance)
+        with pytest.raises(dg.DagsterExecutionInterruptedError):
+            list(AttendedExecutor(Interrupted()).execute(plan, None))
+        assert storage.claim_concurrency_slot("heavy", "two", "poses").is_claimed
 
 
 @pytest.mark.slow

@@ -5,8 +5,10 @@ import json
 import dagster as dg
 import pytest
 
+from ds3d_pipeline.defs.asked import asked_for
 from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.intake.orders import orders
+from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.stages.plan import Plan
 from ds3d_pipeline.storage.bundles import Attempt
@@ -174,6 +176,52 @@ def test_a_run_of_the_command_line_is_stopped_by_its_journal(jobs, home, instanc
     add_run(instance, "one", STATUS.STARTED, ds3d__command_line="one")
     assert jobs.cancel("fox") == "cancelling"
     assert run_journal(home, "one").is_cancelled()
+
+
+class Nobody:
+    """Looks on while the command line waits."""
+
+    def wait_for(self, capture: str, since: float) -> None:
+        pass
+
+    def look(self) -> None:
+        pass
+
+
+@pytest.fixture
+def waiting(home):
+    """The command line waits for its turn with the capture `fox`."""
+    request = RunRequest(
+        capture="fox", mode="quality", output=home.root / "outputs", upload="My fox", source="command_line"
+    )
+    with asked_for(home, request, Nobody()) as onlooker:
+        yield onlooker
+
+
+def test_a_run_of_the_command_line_that_waits_for_its_turn_is_queued(jobs, waiting):
+    found = jobs.status("fox")
+    assert (found.state, found.mode, found.name) == ("queued", "quality", "My fox")
+    assert [(one.job_id, one.state) for one in jobs.listing(None, 5)] == [("fox", "queued")]
+
+
+def test_it_is_so_whatever_became_of_the_run_before(jobs, instance, home):
+    add_run(instance, "one", STATUS.FAILURE)
+    request = RunRequest(capture="fox", mode="quality", output=home.root / "outputs", source="command_line")
+    with asked_for(home, request, Nobody()):
+        assert jobs.status("fox").state == "queued"
+    assert jobs.status("fox").state == "failed"
+
+
+def test_its_own_run_takes_its_place(jobs, instance, waiting):
+    add_run(instance, "one", STATUS.STARTED, ds3d__command_line="one")
+    assert (jobs.status("fox").state, jobs.status("fox").run_id) == ("running", "one")
+
+
+def test_a_run_that_waits_at_the_command_line_is_told_to_wait_no_longer(jobs, waiting):
+    waiting.look()
+    assert jobs.cancel("fox") == "cancelling"
+    with pytest.raises(KeyboardInterrupt):
+        waiting.look()
 
 
 def test_a_run_that_would_be_taken_up_is_not_after_a_cancel(jobs, instance):
