@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ds3d_pipeline.formats.colmap import read_reconstruction
+from ds3d_pipeline.formats.colmap import model_folder, read_reconstruction
 from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.mesh.adjacency import neighbour_pairs
 from ds3d_pipeline.mesh.options import ViewQualityOptions
@@ -47,7 +47,7 @@ def row(name, seconds, charts, corners_xy, mesh, side):
 
 def ours(mesh, folder, side):
     """What a texture's making spends on cutting and packing, given which photo sees what."""
-    views = read_reconstruction(folder / "sparse").views
+    views = read_reconstruction(model_folder(folder)).views
     quality = measure_view_quality(
         mesh, views, folder / "images", ViewQualityOptions(), lambda _: None
     ).quality

@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ds3d_pipeline.formats.colmap import read_reconstruction
+from ds3d_pipeline.formats.colmap import model_folder, read_reconstruction
 from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.formats.images import read_rgb
 from ds3d_pipeline.geometry.cameras import K_scaled
@@ -64,7 +64,7 @@ def report(folder, args) -> None:
     print(f"{folder.name} ({metrics.get('mode')}): {len(mesh.faces)} faces, texture {side}, "
           f"{megabytes:.1f} MB, mesh stage {stage.get('seconds', float('nan')):.1f} s")  # fmt: skip
     print(f"{'view':>20}{'covered %':>11}{'PSNR dB':>9}{'compensated dB':>16}")
-    for view in chosen_views(read_reconstruction(folder / "sparse"), metrics, args.views):
+    for view in chosen_views(read_reconstruction(model_folder(folder)), metrics, args.views):
         (covered, raw, after), picture = compare(mesh, view, folder, args.side)
         print(f"{view.image:>20}{100 * covered:11.1f}{raw:9.2f}{after:13.2f}")
         if args.pictures:

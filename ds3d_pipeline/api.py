@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from ds3d_pipeline.errors import InputError, StageError
 from ds3d_pipeline.execution.progress import Reader, RunState, StageState
-from ds3d_pipeline.formats.colmap import read_reconstruction
+from ds3d_pipeline.formats.colmap import model_folder, read_reconstruction
 from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.formats.ply import read_pointcloud
 from ds3d_pipeline.formats.splat_ply import read_splat_ply
@@ -95,7 +95,9 @@ class Capture:
     @cached_property
     def sparse(self) -> Reconstruction:
         """The registered cameras and the sparse points that they were found with."""
-        return self._read("sparse/cameras.bin", lambda path: read_reconstruction(path.parent))
+        model = model_folder(self.folder) or self.folder / "sparse" / "0"
+        name = (model / "cameras.bin").relative_to(self.folder).as_posix()
+        return self._read(name, lambda path: read_reconstruction(path.parent))
 
     @property
     def cameras(self) -> tuple[View, ...]:

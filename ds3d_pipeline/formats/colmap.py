@@ -38,6 +38,14 @@ def read_reconstruction(sparse_dir: Path) -> Reconstruction:
     return reconstruction_from_colmap(model)
 
 
+def model_folder(folder: Path) -> Path | None:
+    """Where the model is below a finished folder or a bundle: `sparse/0/`, which other trainers look for, or
+    `sparse/`; None where neither has one.
+    """
+    places = (folder / "sparse" / "0", folder / "sparse")
+    return next((place for place in places if all((place / name).is_file() for name in MODEL_FILES)), None)
+
+
 def reconstruction_from_colmap(model: pycolmap.Reconstruction) -> Reconstruction:
     """The registered PINHOLE images and the points of a pycolmap model, as our record."""
     point_ids = sorted(model.points3D)

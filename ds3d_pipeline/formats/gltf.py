@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ds3d_pipeline import __version__
 from ds3d_pipeline.errors import StageError
-from ds3d_pipeline.geometry.conventions import GLTF_FROM_WORLD, gltf_from_world, world_from_gltf
-from ds3d_pipeline.geometry.transforms import rigid
+from ds3d_pipeline.geometry.conventions import WORLD_FROM_GLTF, gltf_from_world, world_from_gltf
 from ds3d_pipeline.scene import Float64, Int32, Mesh, UInt8
 
 _MAGIC, _VERSION, _JSON, _BIN = 0x46546C67, 2, 0x4E4F534A, 0x004E4942
@@ -27,42 +27,48 @@ _DTYPES = {number: dtype for dtype, number in _COMPONENT_TYPES.items()}
 _SHAPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
 _ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER = 34962, 34963
 _TRIANGLES = 4
+ASSET = {"version": "2.0", "generator": f"ds3d {__version__}"}
 _LINEAR_FILTER, _MIPMAP_FILTER, _CLAMP = 9729, 9987, 33071
 
 
-def write_glb(path: Path, mesh: Mesh, *, jpeg_quality: int = 90, centred: bool = True) -> Float64:
-    """Writes one textured or vertex-coloured mesh, y up, centred on its box or at the world's origin.
+def write_glb(path: Path, mesh: Mesh, *, jpeg_quality: int = 90) -> None:
+    """Writes one textured or vertex-coloured mesh, y up, with the world's origin.
 
-    Returns world_from_gltf (4, 4), which is also in the node's extras, row by row. The material is unlit
-    (KHR_materials_unlit): the photos' light is in the colours. Raises ValueError for a mesh without faces.
+    WORLD_FROM_GLTF is in the node's extras, row by row. The material is unlit (KHR_materials_unlit): the
+    photos' light is in the colours. Raises ValueError for a mesh without faces.
     """
     if not len(mesh.faces):
         raise ValueError("a mesh without faces cannot be written as glTF")
-    vertices = mesh.vertices_in_world.astype(np.float64)
-    centre = (vertices.min(axis=0) + vertices.max(axis=0)) / 2 if centred else np.zeros(3)
-    transform = rigid(GLTF_FROM_WORLD.T, centre)
     parts = _Parts()
-    attributes = _attributes(parts, mesh, gltf_from_world(vertices - centre))
+    attributes = _attributes(parts, mesh, gltf_from_world(mesh.vertices_in_world))
     indices = parts.accessor(_compact_indices(mesh), _ELEMENT_ARRAY_BUFFER)
     primitive = {"attributes": attributes, "indices": indices, "material": 0, "mode": _TRIANGLES}
-    node = {"mesh": 0, "name": "model", "extras": {"world_from_gltf": transform.tolist()}}
+    node = {"mesh": 0, "name": "mesh", "extras": {"world_from_gltf": WORLD_FROM_GLTF.tolist()}}
     document = {
-        "asset": {"version": "2.0", "generator": "ds3d"},
+        "asset": ASSET,
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [node],
-        "meshes": [{"name": "model", "primitives": [primitive]}],
+        "meshes": [{"name": "mesh", "primitives": [primitive]}],
         "extensionsUsed": ["KHR_materials_unlit"],
         **_material(parts, mesh.texture, jpeg_quality),
     }
     write_chunks(path, {**document, **parts.tables()}, bytes(parts.buffer))
-    return transform
+
+
+def name_parts(path: Path, owner: str) -> None:
+    """Puts `owner` before the names of all nodes, meshes and materials of a GLB of ours."""
+    document, buffer = _read_chunks(path)
+    for part in (part for kind in ("nodes", "meshes", "materials") for part in document.get(kind, [])):
+        part["name"] = f"{owner} {part['name']}"
+    write_chunks(path, document, buffer)
 
 
 def read_glb(path: Path) -> tuple[Mesh, Float64]:
     """Reads what `write_glb` wrote: the mesh in the world frame, and world_from_gltf (4, 4).
 
-    Raises StageError naming the file where it is missing, damaged or not of that kind.
+    Earlier versions centred the mesh, so the transform is that of the file. Raises StageError naming the file
+    where it is missing, damaged or not of that kind.
     """
     try:
         document, buffer = _read_chunks(path)

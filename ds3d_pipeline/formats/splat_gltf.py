@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ds3d_pipeline.formats.gltf import linear_from_srgb, write_chunks
+from ds3d_pipeline.formats.gltf import ASSET, linear_from_srgb, write_chunks
 from ds3d_pipeline.geometry.conventions import GLTF_FROM_WORLD
 from ds3d_pipeline.geometry.transforms import quat_wxyz_from_rotation
 from ds3d_pipeline.scene import Float32, Float64, Gaussians
@@ -88,12 +88,12 @@ def _document(attributes: dict[str, Float32], size: int) -> dict[str, Any]:
     }
     turn_xyzw = np.roll(quat_wxyz_from_rotation(GLTF_FROM_WORLD), -1)
     return {
-        "asset": {"version": "2.0", "generator": "ds3d"},
+        "asset": ASSET,
         "extensionsUsed": [EXTENSION],
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0, "name": "splat", "rotation": turn_xyzw.tolist()}],
-        "meshes": [{"primitives": [primitive]}],
+        "meshes": [{"name": "splat", "primitives": [primitive]}],
         "accessors": accessors,
         "bufferViews": views,
         "buffers": [{"byteLength": size}],

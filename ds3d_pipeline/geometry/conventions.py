@@ -15,6 +15,10 @@ GLTF_FROM_WORLD: Float64 = np.diag([1.0, -1.0, -1.0])
 """(3, 3): half a turn about x, so triangles keep their orientation. It is its own inverse."""
 GLTF_FROM_WORLD.setflags(write=False)
 
+WORLD_FROM_GLTF: Float64 = np.diag([1.0, -1.0, -1.0, 1.0])
+"""(4, 4): from the frame of GLB and SPZ into that of points, PLY and cameras; the origin is the same."""
+WORLD_FROM_GLTF.setflags(write=False)
+
 DOWN_IN_WORLD: Float64 = np.array([0.0, 1.0, 0.0])
 DOWN_IN_WORLD.setflags(write=False)
 

@@ -29,8 +29,6 @@ class MeshReport:
     """Triangles."""
     texture_size: int = 0
     """Longer side of the texture in pixels; 0 of a mesh with colours at its vertices."""
-    world_from_gltf: tuple[tuple[float, ...], ...] | None = None
-    """(4, 4) transform from the GLB's frame into that of points, splat and cameras."""
     faces_before: int | None = None
     """Triangles before trimming and decimation; None of a relief."""
     largest_piece: float | None = None

@@ -27,7 +27,7 @@ from ds3d_pipeline.mesh.texture.texture import textured
 from ds3d_pipeline.pointcloud.cleaning import select
 from ds3d_pipeline.programs.contract import Work
 from ds3d_pipeline.programs.words import plural
-from ds3d_pipeline.scene import DepthMap, Float64, Mesh, PointCloud, Reconstruction, View
+from ds3d_pipeline.scene import DepthMap, Mesh, PointCloud, Reconstruction, View
 
 
 def relief_of_best_view(work: Work[MeshOptions]) -> MeshReport:
@@ -42,8 +42,7 @@ def relief_of_best_view(work: Work[MeshOptions]) -> MeshReport:
     work.progress(0.1, "triangulating one view")
     mesh = relief(view, depth, photo, work.options.max_faces, work.options.relief)
     work.progress(0.9, f"{plural(len(mesh.faces), 'triangle')}")
-    alone = len(reconstruction.views) == 1
-    world_from_gltf = write_glb(work.output / "model.glb", mesh, centred=not alone)
+    write_glb(work.output / "model.glb", mesh)
     write_preview(work.output / "preview.jpg", mesh, [view])
     work.progress(1.0, f"{plural(len(mesh.faces), 'triangle')}")
     return MeshReport(
@@ -51,7 +50,6 @@ def relief_of_best_view(work: Work[MeshOptions]) -> MeshReport:
         faces=len(mesh.faces),
         texture_size=_texture_size(mesh),
         view=view.image,
-        world_from_gltf=world_from_gltf.tolist(),
     )
 
 
@@ -101,31 +99,29 @@ def poisson(work: Work[MeshOptions]) -> MeshReport:
     piece = largest_fraction(mesh)
     mesh, texture = _colored(work, reconstruction, cloud, mesh)
     work.progress(0.95, "writing")
-    world_from_gltf = write_within(work.output / "model.glb", mesh, work.options.max_megabytes)
+    write_within(work.output / "model.glb", mesh, work.options.max_megabytes)
     write_preview(work.output / "preview.jpg", mesh, reconstruction.views)
     work.progress(1.0, f"{plural(len(mesh.faces), 'triangle')}")
     return MeshReport(
         vertices=len(mesh.vertices_in_world),
         faces=len(mesh.faces),
         texture_size=_texture_size(mesh),
-        world_from_gltf=world_from_gltf.tolist(),
         faces_before=before,
         largest_piece=piece,
         texture=texture,
     )
 
 
-def write_within(path: Path, mesh: Mesh, max_megabytes: float) -> Float64:
-    """Writes the mesh with the best JPEG quality that keeps the file under a size; returns world_from_gltf.
+def write_within(path: Path, mesh: Mesh, max_megabytes: float) -> None:
+    """Writes the mesh with the best JPEG quality that keeps the file under a size.
 
     If even the lowest quality does not, it is used, and a warning is logged.
     """
     for quality in JPEG_QUALITIES if mesh.texture is not None else JPEG_QUALITIES[:1]:
-        world_from_gltf = write_glb(path, mesh, jpeg_quality=quality)
+        write_glb(path, mesh, jpeg_quality=quality)
         if path.stat().st_size <= max_megabytes * 1e6:
-            return world_from_gltf
+            return
     log.warning("%s has %.1f MB, more than %g", path.name, path.stat().st_size / 1e6, max_megabytes)
-    return world_from_gltf
 
 
 def _surface(work: Work[MeshOptions], reconstruction: Reconstruction, cloud: PointCloud) -> tuple[Mesh, int]:

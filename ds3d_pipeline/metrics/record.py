@@ -149,6 +149,11 @@ class Metrics:
     splat: Made[SplatReport]
     scale: SceneScale
     """The unit of all lengths."""
+    world_from_gltf: tuple[tuple[float, ...], ...] | None = None
+    """(4, 4) transform, row by row, from the frame of GLB and SPZ into that of PLY, `sparse/` and cameras.
+
+    None of an earlier version, whose mesh was centred: then it is in the extras of the node in `model.glb`.
+    """
     files: dict[str, FileFacts]
     """Of the finished folder, by name, without metrics.json itself."""
     total_seconds: NotNegative

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ds3d_pipeline.depth.report import DepthReport
+from ds3d_pipeline.geometry.conventions import WORLD_FROM_GLTF
 from ds3d_pipeline.mesh.report import MeshReport
 from ds3d_pipeline.metrics.record import (
     AttemptFacts,
@@ -68,6 +69,7 @@ def build_metrics(story: Story, bundles: dict[str, Bundle], folder: Path) -> Met
         mesh=_read(reports, "mesh", MeshReport),
         splat=_read(reports, "splat", SplatReport),
         scale=poses.scale if poses else "arbitrary",
+        world_from_gltf=tuple(map(tuple, WORLD_FROM_GLTF.tolist())),
         files=_list_files(folder),
         total_seconds=round(sum(entry.seconds for entry in stages.values()), 3),
         input=_input(bundles),

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ds3d_pipeline.formats.gltf import name_parts
 from ds3d_pipeline.metrics.record import FileFacts, Metrics, metrics_json
 from ds3d_pipeline.metrics.schema import check_metrics
 from ds3d_pipeline.programs.folders import sync_folder
@@ -80,7 +81,7 @@ def _publish(story: Story, bundles: dict[str, Bundle], folder: Path) -> dict[str
         _copy_files(bundles, staged)
         metrics = build_metrics(story, bundles, staged)
         _refuse_damage(bundles, {name: file.sha256 for name, file in metrics.files.items()})
-        files = metrics.files | _write_pages(staged, metrics, bundles)
+        files = metrics.files | _name_models(staged, story.capture) | _write_pages(staged, metrics, bundles)
         content = metrics_json(replace(metrics, files=files))
         check_metrics(content)
         write_json(staged / "metrics.json", content)
@@ -90,6 +91,14 @@ def _publish(story: Story, bundles: dict[str, Bundle], folder: Path) -> dict[str
     finally:
         shutil.rmtree(staged, ignore_errors=True)
     return content
+
+
+def _name_models(folder: Path, capture: str) -> dict[str, FileFacts]:
+    """Names what other programs list of the GLBs after the capture."""
+    models = sorted(folder.glob("*.glb"))
+    for path in models:
+        name_parts(path, capture)
+    return {path.name: describe_file(path) for path in models}
 
 
 def _write_pages(folder: Path, metrics: Metrics, bundles: dict[str, Bundle]) -> dict[str, FileFacts]:

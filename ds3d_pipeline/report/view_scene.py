@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ds3d_pipeline.formats.colmap import MODEL_FILES, read_reconstruction
+from ds3d_pipeline.formats.colmap import model_folder, read_reconstruction
 from ds3d_pipeline.geometry.conventions import gltf_from_world
 from ds3d_pipeline.scene import Float64, Reconstruction, View
 
@@ -51,8 +51,8 @@ def describe_scene(model: Reconstruction | None, unit: str | None) -> ViewScene:
 
 def read_model(folder: Path) -> Reconstruction | None:
     """The cameras of a finished capture; None where there are none."""
-    has_model = all((folder / "sparse" / name).is_file() for name in MODEL_FILES)
-    return read_reconstruction(folder / "sparse") if has_model else None
+    place = model_folder(folder)
+    return read_reconstruction(place) if place else None
 
 
 def centres_in_world(model: Reconstruction | None) -> Float64:

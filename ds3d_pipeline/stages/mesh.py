@@ -78,7 +78,7 @@ CARD = Stage(
     about="A textured triangle mesh as glTF, Y up.",
     options=MeshOptions,
     report=MeshReport,
-    code_version="3",
+    code_version="4",
     reads=("poses", "depth_maps", "pointcloud"),
     rungs=(
         Rung(

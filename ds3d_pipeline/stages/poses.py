@@ -165,14 +165,14 @@ CARD = Stage(
     knobs=(Knob(option="max_side_px", least=640),),
     products=(
         Product(
-            name="sparse/",
+            name="sparse/0/",
             source="sparse/",
-            about="Cameras and sparse points in COLMAP's binary format.",
+            about="Cameras and sparse points in COLMAP's format. Other trainers take the folder as it is.",
         ),
         Product(
             name="images/",
             source="images/",
-            about="The undistorted photos that sparse/ refers to.",
+            about="The undistorted photos that sparse/0/ refers to.",
         ),
     ),
     kinds=("colmap",),

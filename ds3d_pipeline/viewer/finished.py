@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from ds3d_pipeline.errors import InputError
-from ds3d_pipeline.formats.colmap import MODEL_FILES, read_reconstruction
+from ds3d_pipeline.formats.colmap import model_folder, read_reconstruction
 from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.formats.ply import read_pointcloud
 from ds3d_pipeline.formats.splat_ply import read_splat_ply
@@ -25,10 +25,12 @@ POINT_BUDGET = 500_000
 
 @dataclass(frozen=True, kw_only=True)
 class GlbMesh:
-    """The mesh as its file, and where that file's axes and centre are in the world."""
+    """The mesh as its file, and where that file's axes and origin are in the world."""
 
     data: bytes
     world_from_gltf: Float64
+    middle_in_world: Float64
+    """(3,) of its box."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,19 +63,19 @@ def find_finished(capture: str, output: Path) -> Path:
 
 def read_exhibit(folder: Path) -> Exhibit:
     """Reads the files; raises InputError where there is nothing to see, StageError for a damaged file."""
-    has_model = all((folder / "sparse" / name).is_file() for name in MODEL_FILES)
+    model = model_folder(folder)
     splat = _if_there(folder / "model.splat.ply", read_splat_ply)
     points = _if_there(folder / "pointcloud.ply", read_pointcloud)
     exhibit = Exhibit(
         name=folder.resolve().name,
         images=folder / "images",
-        reconstruction=read_reconstruction(folder / "sparse") if has_model else None,
+        reconstruction=read_reconstruction(model) if model else None,
         mesh=_if_there(folder / "model.glb", _read_mesh),
         splat=None if splat is None else thin_splat(splat, SPLAT_BUDGET),
         points=None if points is None else thin_points(points, POINT_BUDGET),
         gaussians_in_file=0 if splat is None else len(splat.means),
     )
-    if not (has_model or exhibit.mesh or splat is not None or points is not None):
+    if not (model or exhibit.mesh or splat is not None or points is not None):
         raise InputError(f"There is nothing to view in {folder}.", "Its report.html says why.")
     return exhibit
 
@@ -83,8 +85,10 @@ def _if_there(path: Path, read: Callable[[Path], T]) -> T | None:
 
 
 def _read_mesh(path: Path) -> GlbMesh:
-    _, world_from_gltf = read_glb(path)
-    return GlbMesh(data=path.read_bytes(), world_from_gltf=world_from_gltf)
+    mesh, world_from_gltf = read_glb(path)
+    low, high = mesh.vertices_in_world.min(axis=0), mesh.vertices_in_world.max(axis=0)
+    middle = (low + high).astype(np.float64) / 2
+    return GlbMesh(data=path.read_bytes(), world_from_gltf=world_from_gltf, middle_in_world=middle)
 
 
 def thin_points(points: PointCloud, budget: int) -> PointCloud:

@@ -128,7 +128,7 @@ def _middle(exhibit: Exhibit) -> Float64:
         return np.median(exhibit.points.points_in_world, axis=0).astype(np.float64)
     if exhibit.splat is not None:
         return np.median(exhibit.splat.means, axis=0).astype(np.float64)
-    return exhibit.mesh.world_from_gltf[:3, 3] if exhibit.mesh else np.zeros(3)
+    return exhibit.mesh.middle_in_world if exhibit.mesh else np.zeros(3)
 
 
 def _add_surfaces(server: viser.ViserServer, exhibit: Exhibit, stand: Stand) -> list[_Layer]:

@@ -132,7 +132,7 @@ def test_demo_is_close_to_its_truth_and_then_reused(tmp_path):
     assert told["poses"]["registered"] == told["poses"]["total"] == 12
     errors = events[-1]["poses"]
     assert errors["centre_error_mean_percent"] < 1.0
-    names = {"model.glb", "model.splat.ply", "model.splat.ply.gz", "pointcloud.ply", "sparse/cameras.bin"}
+    names = {"model.glb", "model.splat.ply", "model.splat.ply.gz", "pointcloud.ply", "sparse/0/cameras.bin"}
     names |= {"report.html", "view.html"}
     assert names <= told["files"].keys()
 

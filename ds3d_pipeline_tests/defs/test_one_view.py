@@ -92,7 +92,7 @@ def test_few_or_useless_photos_fail_with_a_card_that_says_so(tmp_path, small_pho
     assert trimesh.load(folder / "model.glb", force="mesh").faces.shape == mesh.faces.shape
     assert len(read_pointcloud(folder / "pointcloud.ply").points_in_world) > 1000
     assert len(read_splat_ply(folder / "model.splat.ply").means) > 1000
-    (view,) = read_reconstruction(folder / "sparse").views
+    (view,) = read_reconstruction(folder / "sparse/0").views
     assert (folder / "images" / view.image).is_file()
 
 

@@ -5,8 +5,19 @@ import numpy as np
 import pytest
 import trimesh
 
+from ds3d_pipeline import __version__
 from ds3d_pipeline.errors import StageError
-from ds3d_pipeline.formats.gltf import linear_from_srgb, read_glb, srgb_from_linear, vertex_normals, write_glb
+from ds3d_pipeline.formats.gltf import (
+    _read_chunks,
+    linear_from_srgb,
+    name_parts,
+    read_glb,
+    srgb_from_linear,
+    vertex_normals,
+    write_chunks,
+    write_glb,
+)
+from ds3d_pipeline.geometry.conventions import WORLD_FROM_GLTF
 from ds3d_pipeline.geometry.transforms import transform_points
 from ds3d_pipeline.scene import Mesh
 from ds3d_pipeline_tests.node import install, node_and_npm
@@ -40,7 +51,8 @@ def textured():
 
 def written(tmp_path, mesh):
     path = tmp_path / "model.glb"
-    return path, write_glb(path, mesh)
+    write_glb(path, mesh)
+    return path
 
 
 def document_of(path):
@@ -50,9 +62,9 @@ def document_of(path):
 
 @pytest.mark.parametrize("make", [colored, textured])
 def test_round_trip(tmp_path, make):
-    path, world_from_gltf = written(tmp_path, make())
+    path = written(tmp_path, make())
     mesh, transform = read_glb(path)
-    np.testing.assert_array_equal(transform, world_from_gltf)
+    np.testing.assert_array_equal(transform, WORLD_FROM_GLTF)
     np.testing.assert_allclose(mesh.vertices_in_world, make().vertices_in_world, atol=1e-6)
     np.testing.assert_array_equal(mesh.faces, make().faces)
     if make is colored:
@@ -62,27 +74,48 @@ def test_round_trip(tmp_path, make):
         assert np.abs(mesh.texture.astype(int) - make().texture).mean() < 3
 
 
-def test_trimesh_sees_y_up_centred_and_linear_colors(tmp_path):
-    path, world_from_gltf = written(tmp_path, colored())
+def test_trimesh_sees_y_up_the_worlds_origin_and_linear_colors(tmp_path):
+    path = written(tmp_path, colored())
     loaded = trimesh.load(path, force="mesh", process=False)
-    np.testing.assert_allclose(loaded.bounds.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(
-        transform_points(world_from_gltf, loaded.vertices), colored().vertices_in_world, atol=1e-6
+        transform_points(WORLD_FROM_GLTF, loaded.vertices), colored().vertices_in_world, atol=1e-6
     )
     assert loaded.vertices[0, 1] == loaded.vertices[:, 1].min(), "down in the world is -y in glTF"
     assert loaded.is_winding_consistent
     assert loaded.volume > 0
-    assert document_of(path)["nodes"][0]["extras"]["world_from_gltf"] == world_from_gltf.tolist()
+    assert document_of(path)["nodes"][0]["extras"]["world_from_gltf"] == WORLD_FROM_GLTF.tolist()
+
+
+def test_names_carry_the_capture_and_the_file_its_maker(tmp_path):
+    path = written(tmp_path, textured())
+    before = read_glb(path)[0]
+    name_parts(path, "fox-1")
+    document = document_of(path)
+    kinds = ("nodes", "meshes", "materials")
+    assert [document[kind][0]["name"] for kind in kinds] == ["fox-1 mesh", "fox-1 mesh", "fox-1 photos"]
+    assert document["asset"]["generator"] == f"ds3d {__version__}"
+    np.testing.assert_array_equal(read_glb(path)[0].texture, before.texture)
+
+
+def test_a_mesh_that_an_earlier_version_centred_is_read_where_it_was(tmp_path):
+    path = written(tmp_path, colored())
+    document, buffer = _read_chunks(path)
+    document["nodes"][0]["extras"]["world_from_gltf"][0][3] = 7.0
+    write_chunks(path, document, buffer)
+    moved, world_from_gltf = read_glb(path)
+    assert world_from_gltf[0, 3] == 7
+    shift = moved.vertices_in_world - colored().vertices_in_world
+    np.testing.assert_allclose(shift, np.tile([7, 0, 0], (4, 1)), atol=1e-6)
 
 
 def test_dark_colors_stay_apart(tmp_path):
     ramp = np.repeat(np.arange(4, dtype=np.uint8)[:, None], 3, axis=1)
-    path, _ = written(tmp_path, tetrahedron(vertex_colors=ramp))
+    path = written(tmp_path, tetrahedron(vertex_colors=ramp))
     np.testing.assert_array_equal(read_glb(path)[0].vertex_colors, ramp)
 
 
 def test_trimesh_reads_the_texture(tmp_path):
-    path, _ = written(tmp_path, textured())
+    path = written(tmp_path, textured())
     loaded = trimesh.load(path, force="mesh", process=False)
     colors = loaded.visual.material.baseColorTexture.convert("RGB")
     for uv, expected in zip(
@@ -116,7 +149,7 @@ def test_no_faces_is_refused(tmp_path):
 
 
 def test_damaged_file_is_named(tmp_path):
-    path, _ = written(tmp_path, colored())
+    path = written(tmp_path, colored())
     path.write_bytes(path.read_bytes()[:-7])
     with pytest.raises(StageError, match=r"model\.glb"):
         read_glb(path)
@@ -138,13 +171,13 @@ def validate(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [colored, textured, tetrahedron])
 def test_khronos_validator_finds_nothing(tmp_path, validate, make):
-    issues = validate(written(tmp_path, make())[0])
+    issues = validate(written(tmp_path, make()))
     assert issues["numErrors"] == 0, issues["messages"]
     assert issues["numWarnings"] == 0, issues["messages"]
 
 
 @pytest.mark.slow
 def test_khronos_validator_finds_a_cut_file(tmp_path, validate):
-    path, _ = written(tmp_path, colored())
+    path = written(tmp_path, colored())
     path.write_bytes(path.read_bytes()[:-8])
     assert validate(path)["numErrors"] > 0

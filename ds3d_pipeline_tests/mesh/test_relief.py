@@ -182,10 +182,9 @@ def test_in_the_glb_the_camera_is_at_the_origin_and_looks_along_minus_z(one_view
 def test_the_numbers_are_the_files(one_view):
     assert run(one_view, "relief") == 0
     numbers = json.loads((one_view / "output" / "result.json").read_text())
-    mesh, world_from_gltf = read_glb(one_view / "output" / "model.glb")
+    mesh, _ = read_glb(one_view / "output" / "model.glb")
     assert (numbers["vertices"], numbers["faces"]) == (len(mesh.vertices_in_world), len(mesh.faces))
     assert numbers["texture_size"] == 160
-    assert numbers["world_from_gltf"] == world_from_gltf.tolist()
     assert (one_view / "output" / "preview.jpg").stat().st_size < 50_000
 
 

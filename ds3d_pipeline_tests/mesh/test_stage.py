@@ -35,9 +35,8 @@ def run(tmp_path, **options):
 def test_wall_becomes_a_colored_sheet(capture):
     assert run(capture, max_faces=2000, texture_px=0) == 0
     numbers = json.loads((capture / "model" / "result.json").read_text())
-    mesh, world_from_gltf = read_glb(capture / "model" / "model.glb")
+    mesh, _ = read_glb(capture / "model" / "model.glb")
     assert 500 < numbers["faces"] == len(mesh.faces) <= 2000
-    assert numbers["world_from_gltf"] == world_from_gltf.tolist()
     samples = sample_surface(mesh, 5000)
     # An open border bends within the finest cell of the octree, a 128th of the cube around the points.
     half_cell = 0.5 * 1.1 * np.ptp(mesh.vertices_in_world, axis=0).max() / 2**7

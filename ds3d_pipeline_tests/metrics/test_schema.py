@@ -16,7 +16,7 @@ from ds3d_pipeline_tests.report.metrics import NOTHING, make_metrics
 
 KEYS = {
     "": "schema_version capture mode status reasons seed versions input stages keyframes poses depth "
-    "pointcloud mesh splat scale files total_seconds",
+    "pointcloud mesh splat scale world_from_gltf files total_seconds",
     "PosesReport": "registered total mean_reprojection_error_px points mean_track_length unregistered "
     "unregistered_frames largest_gap unregistered_text intrinsics cameras attempts matches diagnosis "
     "evidence scale pairs "
@@ -24,7 +24,7 @@ KEYS = {
     "DepthReport": "maps coverage uncertain seconds_per_map seed matched agreeing_views source_views "
     "estimated not_filled model provider aligned aligned_inliers colmap flat",
     "PointcloudReport": "points source fused",
-    "MeshReport": "vertices faces texture_size faces_before largest_piece texture view world_from_gltf",
+    "MeshReport": "vertices faces texture_size faces_before largest_piece texture view",
     "SplatReport": "gaussians sh_degree iterations planned_iterations initialised_from initial_gaussians "
     "heldout initial_heldout final_tuning train_psnr_db stopped training_seconds compile_seconds "
     "seconds_per_iteration threads resumed_at curve removed max_seconds",

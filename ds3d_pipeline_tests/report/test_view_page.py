@@ -98,7 +98,7 @@ def test_it_carries_the_mesh_and_the_splat_in_their_frames(folder, tmp_path):
 
 
 def test_the_view_begins_where_a_photo_was_taken_and_looks_at_what_it_shows(folder):
-    model = read_reconstruction(folder / "sparse")
+    model = read_reconstruction(folder / "sparse/0")
     start = describe_scene(model, "m").start
     flip = np.array([1.0, -1.0, -1.0])
     best = max(model.views, key=lambda view: len(view.point_ids))
@@ -110,7 +110,7 @@ def test_the_view_begins_where_a_photo_was_taken_and_looks_at_what_it_shows(fold
 
 
 def test_a_model_whose_photos_see_no_point_has_no_start(folder):
-    model = read_reconstruction(folder / "sparse")
+    model = read_reconstruction(folder / "sparse/0")
     blind = [dataclasses.replace(view, point_ids=np.zeros(0, np.int32)) for view in model.views]
     assert describe_scene(dataclasses.replace(model, views=tuple(blind)), None).start is None
     assert describe_scene(None, None).start is None
@@ -186,7 +186,7 @@ def test_two_clicks_measure_what_lies_between_them(folder, tmp_path):
         browser.wait_for("/[0-9]/.test(document.querySelector('.view-note').innerText)")
         shown = browser.evaluate("document.querySelector('.view-note').innerText")
         height = 700 - top
-    start = describe_scene(read_reconstruction(folder / "sparse"), "m").start
+    start = describe_scene(read_reconstruction(folder / "sparse/0"), "m").start
     first, second = (hit_of(start, x, y, 900, height) for x, y in clicks)
     number, unit = shown.split()
     length_m = float(number) * {"m": 1, "cm": 0.01}[unit]

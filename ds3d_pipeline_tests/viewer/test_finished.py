@@ -5,6 +5,7 @@ import pytest
 
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.formats.splat_ply import write_splat_ply
+from ds3d_pipeline.geometry.conventions import WORLD_FROM_GLTF
 from ds3d_pipeline.viewer import finished
 from ds3d_pipeline.viewer.finished import find_finished, read_exhibit, thin_points
 from ds3d_pipeline_tests.finished import publish_finished, random_gaussians
@@ -23,7 +24,7 @@ def test_everything_of_a_finished_capture_is_found(folder):
     assert len(exhibit.splat.means) == exhibit.gaussians_in_file == 300
     assert len(exhibit.points.points_in_world) == 500
     assert exhibit.mesh.data[:4] == b"glTF"
-    assert exhibit.mesh.world_from_gltf.shape == (4, 4)
+    np.testing.assert_array_equal(exhibit.mesh.world_from_gltf, WORLD_FROM_GLTF)
 
 
 def test_a_capture_is_named_by_folder_or_by_name(folder):

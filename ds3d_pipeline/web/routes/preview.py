@@ -28,7 +28,7 @@ SPZ: dict[int | str, dict[str, Any]] = {
 @router.head("/api/preview/{job}.spz", responses=SPZ | responses(404), response_class=FileResponse)
 @router.get("/api/preview/{job}.spz", responses=SPZ | responses(404), response_class=FileResponse)
 def splat(web: Web, request: Request, job: str) -> Response:
-    """The splat as SPZ, thinned to at most 150,000 Gaussians of degree 1, in the axes of `sparse/`."""
+    """The splat as SPZ, thinned to at most 150,000 Gaussians of degree 1, Y up."""
     preview = splat_preview(web.home, job, _published(web, job))
     if preview is None:
         raise Problem(404, f"{job[:80]} has no splat.", "See /api/result for what there is.")
