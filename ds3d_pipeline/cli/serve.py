@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from ds3d_pipeline.errors import InputError, StageError
 from ds3d_pipeline.programs.locks import locked_if_free
@@ -22,10 +23,10 @@ from ds3d_pipeline.programs.settings import check_settings, read_text
 from ds3d_pipeline.programs.words import plural
 from ds3d_pipeline.storage.home import Home, prepare_home
 from ds3d_pipeline.web.app import create_app
-from ds3d_pipeline.web.jobs import Jobs
+from ds3d_pipeline.web.daemons import daemon_beats
 from ds3d_pipeline.web.lan import certificate, kept_token, own_addresses, own_names, qr_code
-from ds3d_pipeline.web.services import Services, daemon_beats
-from ds3d_pipeline.web.settings import LOOPBACK, WebSettings
+from ds3d_pipeline.web.services import Services
+from ds3d_pipeline.web.settings import LOOPBACK, WebSettings, WebState
 
 EVERYWHERE = "0.0.0.0"
 TICK_S = 1.0
@@ -41,11 +42,12 @@ def serve(args: argparse.Namespace, say: Say) -> None:
     settings = settings_of(args, home)
     with _only_one(home, _url(settings, args.https)), _listening(settings) as listener:
         tls = certificate(home, settings.hosts) if args.https else None
-        with Stops() as stops, _running(settings, listener, tls) as server:
+        app = create_app(settings)
+        with Stops() as stops, _running(app, listener, tls) as server:
             _announce(settings, say, https=args.https)
             if not args.no_open:
                 webbrowser.open(_link(settings, https=args.https))
-            _attend(home, settings, server, stops, say)
+            _attend(app.state.web, server, stops, say)
 
 
 def settings_of(args: argparse.Namespace, home: Home) -> WebSettings:
@@ -104,11 +106,11 @@ def _listening(settings: WebSettings) -> Generator[socket.socket]:
 
 @contextlib.contextmanager
 def _running(
-    settings: WebSettings, listener: socket.socket, tls: tuple[Path, Path] | None
+    app: FastAPI, listener: socket.socket, tls: tuple[Path, Path] | None
 ) -> Generator[uvicorn.Server]:
     """In a thread, where uvicorn leaves the signals alone."""
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -188,38 +190,44 @@ class Stops:
         self._woken.clear()
 
 
-def _attend(home: Home, settings: WebSettings, server: uvicorn.Server, stops: Stops, say: Say) -> None:
-    """Returns once the server is to stop; what it brought of Dagster has ended then."""
+def _attend(web: WebState, server: uvicorn.Server, stops: Stops, say: Say) -> None:
+    """Returns once the server is to stop; what it brought of Dagster has ended then.
+
+    Opens the instance that the routes use, which takes seconds in a new home.
+    """
 
     def is_wanted() -> bool:
         return not (stops.presses or stops.is_terminated or server.should_exit)
 
-    with contextlib.closing(Jobs(home)) as jobs, contextlib.ExitStack() as ending:
-        if not settings.daemon or daemon_beats(home, jobs.instance, is_wanted):
+    with contextlib.ExitStack() as ending:
+        instance = web.jobs.instance
+        if not web.settings.daemon or daemon_beats(web.home, instance, is_wanted):
             while is_wanted():
                 stops.wait(TICK_S)
             return
-        services = Services(home)
+        web.settings.brings_daemon.set()
+        services = Services(web.home)
         ending.callback(services.stop)
         services.start()
-        _tend(jobs, services, server, stops, say)
+        _tend(web, services, server, stops, say)
 
 
-def _tend(jobs: Jobs, services: Services, server: uvicorn.Server, stops: Stops, say: Say) -> None:
+def _tend(web: WebState, services: Services, server: uvicorn.Server, stops: Stops, say: Say) -> None:
     """The first Ctrl-C waits for what is worked on, the second one ends it, as SIGTERM does at once."""
     is_said = False
     while not (stops.presses > 1 or stops.is_terminated or server.should_exit):
         if stops.presses:
-            going = jobs.going_on()
+            going = web.jobs.going_on()
             if not going:
                 return
             if not is_said:
                 say(going_on_line(len(going)))
                 services.hold()
+                web.settings.brings_daemon.clear()
                 is_said = True
-        services.tend(jobs.instance)
+        services.tend(web.jobs.instance)
         stops.wait(TICK_S)
-    services.end_runs(jobs.instance)
+    services.end_runs(web.jobs.instance)
 
 
 def going_on_line(number: int) -> str:

@@ -106,6 +106,11 @@ def beating(folder: Path) -> Generator[None]:
         thread.join()
 
 
+def forget(folder: Path) -> None:
+    """Nothing is known of a process any more: it has ended in order."""
+    (folder / _BEAT).unlink(missing_ok=True)
+
+
 def _beat(path: Path, stop: threading.Event) -> None:
     """Sets a time and writes nothing, so that a full disk does not stop the heart."""
     while True:

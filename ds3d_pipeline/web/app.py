@@ -64,7 +64,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     received = received_folder(home)
     received.mkdir(exist_ok=True)
     remove_halves(home, received)
-    with contextlib.closing(Jobs(home)) as known:
+    with contextlib.closing(Jobs(home, brings_daemon=settings.brings_daemon.is_set)) as known:
         app.state.web = WebState(
             settings=settings,
             home=home,

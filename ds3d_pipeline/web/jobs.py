@@ -27,6 +27,7 @@ from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.names import DEFAULT_MODE
 from ds3d_pipeline.storage.home import Home, outputs_folder
 from ds3d_pipeline.storage.inventory import capture_names
+from ds3d_pipeline.web.daemons import DaemonWatch
 from ds3d_pipeline.web.gather import Outside, gather, is_job, registered_at
 from ds3d_pipeline.web.kept import Kept
 from ds3d_pipeline.web.preview import drop_previews
@@ -34,7 +35,6 @@ from ds3d_pipeline.web.problems import Problem
 from ds3d_pipeline.web.received import drop_received, received_of
 from ds3d_pipeline.web.runs import STATES, facts_of, is_being_made, waiting_facts
 from ds3d_pipeline.web.sentences import shown_status
-from ds3d_pipeline.web.services import FRESH_S, heartbeat_age_s
 from ds3d_pipeline.web.status import JobStatus, LastWord, QueuePlace, RunFacts, State, job_status
 from ds3d_pipeline.web.words import forget_word, write_word
 
@@ -48,14 +48,20 @@ _GOING = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.Dagste
 class Jobs:
     """Of one home and its Dagster instance. Every method may be called from any thread."""
 
-    def __init__(self, home: Home, instance: dg.DagsterInstance | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        instance: dg.DagsterInstance | None = None,
+        *,
+        brings_daemon: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`brings_daemon` says whether a daemon of our own runs, or is about to."""
         self._home, self._given = home, instance
         self._opened, self._opening = contextlib.ExitStack(), threading.Lock()
         self._closed, self._threads = threading.Event(), list[threading.Thread]()
         self._history: Kept[Sequence[Timing]] = Kept(lambda: read_timings(home), _HISTORY_FOR_S)
-        self.has_daemon: Callable[[], bool] = Kept(
-            lambda: heartbeat_age_s(self.instance) < FRESH_S, _DAEMON_FOR_S
-        )
+        watch, self._brings_daemon = DaemonWatch(home), brings_daemon
+        self._has_daemon = Kept(lambda: watch.goes_on(self.instance), _DAEMON_FOR_S)
 
     @property
     def instance(self) -> dg.DagsterInstance:
@@ -64,6 +70,10 @@ class Jobs:
             if self._given is None:
                 self._given = self._opened.enter_context(open_instance(self._home))
             return self._given
+
+    def has_daemon(self) -> bool:
+        """Whether Dagster's daemon works for this home."""
+        return self._brings_daemon() or self._has_daemon()
 
     def mode_seconds(self) -> dict[str, float]:
         """How long a usual capture should take on this machine, by mode."""

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -24,61 +23,16 @@ from ds3d_pipeline.defs.runs import end_dead_runs
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.execution.heartbeat import kill_group
 from ds3d_pipeline.names import DEFINITIONS
-from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.programs.runner import tied
 from ds3d_pipeline.storage.home import Home
+from ds3d_pipeline.web.daemons import beats, note_own_daemons
 
-FRESH_S = 75.0
-"""Dagster's daemon says every 30 s that it lives; one that said nothing for longer than this does not."""
-DAEMONS = ("SENSOR", "QUEUED_RUN_COORDINATOR")
-_NEXT_BEAT_S = 40.0
 _STARTS_WITHIN_S = 120.0
 _ENDS_WITHIN_S = 5.0
 _AGAIN_AFTER_S = 5.0
 _LOG_BYTES = 5_000_000
 _QUIET = ("--log-level", "warning")
 """Else each look at the queue is a line, every second."""
-
-
-def heartbeat_age_s(instance: dg.DagsterInstance) -> float:
-    """How long ago the daemon last said that it lives; Dagster's `healthy` is true for half an hour after."""
-    return time.time() - min((at for at, _ in _beats(instance)), default=0.0)
-
-
-def _beats(instance: dg.DagsterInstance) -> list[tuple[float, str]]:
-    """When each part of the daemon last beat, and which daemon that was."""
-    found = [status.last_heartbeat for status in instance.get_daemon_statuses(DAEMONS).values()]
-    return [(beat.timestamp, str(beat.daemon_id)) if beat else (0.0, "") for beat in found]
-
-
-def daemon_beats(
-    home: Home, instance: dg.DagsterInstance, is_wanted: Callable[[], bool], wait_s: float = _NEXT_BEAT_S
-) -> bool:
-    """Whether a daemon runs, looked for as long as that `is_wanted`.
-
-    A fresh beat may be the last one of a daemon that has ended: so the next one is waited for, unless it was
-    the daemon of an earlier server, which ended with it.
-    """
-    first = _beats(instance)
-    if heartbeat_age_s(instance) > FRESH_S or {of for _, of in first} <= set(_own_daemons(home)):
-        return False
-    end = time.monotonic() + wait_s
-    while is_wanted() and time.monotonic() < end:
-        if max(_beats(instance)) > max(first):
-            return True
-        time.sleep(0.5)
-    return False
-
-
-def _record(home: Home) -> Path:
-    return home.locks / "own_daemons.json"
-
-
-def _own_daemons(home: Home) -> list[str]:
-    try:
-        return read_json(_record(home), list[str])
-    except (FileNotFoundError, ValueError):
-        return []
 
 
 class Services:
@@ -153,9 +107,9 @@ class Services:
 
     def _note_daemon(self, instance: dg.DagsterInstance) -> None:
         started_at = time.time() - (time.monotonic() - self._started_at["daemon"])
-        ours = {of for at, of in _beats(instance) if at > started_at}
+        ours = {of for at, of in beats(instance) if at > started_at}
         if ours:
-            write_json(_record(self._home), sorted(ours))
+            note_own_daemons(self._home, ours)
             self._is_noted = True
 
     def hold(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +52,9 @@ class WebSettings:
     """What every request must carry; None on loopback."""
     limits: Limits = field(default_factory=Limits)
     daemon: bool = False
-    """Whether Dagster's daemon is a child of this server."""
+    """Whether this server brings Dagster's daemon where none runs."""
+    brings_daemon: threading.Event = field(default_factory=threading.Event)
+    """Set as long as the daemon is a child of this server, from before it is started on."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ class Server:
     home: Path
     port: int
     client: httpx.Client
+    settings: WebSettings
 
     @property
     def origin(self) -> str:
@@ -46,7 +47,8 @@ def serving(
     """
     port = port or free_port()
     hosts = LOOPBACK | set(names)
-    app = create_app(WebSettings(home=home, port=port, token=token, limits=limits, hosts=hosts))
+    settings = WebSettings(home=home, port=port, token=token, limits=limits, hosts=hosts)
+    app = create_app(settings)
     certificate, key = tls or (None, None)
     config = uvicorn.Config(
         app, host="127.0.0.1", port=port, log_level="warning", ssl_certfile=certificate, ssl_keyfile=key
@@ -58,7 +60,7 @@ def serving(
         while not server.started and thread.is_alive():
             time.sleep(0.01)
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            yield Server(home=home, port=port, client=client)
+            yield Server(home=home, port=port, client=client, settings=settings)
     finally:
         server.should_exit = True
         thread.join()

@@ -73,9 +73,15 @@ def info(request: Request, web: Web) -> Info:
         ),
         accepts=tuple(sorted(PHOTO_SUFFIXES | VIDEO_SUFFIXES | {".zip"})),
         limits=_limits(web),
-        daemon=("ours" if web.settings.daemon else "other") if web.jobs.has_daemon() else "none",
+        daemon=_daemon(web),
         urls=_urls(request.url.scheme, web.settings),
     )
+
+
+def _daemon(web: WebState) -> Literal["ours", "other", "none"]:
+    if web.settings.brings_daemon.is_set():
+        return "ours"
+    return "other" if web.jobs.has_daemon() else "none"
 
 
 def _urls(scheme: str, settings: WebSettings) -> tuple[str, ...]:

@@ -6,8 +6,10 @@ import dagster as dg
 import pytest
 from dagster._daemon.types import DaemonHeartbeat
 
+from ds3d_pipeline.defs.daemon import daemon_folder
+from ds3d_pipeline.execution.heartbeat import Process, beating, this_system
 from ds3d_pipeline.programs.records import write_json
-from ds3d_pipeline.web.services import DAEMONS, FRESH_S, daemon_beats, heartbeat_age_s
+from ds3d_pipeline.web.daemons import DAEMONS, FRESH_S, DaemonWatch, daemon_beats, heartbeat_age_s
 from ds3d_pipeline_tests.homes import make_home
 
 
@@ -81,3 +83,42 @@ def test_who_is_to_stop_does_not_wait_for_a_daemon(instance, tmp_path):
     before = time.monotonic()
     assert not daemon_beats(make_home(tmp_path), instance, lambda: False, wait_s=60)
     assert time.monotonic() - before < 5
+
+
+def test_our_daemon_is_known_by_its_process_whatever_the_clock_says(instance, tmp_path):
+    home = make_home(tmp_path)
+    beat(instance, 3600.0)
+    with beating(daemon_folder(home)):
+        assert DaemonWatch(home).goes_on(instance)
+        assert daemon_beats(home, instance, always)
+
+
+def test_our_killed_daemon_does_not_count_for_its_last_beat(instance, tmp_path):
+    home = make_home(tmp_path)
+    daemon_folder(home).mkdir(parents=True)
+    gone = Process(system=this_system(), pid=1, started="never")
+    write_json(daemon_folder(home) / "heartbeat.json", gone)
+    beat(instance, 1.0)
+    assert not DaemonWatch(home).goes_on(instance)
+
+
+def test_a_stepped_clock_makes_no_beating_daemon_count_as_gone(instance, tmp_path):
+    watch = DaemonWatch(make_home(tmp_path))
+    beat(instance, 1.0)
+    assert watch.goes_on(instance)
+    for age_s in (3600.0, 3570.0, -7200.0):
+        beat(instance, age_s)
+        assert watch.goes_on(instance)
+
+
+def test_a_daemon_that_beats_no_more_counts_as_gone_by_our_steady_clock(instance, tmp_path):
+    now = [0.0]
+    watch = DaemonWatch(make_home(tmp_path), lambda: now[0])
+    beat(instance, 1.0)
+    assert watch.goes_on(instance)
+    now[0] = FRESH_S - 1
+    assert watch.goes_on(instance)
+    now[0] = FRESH_S + 1
+    assert not watch.goes_on(instance)
+    beat(instance, 0.0)
+    assert watch.goes_on(instance)
