@@ -13,7 +13,7 @@ PACKAGE = Path(ds3d_pipeline.__file__).parent
 PAGE = PACKAGE.parent / "docs" / "architecture.md"
 ROOT_FILES = {"__init__", "__main__", "api", "definitions", "errors", "names", "scene"}
 KNOW_DAGSTER = {"defs", "definitions", "cli"}
-SERVERS = {"web/jobs.py", "web/runs.py", "web/services.py"}
+SERVERS = {"web/daemons.py", "web/jobs.py", "web/runs.py", "web/services.py"}
 """The files of the upload page that know it, too."""
 
 
