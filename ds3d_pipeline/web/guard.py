@@ -18,8 +18,8 @@ from ds3d_pipeline.web.problems import Problem, problem_response
 from ds3d_pipeline.web.settings import WebSettings
 
 PAGE_POLICY = (
-    "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self' 'wasm-unsafe-eval'; "
-    "worker-src 'self' blob:; connect-src 'self' blob: data:; object-src 'none'; "
+    "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; "
+    "connect-src 'self' blob:; object-src 'none'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 )
 OUTPUT_POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
