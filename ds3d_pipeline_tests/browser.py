@@ -89,13 +89,31 @@ def open_browser(profile: Path, *flags: str) -> Iterator[Browser]:
     )
     try:
         port = _wait_for_port(profile / "DevToolsActivePort", process)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
-            (page,) = [target for target in json.load(answer) if target["type"] == "page"]
+        (page,) = [target for target in _ask(port, "list") if target["type"] == "page"]
         with connect(page["webSocketDebuggerUrl"], max_size=None, ping_interval=None) as socket:
             yield Browser(socket)
     finally:
         process.terminate()
         process.wait(30)
+
+
+@contextlib.contextmanager
+def another_tab(profile: Path) -> Iterator[Browser]:
+    """One more tab of the browser of this profile, closed at the end as a person closes it."""
+    port = (profile / "DevToolsActivePort").read_text().split()[0]
+    page = _ask(port, "new")
+    try:
+        with connect(page["webSocketDebuggerUrl"], max_size=None, ping_interval=None) as socket:
+            yield Browser(socket)
+    finally:
+        _ask(port, f"close/{page['id']}")
+
+
+def _ask(port: str, what: str) -> Any:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/json/{what}", method="PUT")
+    with urllib.request.urlopen(request) as answer:
+        text = answer.read()
+    return json.loads(text) if text.startswith((b"{", b"[")) else text
 
 
 def _wait_for_port(file: Path, process: subprocess.Popen[bytes]) -> str:

@@ -31,8 +31,12 @@ class Live:
     process: subprocess.Popen[str]
 
     @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def client(self) -> httpx.Client:
-        return httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
+        return httpx.Client(base_url=self.origin, timeout=60)
 
     def upload(self, photos: Path, mode: str = "fastest", name: str = "tiny") -> str:
         """Sends the photos and returns the job."""
@@ -92,10 +96,10 @@ def wait(look: Callable[[], Any], seconds: float = 120.0) -> Any:
 
 
 @contextlib.contextmanager
-def live(home: Path, *words: str) -> Iterator[Live]:
-    """Starts it, waits until it answers, and ends it if the test has not."""
+def live(home: Path, *words: str, port: int | None = None) -> Iterator[Live]:
+    """Starts it, on a free port or on this one, waits until it answers, and ends it if the test has not."""
     home.mkdir(exist_ok=True)
-    port = free_port()
+    port = port or free_port()
     with (home / "said.txt").open("a") as said:
         process = subprocess.Popen(
             [*DS3D, "serve", "--no-open", "--port", str(port), *words],

@@ -12,17 +12,16 @@ from scipy import ndimage
 from ds3d_pipeline.storage.home import Home, prepare_home
 from ds3d_pipeline.web.lan import certificate
 from ds3d_pipeline_tests.browser import open_browser
+from ds3d_pipeline_tests.web.pages import PHONE, READY, click, text, visit
 from ds3d_pipeline_tests.web.servers import serving
 
 pytestmark = pytest.mark.browser
 SIZE_WH = (320, 240)
 STEP_PX = 6
 STEPS = 60
-PHONE = (390, 844)
 NAME = "box.example"
 """A host whose pages are no secure context by themselves, as those of a machine in one's own network."""
 COUNT = r"Number(document.getElementById('guide-counts').innerText.match(/\d+/))"
-READY = "document.body.dataset.ready === 'true'"
 
 
 def scene() -> np.ndarray:
@@ -66,7 +65,7 @@ def home(web_home: Path) -> Home:
 
 
 @contextlib.contextmanager
-def filming(tmp_path, origin, frames, *, size_wh=PHONE, language="en"):
+def filming(tmp_path, origin, frames, *, language="en"):
     """The page before a camera that sees these frames."""
     camera = film(tmp_path / "camera.y4m", frames) if frames else None
     flags = [
@@ -77,18 +76,9 @@ def filming(tmp_path, origin, frames, *, size_wh=PHONE, language="en"):
     if camera:
         flags += ["--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera}"]
     with open_browser(tmp_path / "profile", *flags) as browser:
-        browser.call("Network.setUserAgentOverride", userAgent="test", acceptLanguage=language)
-        browser.open(origin, size_wh=size_wh)
-        browser.wait_for(READY)
+        visit(browser, origin, PHONE, language)
         yield browser
-
-
-def click(browser, selector):
-    browser.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
-
-
-def text(browser, selector):
-    return browser.evaluate(f"document.querySelector({json.dumps(selector)}).innerText")
+        assert browser.evaluate("violations") == []
 
 
 def kept(browser, expression="photos.length"):
@@ -238,8 +228,7 @@ def test_a_reload_in_the_middle_loses_no_photo_and_offers_them_again(home, tmp_p
     with serving(home.root) as server, filming(tmp_path, server.origin, moving(), language="de") as browser:
         click(browser, "#guide")
         browser.wait_for(f"{COUNT} >= 2")
-        browser.open(server.origin, size_wh=PHONE)
-        browser.wait_for(READY)
+        visit(browser, server.origin, PHONE, "de")
         photos = kept(browser)
         assert photos >= 2
         assert f"{photos} geführte Fotos" in text(browser, "#guide-kept-text")
@@ -252,6 +241,17 @@ def test_a_reload_in_the_middle_loses_no_photo_and_offers_them_again(home, tmp_p
         click(browser, "#guide-forget")
         browser.wait_for("document.getElementById('guide-kept').hidden")
         assert kept(browser) == 0
+
+
+def test_a_phone_that_took_its_camera_away_while_locked_goes_on_once_it_is_looked_at_again(home, tmp_path):
+    with serving(home.root) as server, filming(tmp_path, server.origin, moving()) as browser:
+        click(browser, "#guide")
+        browser.wait_for(f"{COUNT} >= 1")
+        browser.evaluate("document.getElementById('guide-video').srcObject.getTracks()[0].stop()")
+        before = counted(browser)[0]
+        browser.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        browser.wait_for(f"{COUNT} > {before} + 1")
+        assert kept(browser) > before
 
 
 def test_without_https_the_page_says_how_to_get_the_camera(home, tmp_path):

@@ -1,7 +1,6 @@
 """The page in a real browser before a real server."""
 
 import contextlib
-import json
 import re
 
 import dagster as dg
@@ -16,27 +15,15 @@ from ds3d_pipeline.publishing.publish import publish_failure
 from ds3d_pipeline.stages.plan import Plan
 from ds3d_pipeline.storage.bundles import Attempt, publish
 from ds3d_pipeline.storage.home import prepare_home
-from ds3d_pipeline_tests.browser import open_browser
 from ds3d_pipeline_tests.finished import make_bundles, noise_picture
 from ds3d_pipeline_tests.ports import free_port
 from ds3d_pipeline_tests.web.homes import add_run, finish, order, register
+from ds3d_pipeline_tests.web.pages import PHONE, click, drop, opened, pick, text
 from ds3d_pipeline_tests.web.servers import serving
 
 pytestmark = pytest.mark.browser
-PHONE, DESKTOP = (390, 844), (1280, 900)
 HOSTILE = "<img src=x onerror=document.title='broken'>"
 STATUS = dg.DagsterRunStatus
-READY = "document.body.dataset.ready === 'true'"
-
-
-@contextlib.contextmanager
-def opened(server, tmp_path, size_wh=DESKTOP, language="en"):
-    """The page in a tab of its own."""
-    with open_browser(tmp_path / "profile") as browser:
-        browser.call("Network.setUserAgentOverride", userAgent="test", acceptLanguage=language)
-        browser.open(server.origin, size_wh=size_wh)
-        browser.wait_for(READY)
-        yield browser
 
 
 @pytest.fixture
@@ -57,28 +44,6 @@ def home(web_home):
 def page(home, tmp_path):
     with serving(home.root) as server, opened(server, tmp_path) as browser:
         yield browser
-
-
-def pick(browser, paths):
-    """Chooses files as a person does with the button."""
-    root = browser.call("DOM.getDocument")["root"]["nodeId"]
-    node = browser.call("DOM.querySelector", nodeId=root, selector="#pick")["nodeId"]
-    browser.call("DOM.setFileInputFiles", nodeId=node, files=[str(path) for path in paths])
-
-
-def drop(browser, paths):
-    """Lets go of files in the middle of the window."""
-    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        browser.call("Input.dispatchDragEvent", type=kind, x=640, y=700, data=data)
-
-
-def text(browser, selector):
-    return browser.evaluate(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
-
-
-def click(browser, selector):
-    browser.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
 
 
 def test_every_capture_has_a_card_with_its_state(page):
@@ -191,6 +156,18 @@ def test_the_page_says_that_the_server_is_gone_and_comes_back_by_itself(home, tm
             assert text(browser, "#job-hare .badge") == "running"
 
 
+def test_a_script_within_the_page_would_be_refused_and_seen(web_home, tmp_path):
+    home = prepare_home()
+    with serving(home.root) as server, opened(server, tmp_path) as browser:
+        browser.evaluate(
+            "const script = document.createElement('script'); script.textContent = 'window.ran = 1';"
+            " document.body.append(script)"
+        )
+        browser.wait_for("violations.length === 1")
+        assert browser.evaluate("window.ran ?? null") is None
+        assert browser.evaluate("violations.pop()") == "script-src-elem inline"
+
+
 def test_deleting_asks_once_and_says_how_much_it_frees(page):
     click(page, "#job-fox .open")
     page.wait_for("document.querySelector('#job-fox .delete').innerText.includes('frees')")
@@ -224,6 +201,14 @@ def test_mesh_and_splat_share_the_camera_and_ten_switches_do_not_grow_the_page(p
     assert page.evaluate("document.querySelectorAll('canvas').length") == 1
     hosts = {re.sub(r"^(\w+:)(//[^:/]*)?.*", r"\1\2", url) for url in page.requested}
     assert hosts <= {"http://127.0.0.1", "data:", "blob:"}
+
+
+def test_a_tab_that_is_pressed_while_another_one_is_loading_is_the_one_that_shows(page):
+    click(page, "#job-fox .open")
+    page.wait_for("document.querySelectorAll('#job-fox .tabs button').length === 3")
+    page.evaluate("document.querySelector('#job-fox .tabs [data-kind=splat]').click()")
+    page.wait_for("document.querySelector('#job-fox .view').dataset.shown === 'splat'")
+    assert page.evaluate("document.querySelector('#job-fox [aria-pressed=true]').dataset.kind") == "splat"
 
 
 def test_what_finished_stages_have_made_can_be_looked_at_while_the_rest_goes_on(home, tmp_path):

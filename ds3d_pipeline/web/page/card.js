@@ -34,7 +34,7 @@ export function updateCard(node, job) {
   const hasEnded = ENDED.includes(job.state);
   const stages = hasEnded || BEFORE_START.includes(job.state) ? [] : job.stages;
   const word = job.status ?? job.state;
-  node.dataset.state = job.state;
+  node.dataset.word = word;
   part("h3").textContent = job.name || job.job_id;
   part("h3").title = job.job_id;
   write(part(".badge"), t(`badges.${word}`));
@@ -112,11 +112,12 @@ function showReasons(node, reasons) {
 
 function showActions(part, job, hasEnded) {
   const again = part(".again");
-  const isGood = job.state === "finished" && job.mode !== "quality";
+  const hasFiles = job.state === "finished" && job.status !== "failed";
+  const isGood = hasFiles && job.mode !== "quality";
   part(".cancel").hidden = hasEnded || job.state === "cancelling";
   part(".open").hidden = !hasEnded;
   part(".open").textContent = t(part(".open").getAttribute("aria-expanded") === "true" ? "jobs.close" : "jobs.open");
-  again.hidden = !hasEnded || (job.state === "finished" && !isGood);
+  again.hidden = !hasEnded || (hasFiles && !isGood);
   again.dataset.mode = isGood ? "quality" : "";
   again.textContent = isGood ? t("jobs.againIn", { mode: t("modes.quality") }) : t("jobs.again");
   if (!hasEnded || part(".really").hidden) part(".delete").hidden = !hasEnded;

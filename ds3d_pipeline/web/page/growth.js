@@ -13,7 +13,7 @@ export function showGrowth(node, job) {
   const there = job.stages.filter((stage) => SHOWN.includes(stage.stage) && hasView(stage)).map((stage) => stage.stage);
   const tabs = node.querySelector(".tabs");
   tabs.setAttribute("aria-label", t("result.soFar"));
-  node.querySelector(".result").hidden = there.length === 0;
+  for (const part of [".result", ".so-far"]) node.querySelector(part).hidden = there.length === 0;
   for (const stage of there) {
     if (tabs.querySelector(`[data-kind="${stage}"]`)) continue;
     addTab(tabs, stage, t(`growth.${stage}`), () => open(node, job.job_id, stage));

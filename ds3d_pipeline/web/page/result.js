@@ -22,10 +22,10 @@ export function showResult(node, result) {
   tabs.replaceChildren();
   for (const [name, open] of offers) addTab(tabs, name, t(`result.${name}`), open);
   tabs.setAttribute("aria-label", t("result.tabs"));
-  node.querySelector(".result").hidden = false;
-  node.querySelector(".taken").hidden = false;
+  for (const part of [".result", ".taken"]) node.querySelector(part).hidden = false;
   node.querySelector(".files").replaceChildren(...downloads(result));
-  tabs.firstElementChild?.click();
+  const first = result.status === "failed" && tabs.querySelector('[data-kind="report"]');
+  (first || tabs.firstElementChild)?.click();
 }
 
 /** One more thing to look at. */
@@ -43,14 +43,14 @@ export function addTab(tabs, name, label, open) {
 export function hideResult(node) {
   if (opened?.node === node) closeView();
   node.querySelector(".result").hidden = true;
-  node.querySelector(".taken").hidden = true;
+  for (const part of [".taken", ".so-far"]) node.querySelector(part).hidden = true;
   node.querySelector(".tabs").replaceChildren();
   node.querySelector(".report").removeAttribute("src");
   for (const part of [".view", ".report", ".picture"]) node.querySelector(part).hidden = true;
 }
 
 function closeView() {
-  opened?.view.close();
+  opened?.view?.close();
   opened = null;
 }
 
@@ -63,19 +63,26 @@ export function createViewer(node, sceneUrl, sources) {
   };
 
   async function show(name) {
-    if (opened?.node !== node) {
-      closeView();
-      opened = { node, view: { close() {} } };
-      const mine = opened;
+    if (opened?.node === node) {
+      opened.wanted = name;
+      return opened.view?.show(name);
+    }
+    closeView();
+    const mine = { node, view: null, wanted: name };
+    opened = mine;
+    try {
       const [T, { createView }, scene] = await Promise.all([
         import("/page/vendor/three.js"),
         import("/page/view.js"),
         load(sceneUrl).then((data) => JSON.parse(new TextDecoder().decode(data))),
       ]);
       if (opened !== mine) return;
-      opened.view = createView(T, parts.view, scene, sources, section("view"));
+      mine.view = createView(T, parts.view, scene, sources, section("view"));
+    } catch (error) {
+      if (opened === mine) opened = null;
+      throw error;
     }
-    opened.view.show(name);
+    mine.view.show(mine.wanted); // another tab may have been pressed while this one was loading
   }
 
   return {
