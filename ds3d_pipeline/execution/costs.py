@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from ds3d_pipeline.names import STAGES
@@ -105,6 +106,8 @@ def _splat(work: Workload) -> float:
     return _SPLAT_AROUND_S + options.iterations * (0.02 + 0.13 * work.megapixels(options.max_side_px))
 
 
+QUICK = {"single": 3.0, "interpolation": 10.0, "card": 3.0, "relief": 5.0, "light": 5.0}
+"""Seconds of the backends at the end of a ladder, however large the capture."""
 _COSTS: dict[str, Callable[[Workload], float]] = {
     "capture": _capture,
     "keyframes": _keyframes,
@@ -115,3 +118,24 @@ _COSTS: dict[str, Callable[[Workload], float]] = {
     "splat": _splat,
 }
 """Seconds, on `FITTED_CORES`."""
+
+
+_SHAPES: dict[str, tuple[tuple[float, float], ...]] = {
+    "capture": ((0.0, 0.0), (1.0, 0.9)),
+    "keyframes": ((0.0, 0.0), (0.98, 0.8), (1.0, 0.97)),
+    "poses": ((0.0, 0.0), (0.3, 0.27), (0.5, 0.6), (0.85, 0.75), (0.9, 0.85), (1.0, 0.95)),
+    "depth_maps": ((0.0, 0.0), (0.5, 0.38), (0.9, 0.79), (1.0, 0.98)),
+    "pointcloud": ((0.0, 0.0), (0.8, 0.42), (1.0, 0.88)),
+    "mesh": ((0.0, 0.0), (0.05, 0.08), (0.3, 0.45), (0.4, 0.58), (0.6, 0.7), (0.95, 0.93), (1.0, 0.98)),
+    "splat": ((0.0, 0.0), (0.97, 0.97), (1.0, 0.98)),
+}
+"""By stage, pairs of what a program says it has done and the part of its time that has passed then."""
+
+
+def time_passed(stage: str, fraction: float) -> float:
+    """The part of a stage's time (0 to 1) that has passed when its program says that `fraction` is done."""
+    shape = _SHAPES[stage]
+    for (before, start), (after, end) in pairwise(shape):
+        if fraction <= after:
+            return start + (end - start) * (fraction - before) / (after - before)
+    return shape[-1][1]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from ds3d_pipeline.execution.costs import MADE, Workload, longest_splat, usual_seconds
+from ds3d_pipeline.execution.costs import MADE, QUICK, Workload, longest_splat, time_passed, usual_seconds
 from ds3d_pipeline.execution.history import Timing, usual_workload
 from ds3d_pipeline.execution.progress import RunState, StageState
 from ds3d_pipeline.names import MODES
@@ -131,7 +131,9 @@ def forecast(stages: Sequence[StageState], expected: Mapping[str, float]) -> For
 
 
 def _done(state: StageState) -> float:
-    return 1.0 if state.state == "done" else state.fraction if state.state == "running" else 0.0
+    if state.state == "running":
+        return time_passed(state.stage, state.fraction)
+    return 1.0 if state.state == "done" else 0.0
 
 
 def _pace(made: Sequence[StageState], expected: Mapping[str, float]) -> float:
@@ -160,11 +162,18 @@ def _left(state: StageState, expected_s: float) -> float:
             return expected_s + BETWEEN_S
 
 
-def _left_of_running(state: StageState, expected_s: float) -> float:
+def _left_of_running(state: StageState, usual_s: float) -> float:
     """A stage that takes longer than expected is not about to end for that."""
+    expected_s = min(usual_s, QUICK.get(state.backend, usual_s))
     by_expectation = max(expected_s - state.worked_s, _OVERRUN * state.worked_s)
-    if state.fraction <= _EARLY:
+    first, latest = state.first, state.latest
+    if first is None or latest is None:
         return by_expectation
-    by_pace = state.worked_s * (1 - state.fraction) / state.fraction
-    trust = state.fraction**0.5
+    done, before = _done(state), time_passed(state.stage, first.fraction)
+    if done - before <= _EARLY:
+        return by_expectation
+    # Judged when it was last heard: a program may say nothing for long, and is not slow for that.
+    then_s = (latest.worked_s - first.worked_s) * (1 - done) / (done - before)
+    by_pace = max(then_s - (state.worked_s - latest.worked_s), _OVERRUN * then_s)
+    trust = (done - before) ** 0.5
     return trust * by_pace + (1 - trust) * by_expectation

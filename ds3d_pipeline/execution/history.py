@@ -6,12 +6,12 @@ import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from upath import UPath
 
 from ds3d_pipeline.errors import StageError
-from ds3d_pipeline.execution.costs import MADE, Workload
+from ds3d_pipeline.execution.costs import MADE, QUICK, Workload
 from ds3d_pipeline.formats.images import read_size_wh
 from ds3d_pipeline.keyframes.report import KeyframesReport
 from ds3d_pipeline.names import MODES
@@ -50,21 +50,31 @@ def timing_of(metrics: Mapping[str, Any]) -> Timing | None:
     """What a `metrics.json` says about time; None of one that failed or is not ours."""
     mode, stages, sent = metrics.get("mode"), metrics.get("stages"), metrics.get("input")
     keyframes: Any = metrics.get("keyframes")
-    if metrics.get("status") == "failed" or not is_table(stages) or not isinstance(keyframes, list):
+    photos = len(cast(list[Any], keyframes)) if isinstance(keyframes, list) else 0
+    if metrics.get("status") == "failed" or not is_table(stages):
         return None
     made = {name: facts for name, facts in stages.items() if name in MADE and is_table(facts)}
-    seconds = {name: _worked_s(facts) for name, facts in made.items() if facts.get("backend")}
-    if mode not in MODES or not keyframes or not seconds or not is_table(sent):
+    if mode not in MODES or not photos or not is_table(sent):
+        return None
+    seconds = {name: _worked_s(facts) for name, facts in made.items() if _is_usual(name, facts, mode)}
+    if not seconds:
         return None
     splat: Any = metrics.get("splat")
     return Timing(
         mode=mode,
-        photos=len(keyframes),
+        photos=photos,
         size_wh=(int(sent["size"][0]), int(sent["size"][1])),
         frames=int(sent["frames"]) if sent["kind"] == "video" else 0,
         seconds=seconds,
         steps=splat.get("iterations") or None if is_table(splat) else None,
     )
+
+
+def _is_usual(stage: str, facts: Mapping[str, Any], mode: str) -> bool:
+    """Whether a backend made the stage that says how long it takes when nothing goes wrong."""
+    backend = facts.get("backend")
+    trains = stage != "splat" or MODE_OPTIONS[mode].splat.train
+    return bool(backend) and not (backend in QUICK and trains)
 
 
 def _worked_s(facts: Mapping[str, Any]) -> float:

@@ -26,6 +26,17 @@ RecordT = TypeVar("RecordT")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mark:
+    """One report of a program: how far it was (0 to 1), and when."""
+
+    fraction: float
+    at: float
+    """Seconds since the epoch."""
+    compiled_s: float
+    """Spent on compiling kernels before it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reached:
     """How far a running program is: the fraction done (0 to 1), and what it does."""
 
@@ -35,6 +46,10 @@ class Reached:
     """Spent on compiling kernels, up to the last line."""
     compiling_since: float | None = None
     """Seconds since the epoch; None while nothing is compiled."""
+    first: Mark | None = None
+    """The first report: what was before it is imports, not work."""
+    latest: Mark | None = None
+    """The latest one of work."""
 
 
 class Journal(Protocol):
@@ -225,13 +240,25 @@ class FolderJournal:
 def reached_by(lines: Sequence[Mapping[str, Any]]) -> Reached:
     """How far a program is that wrote these lines of progress."""
     last: Mapping[str, Any] = lines[-1] if lines else {}
-    passed = pairwise(lines)
+    work = [number for number, line in enumerate(lines) if not line.get("compiling")]
     return Reached(
         fraction=float(last.get("fraction", 0.0)),
         message=str(last.get("message", "")),
-        compiled_s=sum(after["time"] - line["time"] for line, after in passed if line.get("compiling")),
+        compiled_s=_compiled_s(lines),
         compiling_since=float(last["time"]) if last.get("compiling") else None,
+        first=_mark(lines[: work[0] + 1]) if work else None,
+        latest=_mark(lines[: work[-1] + 1]) if work else None,
     )
+
+
+def _mark(lines: Sequence[Mapping[str, Any]]) -> Mark:
+    """The last of these lines."""
+    at, fraction = float(lines[-1].get("time", 0.0)), float(lines[-1].get("fraction", 0.0))
+    return Mark(fraction=fraction, at=at, compiled_s=_compiled_s(lines))
+
+
+def _compiled_s(lines: Sequence[Mapping[str, Any]]) -> float:
+    return sum(after["time"] - line["time"] for line, after in pairwise(lines) if line.get("compiling"))
 
 
 def note_lost_attempt(journal: Journal, stage: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ds3d_pipeline.execution.journal import Journal
+from ds3d_pipeline.execution.journal import Journal, Mark
 from ds3d_pipeline.metrics.record import Metrics
 from ds3d_pipeline.programs.enums import Outcome
 
@@ -41,6 +41,14 @@ def progress_line(state: StageState) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Report:
+    """How far a program said it was (0 to 1), after how many seconds without compiling."""
+
+    fraction: float
+    worked_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class StageState:
     """`state` is waiting, reused, running, done or failed."""
 
@@ -53,6 +61,9 @@ class StageState:
     remaining_s: float | None = None
     compiling_s: float = 0.0
     """Of the seconds, those that passed with compiling kernels: no measure of speed."""
+    first: Report | None = None
+    """The first report; what was before it is imports, not work."""
+    latest: Report | None = None
 
     @property
     def worked_s(self) -> float:
@@ -93,6 +104,7 @@ def _running(journal: Journal, stage: str, backend: str, now: float) -> StageSta
     compiling_s = reached.compiled_s
     if reached.compiling_since is not None:
         compiling_s += max(now - reached.compiling_since, 0.0)
+    start = journal.started_at(stage)
     found = StageState(
         stage=stage,
         state="running",
@@ -101,8 +113,17 @@ def _running(journal: Journal, stage: str, backend: str, now: float) -> StageSta
         message=reached.message,
         seconds=elapsed_s,
         compiling_s=compiling_s,
+        first=report_of(reached.first, start),
+        latest=report_of(reached.latest, start),
     )
     return dataclasses.replace(found, remaining_s=_by_pace(found))
+
+
+def report_of(mark: Mark | None, start: float) -> Report | None:
+    """A mark of a program that started at `start`, in seconds since the epoch."""
+    if mark is None:
+        return None
+    return Report(fraction=mark.fraction, worked_s=max(mark.at - start - mark.compiled_s, 0.0))
 
 
 def _by_pace(state: StageState) -> float | None:
