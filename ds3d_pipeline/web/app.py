@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anyio
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
@@ -13,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from ds3d_pipeline import __version__
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline.web.bodies import Slots
+from ds3d_pipeline.web.committing import Absent
 from ds3d_pipeline.web.follow import Follower
 from ds3d_pipeline.web.guard import Guard
 from ds3d_pipeline.web.jobs import Jobs
@@ -65,15 +67,20 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     received.mkdir(exist_ok=True)
     remove_halves(home, received)
     with contextlib.closing(Jobs(home, brings_daemon=settings.brings_daemon.is_set)) as known:
-        app.state.web = WebState(
+        absent = Absent(settings.limits.absent_s)
+        app.state.web = web = WebState(
             settings=settings,
             home=home,
             jobs=known,
             follower=Follower(known.status),
             slots=Slots(settings.limits.concurrent_uploads, settings.limits.wait_s),
             resumables=Resumables(received),
+            absent=absent,
         )
-        yield
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(absent.run, web)
+            yield
+            tasks.cancel_scope.cancel()
 
 
 def _add_page(app: FastAPI) -> None:

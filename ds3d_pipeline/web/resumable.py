@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
+import contextlib
 import os
 import re
 import shutil
+import threading
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 
 import anyio
@@ -26,10 +28,40 @@ from ds3d_pipeline.web.problems import Problem
 from ds3d_pipeline.web.receive import RESUMABLE_SUFFIX
 
 KEPT_S = 3 * 86_400.0
-"""So long an upload that nobody goes on with is kept."""
-_TIDY_EVERY_S = 3600.0
-_ID = re.compile(r"[0-9a-f]{32}")
-_RECORD, _DATA = "upload.json", "data"
+"""So long an upload that nobody goes on with is kept, of the time in which a server runs."""
+TIDY_EVERY_S = 3600.0
+_ID, _COUNT = re.compile(r"[0-9a-f]{32}"), re.compile(r"[1-9][0-9]{0,5}")
+_COMMITS = 16
+"""So many can be under way."""
+_RECORD, _DATA, _IDLE = "upload.json", "data", "idle.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announced:
+    """What a client says of all its uploads for one capture, so that they can be put together without it."""
+
+    group: str
+    count: int
+    """How many they are."""
+    mode: str | None
+    name: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """Why no capture was made of it, while nobody waited for the answer."""
+
+    status: int
+    cause: str
+    remedy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Idle:
+    """For how long an upload has had so many bytes, by steady clocks."""
+
+    bytes: int
+    seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +75,16 @@ class Resumable:
     """What the client said of it: `filename`, and more."""
     receipt: Receipt | None = None
     """Of the capture that it became a part of; then its data is there no longer."""
+    refused: Refused | None = None
+
+    @property
+    def announced(self) -> Announced | None:
+        """None where the client says nothing of that."""
+        group, count = self.metadata.get("group", ""), self.metadata.get("count", "")
+        if not group or not _COUNT.fullmatch(count):
+            return None
+        mode, name = self.metadata.get("mode") or None, self.metadata.get("name") or None
+        return Announced(group=group, count=int(count), mode=mode, name=name)
 
 
 def read_metadata(header: str) -> dict[str, str]:
@@ -66,15 +108,15 @@ class _Writer:
 class Resumables:
     """Those of one home, in its folder of received files; of one event loop."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._folder, self._clock = folder, clock
         self._writers: dict[str, _Writer] = {}
-        self._tidied = -math.inf
+        self._tidied: float | None = None
+        self._commits = tuple(threading.Lock() for _ in range(_COMMITS))
 
     def create(self, number: int, metadata: dict[str, str]) -> Resumable:
         """A new one of so many bytes."""
         made = Resumable(id=uuid.uuid4().hex, bytes=number, metadata=metadata)
-        self._remove_old()
         place = self._place(made.id)
         place.mkdir()
         (place / _DATA).touch()
@@ -91,28 +133,58 @@ class Resumables:
         """The file as far as it has come in."""
         return self._place(upload.id) / _DATA
 
+    def is_whole(self, upload: Resumable) -> bool:
+        """Whether all of its bytes have come in."""
+        return self.offset(upload) >= upload.bytes
+
+    def groups(self) -> dict[str, list[Resumable]]:
+        """Those that were announced together, without those that are a part of a capture already."""
+        found: dict[str, list[Resumable]] = {}
+        for record in sorted(self._folder.glob(f"*{RESUMABLE_SUFFIX}/{_RECORD}")):
+            with contextlib.suppress(FileNotFoundError, ValueError):
+                upload = read_json(record, Resumable)
+                if upload.announced and not upload.receipt and not upload.refused:
+                    found.setdefault(upload.announced.group, []).append(upload)
+        return found
+
     def offset(self, upload: Resumable) -> int:
         """How many bytes have come in."""
-        return upload.bytes if upload.receipt else self.data(upload).stat().st_size
+        return upload.bytes if upload.receipt or upload.refused else self.data(upload).stat().st_size
 
     def finish(self, upload: Resumable, receipt: Receipt) -> None:
         """Remembers what it became, and lets go of the data."""
         write_json(self._place(upload.id) / _RECORD, replace(upload, receipt=receipt), durable=True)
         self.data(upload).unlink(missing_ok=True)
 
+    def committing(self, names: Iterable[str]) -> threading.Lock:
+        """Held by who makes a capture of these; of others, too, but seldom."""
+        return self._commits[int(sha256(min(names).encode()).hexdigest(), 16) % _COMMITS]
+
+    def refuse(self, upload: Resumable, refused: Refused) -> None:
+        """Remembers why nothing became of it, for whoever comes back, and lets go of the data."""
+        write_json(self._place(upload.id) / _RECORD, replace(upload, refused=refused), durable=True)
+        self.data(upload).unlink(missing_ok=True)
+
     def remove(self, upload: Resumable) -> None:
         """Whatever had come in."""
         shutil.rmtree(self._place(upload.id), ignore_errors=True)
 
-    def _remove_old(self) -> None:
-        """Those that nobody went on with, once an hour."""
-        if time.monotonic() - self._tidied < _TIDY_EVERY_S:
+    def tidy(self) -> None:
+        """Removes those that nobody went on with; looks once an hour, however often it is called.
+
+        Counts the hours itself: a clock that is set must not take an upload from somebody who sends it.
+        """
+        now = self._clock()
+        if self._tidied is not None and now - self._tidied < TIDY_EVERY_S:
             return
-        self._tidied = time.monotonic()
+        elapsed_s = 0.0 if self._tidied is None else now - self._tidied
+        self._tidied = now
         for place in self._folder.glob(f"*{RESUMABLE_SUFFIX}"):
-            times = [path.stat().st_mtime for path in (place, *place.iterdir())]
-            if time.time() - max(times) > KEPT_S:
+            idle = _idle(place, elapsed_s)
+            if idle.seconds > KEPT_S:
                 shutil.rmtree(place, ignore_errors=True)
+            else:
+                write_json(place / _IDLE, idle)
 
     @asynccontextmanager
     async def alone(self, upload: Resumable) -> AsyncIterator[None]:
@@ -135,6 +207,17 @@ class Resumables:
 
     def _place(self, name: str) -> Path:
         return self._folder / f"{name}{RESUMABLE_SUFFIX}"
+
+
+def _idle(place: Path, elapsed_s: float) -> Idle:
+    """How long it has been as it is, where `elapsed_s` have gone since it was last looked at."""
+    data = place / _DATA
+    bytes_now = data.stat().st_size if data.exists() else -1
+    try:
+        before = read_json(place / _IDLE, Idle)
+    except (FileNotFoundError, ValueError):
+        return Idle(bytes=bytes_now, seconds=0.0)
+    return Idle(bytes=bytes_now, seconds=before.seconds + elapsed_s if bytes_now == before.bytes else 0.0)
 
 
 def append(handle: int, data: bytes) -> None:

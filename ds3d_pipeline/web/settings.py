@@ -12,6 +12,7 @@ from ds3d_pipeline.web.received import received_folder
 
 if TYPE_CHECKING:
     from ds3d_pipeline.web.bodies import Slots
+    from ds3d_pipeline.web.committing import Absent
     from ds3d_pipeline.web.follow import Follower
     from ds3d_pipeline.web.jobs import Jobs
     from ds3d_pipeline.web.resumable import Resumables
@@ -32,6 +33,8 @@ class Limits:
     """So long one more waits for its turn before it is sent away."""
     idle_s: float = 60.0
     """An upload that sends nothing for so long is ended."""
+    absent_s: float = 20.0
+    """So long a whole upload waits for its tab before the server makes a capture of it."""
     reserve_bytes: int = 2_000_000_000
     """So much of the disk stays free."""
     max_field_bytes: int = 10_000
@@ -68,6 +71,8 @@ class WebState:
     slots: Slots
     """Of uploads that come in."""
     resumables: Resumables
+    absent: Absent
+    """Whole uploads that nobody has asked for yet."""
 
     @property
     def received(self) -> Path:

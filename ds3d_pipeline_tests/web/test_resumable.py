@@ -14,7 +14,7 @@ from ds3d_pipeline.intake.orders import orders
 from ds3d_pipeline.storage.home import find_home
 from ds3d_pipeline.storage.registrations import registered_request
 from ds3d_pipeline.web.problems import Problem
-from ds3d_pipeline.web.resumable import KEPT_S, Resumables, read_metadata
+from ds3d_pipeline.web.resumable import Resumables, read_metadata
 from ds3d_pipeline.web.settings import Limits
 from ds3d_pipeline_tests.intake.watched.folder import put_photos, put_video
 from ds3d_pipeline_tests.web.servers import serving
@@ -237,13 +237,110 @@ def test_resumable_uploads_are_counted_too(web_home):
         wire.close()
 
 
-def test_old_uploads_are_removed(tmp_path):
-    made = Resumables(tmp_path).create(5, {})
-    place = Resumables(tmp_path).data(made).parent
-    for path in (*place.iterdir(), place):
-        os.utime(path, (time.time() - KEPT_S - 10,) * 2)
-    kept = Resumables(tmp_path).create(5, {})
-    assert [path.stem for path in tmp_path.iterdir()] == [kept.id]
+@pytest.fixture
+def hours():
+    """A clock that is set by hand."""
+    return [0.0]
+
+
+@pytest.fixture
+def uploads(tmp_path, hours):
+    return Resumables(tmp_path, lambda: hours[0] * 3600)
+
+
+def look(uploads, hours, number):
+    """Tidies up once an hour."""
+    for _ in range(number):
+        hours[0] += 1.01
+        uploads.tidy()
+
+
+def test_uploads_that_nobody_goes_on_with_are_removed(uploads, hours, tmp_path):
+    old = uploads.create(5, {})
+    look(uploads, hours, 60)
+    kept = uploads.create(5, {})
+    uploads.data(old).write_bytes(b"x")
+    look(uploads, hours, 60)
+    assert {path.stem for path in tmp_path.iterdir()} == {old.id, kept.id}
+    look(uploads, hours, 20)
+    assert {path.stem for path in tmp_path.iterdir()} == set()
+
+
+def test_a_clock_that_is_set_takes_no_upload_from_anybody(uploads, hours):
+    made = uploads.create(5, {})
+    for path in (uploads.data(made), uploads.data(made).parent):
+        os.utime(path, (0, 0))
+    look(uploads, hours, 3)
+    assert uploads.find(made.id) == made
+
+
+def test_the_hours_count_on_after_a_start_of_the_server(tmp_path, uploads, hours):
+    uploads.create(5, {})
+    look(uploads, hours, 40)
+    later = Resumables(tmp_path, lambda: hours[0] * 3600)
+    look(later, hours, 40)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def hasty(web_home):
+    """A server that does not leave it to the tab for long."""
+    with serving(web_home, limits=Limits(reserve_bytes=0, absent_s=0.3)) as server:
+        yield server
+
+
+def announced(server, data, file, count, **more):
+    """The id of a finished upload whose client says how many there are."""
+    about = metadata(filename=file, group="g" * 32, count=str(count), **more)
+    headers = TUS | {"upload-length": str(len(data)), "upload-metadata": about}
+    place = server.client.post("/api/uploads", headers=headers).headers["location"]
+    assert go_on(server, place, 0, data).status_code == 204
+    return place.rpartition("/")[2]
+
+
+def test_where_the_tab_dies_after_the_last_byte_the_server_makes_the_capture(hasty, clip):
+    name = announced(hasty, clip, "clip.mp4", 1, mode="fastest", name="My fox")
+    wait_until(lambda: orders(find_home()))
+    (order,) = orders(find_home())
+    assert (order.request.mode, order.request.upload) == ("fastest", "My fox")
+    # A tab that comes back all the same has the answer to its own request.
+    answer = commit(hasty, name, mode="fastest", name="My fox")
+    assert (answer.status_code, answer.json()["job_id"]) == (202, order.request.capture)
+    assert len(orders(find_home())) == 1
+
+
+def test_what_a_killed_server_had_received_whole_is_taken_up(web_home, clip):
+    with serving(web_home) as server:
+        announced(server, clip, "clip.mp4", 1)
+        assert not orders(find_home())
+    with serving(web_home, limits=Limits(reserve_bytes=0, absent_s=0.3)):
+        wait_until(lambda: orders(find_home()))
+
+
+def test_files_are_waited_for_until_all_that_were_announced_are_there(hasty, tmp_path):
+    photos = sorted(put_photos(tmp_path / "photos").iterdir())
+    for number, path in enumerate(photos):
+        time.sleep(0.4)
+        assert not orders(find_home()), number
+        announced(hasty, path.read_bytes(), path.name, len(photos))
+    wait_until(lambda: orders(find_home()))
+    job = orders(find_home())[0].request.capture
+    assert len(registered_request(find_home(), job).content.usable) == len(photos)
+
+
+def test_what_cannot_be_used_is_said_to_the_tab_that_comes_back(hasty):
+    name = announced(hasty, b"no video" * 400, "broken.mp4", 1)
+    received = hasty.home / "received"
+    wait_until(lambda: not list(received.glob("*/data")))
+    answer = commit(hasty, name)
+    assert (answer.status_code, set(answer.json())) == (422, {"cause", "remedy"})
+    assert list(received.iterdir()) == []
+
+
+def test_uploads_of_which_nobody_says_how_many_they_are_wait_for_a_request(hasty, clip):
+    upload(hasty, "clip.mp4", clip)
+    time.sleep(1.5)
+    assert not orders(find_home())
 
 
 def test_the_length_on_the_disk_is_the_truth(tmp_path):

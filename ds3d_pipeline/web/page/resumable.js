@@ -20,7 +20,9 @@ export async function sendResumable({ files, mode, name }, onProgress, control) 
     sent[index] = bytes;
     onProgress(sent.reduce((sum, part) => sum + part, 0), total);
   };
-  const uploads = files.map((file, index) => createUpload(file, tell(index), control));
+  // With this the server makes the capture by itself where this tab dies after its last byte.
+  const together = { group: newGroup(), count: String(files.length), mode: mode ?? "", name: name ?? "" };
+  const uploads = files.map((file, index) => createUpload(file, together, tell(index), control));
   const left = [...uploads];
   const isStopped = steer(uploads, control);
   const work = async () => {
@@ -49,13 +51,17 @@ function steer(uploads, control) {
   return () => isStopped;
 }
 
-function createUpload(file, onBytes, control) {
+function newGroup() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function createUpload(file, together, onBytes, control) {
   let isRunning = false;
   let isPaused = false;
   let settle = null;
   const upload = new Upload(file, {
     endpoint: `${location.origin}/api/uploads`,
-    metadata: { filename: file.name },
+    metadata: { filename: file.name, ...together },
     retryDelays: [...FIRST_WAITS_MS, ...LATER_WAITS_MS],
     removeFingerprintOnSuccess: false,
     onShouldRetry(error) {

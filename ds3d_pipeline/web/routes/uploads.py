@@ -7,26 +7,19 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
-import uuid
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import anyio
 from fastapi import APIRouter, Depends, Header
 from fastapi.responses import JSONResponse, Response
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
 from starlette.requests import Request
 
 from ds3d_pipeline.programs.folders import sync_path
-from ds3d_pipeline.web.accepting import Receipt, accept_received
+from ds3d_pipeline.web.accepting import Receipt
 from ds3d_pipeline.web.bodies import check_fits, chunks, declared_bytes
+from ds3d_pipeline.web.committing import Commit, commit_uploads
 from ds3d_pipeline.web.dependencies import Web
-from ds3d_pipeline.web.file_names import safe_name
 from ds3d_pipeline.web.problems import Problem, responses
-from ds3d_pipeline.web.receive import PART_SUFFIX
 from ds3d_pipeline.web.resumable import Resumable, append, read_metadata
 from ds3d_pipeline.web.routes.upload import KNOWN, receipt_response
 from ds3d_pipeline.web.settings import WebState
@@ -35,7 +28,6 @@ VERSION = "1.0.0"
 OFFSET_BYTES = "application/offset+octet-stream"
 BINARY = {"type": "string", "format": "binary"}
 _VERSION = {"tus-resumable": VERSION}
-_UNUSABLE = 422
 
 
 def _known_version(tus_resumable: Annotated[str, Header()]) -> None:
@@ -45,15 +37,6 @@ def _known_version(tus_resumable: Annotated[str, Header()]) -> None:
 
 router = APIRouter()
 TUS = [Depends(_known_version)]
-
-
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class Commit:
-    """Which uploads are one capture."""
-
-    ids: Annotated[list[str], Field(min_length=1)]
-    mode: str | None = None
-    name: str | None = None
 
 
 @router.options("/api/uploads", status_code=204, responses=responses())
@@ -99,7 +82,11 @@ async def write(
     async with web.resumables.alone(found), web.slots.one():
         if (known := web.resumables.offset(found)) != upload_offset:
             raise Problem(409, f"{known} bytes have come in.", "Go on from there.")
-        offset = await _write(request, web, found, known)
+        try:
+            offset = await _write(request, web, found, known)
+        finally:
+            if web.resumables.is_whole(found):
+                web.absent.expect(found)
     return Response(status_code=204, headers=_VERSION | {"upload-offset": str(offset)})
 
 
@@ -144,45 +131,5 @@ async def commit(web: Web, asked: Commit) -> JSONResponse:
 
     The same request once more has the same answer.
     """
-    receipt = await anyio.to_thread.run_sync(_receipt, web, asked, limiter=web.slots.desk)
+    receipt = await anyio.to_thread.run_sync(commit_uploads, web, asked, limiter=web.slots.desk)
     return receipt_response(receipt)
-
-
-def _receipt(web: WebState, asked: Commit) -> Receipt:
-    uploads = [web.resumables.find(name) for name in dict.fromkeys(asked.ids)]
-    receipts = [upload.receipt for upload in uploads]
-    if receipts[0] and all(receipt == receipts[0] for receipt in receipts):
-        return receipts[0]
-    for upload in uploads:
-        if upload.receipt or web.resumables.offset(upload) < upload.bytes:
-            raise Problem(409, "Not all of these uploads have come in.", "Go on with them first.")
-    return _commit(web, uploads, asked)
-
-
-def _commit(web: WebState, uploads: Sequence[Resumable], asked: Commit) -> Receipt:
-    if len(uploads) > web.settings.limits.max_files:
-        raise Problem(413, f"A capture has at most {web.settings.limits.max_files} files.", "Send fewer.")
-    folder = web.received / f"{uuid.uuid4().hex}{PART_SUFFIX}"
-    folder.mkdir()
-    try:
-        files = _linked(web, uploads, folder)
-        receipt = accept_received(web, folder, files, asked.mode, asked.name)
-    except Problem as problem:
-        if problem.status == _UNUSABLE:
-            for upload in uploads:
-                web.resumables.remove(upload)
-        raise
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    for upload in uploads:
-        web.resumables.finish(upload, receipt)
-    return receipt
-
-
-def _linked(web: WebState, uploads: Sequence[Resumable], folder: Path) -> list[Path]:
-    """The same files under their own names."""
-    taken: set[str] = set()
-    files = [folder / safe_name(upload.metadata.get("filename", ""), taken) for upload in uploads]
-    for upload, path in zip(uploads, files, strict=True):
-        os.link(web.resumables.data(upload), path)
-    return files
