@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from ds3d_pipeline.cli.boundary import explain_all
+from ds3d_pipeline.cli.display import print_reasons
 from ds3d_pipeline.cli.output import complain, console
 from ds3d_pipeline.metrics.record import read_metrics
 from ds3d_pipeline.names import STAGES
@@ -114,8 +115,7 @@ def _print_outcome(screen: Console, status: CaptureStatus) -> None:
         screen.print("The report of its latest finished run was written by another version of ds3d.")
         return
     screen.print(f"latest finished run: {metrics.status}, mode {metrics.mode}")
-    for reason in metrics.reasons:
-        screen.print(f"  {reason}")
+    print_reasons(screen, metrics.reasons)
 
 
 def clean(*, really: bool) -> None:

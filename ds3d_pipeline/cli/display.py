@@ -7,7 +7,7 @@ import dataclasses
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -201,8 +201,17 @@ def print_result(screen: Console, metrics: Metrics, folder: str) -> None:
     if metrics.splat and metrics.splat.iterations:
         screen.print(f"splat: {describe_training(metrics.splat)}")
     screen.print(f"status: {metrics.status}")
-    for reason in metrics.reasons:
-        screen.print(f"  {reason}")
+    print_reasons(screen, metrics.reasons)
+
+
+def print_reasons(screen: Console, reasons: Sequence[str]) -> None:
+    """The one that matters, and the others under "Details"."""
+    for first in reasons[:1]:
+        screen.print(f"  {first}")
+    if len(reasons) > 1:
+        screen.print("  Details:")
+        for reason in reasons[1:]:
+            screen.print(f"  - {reason}")
 
 
 def _print_cameras(screen: Console, poses: PosesReport) -> None:

@@ -23,13 +23,11 @@ from ds3d_pipeline.metrics.record import (
 )
 from ds3d_pipeline.pointcloud.report import PointcloudReport
 from ds3d_pipeline.poses.report import PosesReport
-from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.programs.records import read_json
-from ds3d_pipeline.programs.words import listing
+from ds3d_pipeline.publishing.reasons import find_reasons
 from ds3d_pipeline.scene import Capture, Keyframes
 from ds3d_pipeline.splats.report import SplatReport
-from ds3d_pipeline.stages.table import backend_label, missed_gates, stage_label
 from ds3d_pipeline.storage.bundles import Attempt, Bundle, StageReport
 from ds3d_pipeline.storage.ownership import MARKER
 
@@ -50,7 +48,7 @@ class Story:
 def build_metrics(story: Story, bundles: dict[str, Bundle], folder: Path) -> Metrics:
     """The content of `metrics.json` for the files in `folder`."""
     reports = {stage: bundle.report for stage, bundle in bundles.items()}
-    reasons = find_reasons(story, reports)
+    reasons = find_reasons(story.failures, reports)
     stages = {stage: _stage(report.attempts, report) for stage, report in reports.items()}
     stages |= {stage: _stage(attempts) for stage, attempts in story.failures}
     poses = _read(reports, "poses", PosesReport)
@@ -86,46 +84,6 @@ def _status(story: Story, depth: DepthReport | None, reasons: list[str]) -> Stat
 
 def _read(reports: dict[str, StageReport], stage: str, report_type: type[T]) -> T | None:
     return reports[stage].read(report_type) if stage in reports else None
-
-
-def find_reasons(story: Story, reports: dict[str, StageReport]) -> list[str]:
-    """Why a capture is not `ok`, one sentence each."""
-    found = [f"{stage_label(stage)}: {tried[-1].reason}" for stage, tried in story.failures if tried]
-    for report in reports.values():
-        found += [a.reason for a in report.attempts if a.outcome is Outcome.CLAMPED]
-        found += _fallbacks(report)
-        found += missed_gates(report)
-    return found + _diagnosis(reports) + [text for report in reports.values() for text in _missing(report)]
-
-
-def _fallbacks(report: StageReport) -> list[str]:
-    """Which backends failed, those with the same reason together, and what the one used lacks."""
-    failed: dict[str, list[str]] = {}
-    for attempt in report.attempts:
-        if attempt.outcome in (Outcome.FAILED, Outcome.CRASHED):
-            failed.setdefault(attempt.reason, []).append(backend_label(report.stage, attempt.backend))
-    stage, used = stage_label(report.stage), backend_label(report.stage, report.backend)
-    found = [
-        f"{stage}: {used} is used because {listing(names)} failed. {reason}"
-        for reason, names in failed.items()
-    ]
-    return [*found, report.shortfall] if report.shortfall else found
-
-
-def _missing(report: StageReport) -> list[str]:
-    """If the backend used lacks something: which better ones are not available."""
-    skipped = [a for a in report.attempts if a.outcome is Outcome.SKIPPED and report.shortfall]
-    stage = stage_label(report.stage)
-    return [
-        f"{stage}: {backend_label(report.stage, a.backend)} is not available. {a.reason}" for a in skipped
-    ]
-
-
-def _diagnosis(reports: dict[str, StageReport]) -> list[str]:
-    """What is wrong with the capture itself."""
-    poses = _read(reports, "poses", PosesReport)
-    found = poses.diagnosis if poses else None
-    return [f"{found.cause} {found.remedy}"] if found else []
 
 
 def _stage(attempts: tuple[Attempt, ...], report: StageReport | None = None) -> StageFacts:

@@ -9,7 +9,7 @@ import pytest
 from upath import UPath
 
 from ds3d_pipeline.execution import progress
-from ds3d_pipeline.publishing.build import Story, find_reasons
+from ds3d_pipeline.publishing.reasons import find_reasons
 from ds3d_pipeline.stages.table import STAGE_CARDS
 from ds3d_pipeline.storage.bundles import fetch
 from ds3d_pipeline.storage.home import prepare_home
@@ -134,7 +134,7 @@ def test_a_size_that_does_not_fit_into_memory_is_clamped_and_told(own_home, monk
     assert f"max_side_px is {report.result['side']} instead of 768" in report.attempts[0].reason
     assert "about 0.9 GB needed, 0.6 GB free" in report.attempts[0].reason
     assert report.result["side"] < 600
-    assert report.attempts[0].reason in find_reasons(Story(capture="", mode=""), {"depth_maps": report})
+    assert report.attempts[0].reason in find_reasons((), {"depth_maps": report})
 
 
 def test_what_cannot_fit_into_memory_is_not_started_and_the_next_rung_is(own_home, monkeypatch):

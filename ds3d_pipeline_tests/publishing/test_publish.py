@@ -6,7 +6,8 @@ import pytest
 
 from ds3d_pipeline.metrics.record import Status
 from ds3d_pipeline.publishing import build
-from ds3d_pipeline.publishing.build import Story, build_metrics, find_reasons
+from ds3d_pipeline.publishing.build import Story, build_metrics
+from ds3d_pipeline.publishing.reasons import find_reasons
 from ds3d_pipeline.report.page import headline, summarise
 from ds3d_pipeline.storage.bundles import Attempt, StageReport
 from ds3d_pipeline_tests.finished import make_bundles
@@ -32,7 +33,7 @@ def reasons(**result):
         fingerprint="",
         result=REGISTERED | result,
     )
-    return find_reasons(STORY, {"poses": report})
+    return find_reasons((), {"poses": report})
 
 
 def test_a_registered_capture_has_none():
@@ -46,26 +47,70 @@ def test_many_lost_frames_are_a_reason_that_names_them(registered, count):
     assert found == [f"Only {registered} of 12 keyframes could be aligned. {text}"] * count
 
 
-def test_a_fallback_uses_plain_names():
-    report = StageReport(
-        stage="poses",
-        backend="single",
-        attempts=(
-            Attempt(backend="pycolmap", outcome="failed", reason="Nothing matches."),
-            Attempt(backend="opencv", outcome="failed", reason="Nothing matches."),
-            Attempt(backend="colmap-container", outcome="skipped", reason="Docker is not running."),
-            Attempt(backend="single", outcome="ok"),
-        ),
+def report_of(stage, used, shortfall="", **tried):
+    """Of a stage whose `used` backend came after those in `tried`, each with outcome and reason."""
+    attempts = [
+        Attempt(backend=name.replace("_", "-"), outcome=outcome, reason=reason)
+        for name, (outcome, reason) in tried.items()
+    ]
+    return StageReport(
+        stage=stage,
+        backend=used,
+        attempts=(*attempts, Attempt(backend=used, outcome="ok")),
         seconds=1.0,
         peak_memory_mb=1.0,
         fingerprint="",
-        result=REGISTERED,
-        shortfall="Only one photo is used.",
+        result=REGISTERED if stage == "poses" else {"maps": 1, "coverage": 1.0},
+        shortfall=shortfall or None,
     )
-    assert find_reasons(STORY, {"poses": report}) == [
-        "Camera positions: a single photo is used because COLMAP and OpenCV failed. Nothing matches.",
+
+
+def test_a_fallback_that_lacks_nothing_uses_plain_names():
+    report = report_of("poses", "opencv", pycolmap=("failed", "Nothing matches. Overlap more."))
+    assert find_reasons((), {"poses": report}) == [
+        "Camera positions: OpenCV is used because COLMAP failed. Nothing matches. Overlap more."
+    ]
+
+
+def test_the_first_reason_is_why_the_first_stage_lacks_something_and_what_follows_gives_no_advice():
+    poses = report_of(
+        "poses",
+        "single",
         "Only one photo is used.",
-        "Camera positions: COLMAP in a container is not available. Docker is not running.",
+        pycolmap=("failed", "The photos do not overlap. Move less between photos."),
+        colmap_container=("skipped", "Docker is not running."),
+        opencv=("failed", "The photos do not overlap. Move less between photos."),
+    )
+    depth = report_of(
+        "depth_maps",
+        "card",
+        "There is no 3D.",
+        patchmatch=("failed", "No two views. Film again with more overlap."),
+        monocular=("skipped", "There is no model. Run `ds3d models fetch`."),
+    )
+    splat = report_of("splat", "light", "The splat is untrained.", cpu=("failed", "Take more photos."))
+    assert find_reasons((), {"poses": poses, "depth_maps": depth, "splat": splat}) == [
+        "The photos do not overlap. Move less between photos.",
+        "Only one photo is used.",
+        "There is no 3D.",
+        "The splat is untrained.",
+        "Depth maps: the learned depth model is not available. There is no model. Run `ds3d models fetch`.",
+    ]
+
+
+def test_a_stage_that_failed_comes_before_everything_else():
+    poses = report_of("poses", "opencv", pycolmap=("crashed", "It crashed."))
+    failed = Attempt(backend="poisson", outcome="failed", reason="There are no points. Film again.")
+    found = find_reasons((("mesh", (failed,)),), {"poses": poses})
+    assert found[0] == "Mesh: There are no points. Film again."
+    assert len(found) == 2
+
+
+def test_a_better_backend_that_is_missing_is_named_where_nothing_failed():
+    report = report_of("splat", "light", "The splat is untrained.", cpu=("skipped", "There is no CPU."))
+    assert find_reasons((), {"splat": report}) == [
+        "The splat is untrained.",
+        "Gaussian splat: training on the CPU is not available. There is no CPU.",
     ]
 
 
