@@ -126,6 +126,6 @@ def live(home: Path, *words: str, port: int | None = None) -> Iterator[Live]:
 
 def _answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/api/info", timeout=5).status_code == 200
+        return httpx.get(f"http://127.0.0.1:{port}/api/info", timeout=5).status_code in (200, 401)
     except httpx.TransportError:
         return False

@@ -1,13 +1,18 @@
 """`ds3d serve` as a user runs it: an upload to its end, cancels, stops and kills at every place."""
 
 import signal
+import socket
 import subprocess
 import time
 
 import psutil
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
+from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline_tests.captures import DS3D, environment, make_photos
+from ds3d_pipeline_tests.web.homes import order, register
 from ds3d_pipeline_tests.web.live import live, wait
 
 
@@ -149,3 +154,42 @@ def test_the_first_ctrl_c_waits_and_the_second_leaves_the_rest_to_the_next_start
         assert found["state"] == "finished"
         assert found["run_id"] != run
         assert found["stages"][0]["state"] == "reused"
+
+
+TOKEN = "a-token-that-no-log-may-have"
+
+
+@pytest.mark.slow
+def test_log_has_no_token(tmp_path):
+    home = tmp_path / "home"
+    with live(home, "--no-daemon", "--token", TOKEN) as server, server.client as client:
+        assert client.get("/", params={"token": TOKEN}).status_code == 303
+        assert client.get("/api/jobs").status_code == 200
+        client.cookies.clear()
+        for path in (f"/?token={TOKEN}x", f"/api/jobs?token={TOKEN}", f"/outputs/fox.zip?token={TOKEN}"):
+            assert client.get(path).status_code == 401
+        mine = {"authorization": f"Bearer {TOKEN}"}
+        assert client.get("/api/status/nothing", headers=mine).status_code == 404
+        assert client.post("/api/upload", headers=mine, content=b"no form").status_code == 415
+        raw = f"GET /?token={TOKEN} HTTP/9.9\r\nhost: localhost\r\n\r\n".encode()
+        with socket.create_connection(("127.0.0.1", server.port), 10) as wire:
+            wire.sendall(raw)
+            wire.recv(1000)
+    # The terminal of who started it has the link, once.
+    assert server.said().count(TOKEN) == 1
+    logs = [path.read_bytes() for path in (home / "logs").rglob("*") if path.is_file()]
+    assert not any(TOKEN.encode() in log for log in logs)
+
+
+@pytest.mark.slow
+def test_a_socket_takes_no_long_messages(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    register(prepare_home(), "fox")
+    order(prepare_home(), "key")
+    with live(tmp_path / "home", "--no-daemon") as server:
+        with connect(f"ws://127.0.0.1:{server.port}/ws/fox", proxy=None) as wire:
+            assert '"waiting"' in wire.recv(timeout=60)
+            wire.send("x" * 100_000)
+            with pytest.raises(ConnectionClosed) as closed:
+                wire.recv(timeout=60)
+        assert closed.value.rcvd.code == 1009
