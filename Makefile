@@ -52,5 +52,5 @@ page:  ## build what the page takes from others anew (page/package-lock.json; ne
 
 lock:  ## write the lock files anew, with the newest versions that fit
 	$(LOCK) --upgrade pyproject.toml --extra cpu --extra server -o requirements.lock
-	$(LOCK) --upgrade pyproject.toml --extra cpu --extra server --extra test -c requirements.lock -o requirements-test.lock
+	$(LOCK) --upgrade pyproject.toml --extra cpu --extra server --extra export --extra test -c requirements.lock -o requirements-test.lock
 	$(LOCK) --upgrade docker/trainer/requirements.txt -c requirements.lock -o docker/trainer/requirements.lock

@@ -8,3 +8,5 @@ MODES = ("fastest", "balanced", "quality")
 DEFAULT_MODE = "balanced"
 DEFINITIONS = "ds3d_pipeline.definitions"
 """The module that Dagster loads; as `dagster dev` calls the code location, so sensors keep what they know."""
+EXPORTS = ("html", "las", "obj", "stl", "usdz")
+"""What `ds3d export` writes."""

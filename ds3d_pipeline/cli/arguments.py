@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from ds3d_pipeline import __version__
 from ds3d_pipeline.errors import InputError, did_you_mean
-from ds3d_pipeline.names import DEFAULT_MODE, MODES, STAGES
+from ds3d_pipeline.names import DEFAULT_MODE, EXPORTS, MODES, STAGES
 
 _Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 _OUTPUT_HELP = "folder of finished captures (default outputs)"
@@ -40,6 +40,13 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InputError(f"{text!r} is not a number.", "Give one such as 1000 or 0.5.") from error
+
+
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise InputError(f"{text!r} is not a number of photos.", "Give a whole number, such as 32.")
@@ -64,7 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
-    for add in (_add_runs, _add_serve, _add_ui, _add_view, _add_captures, _add_machine):
+    for add in (_add_runs, _add_serve, _add_ui, _add_view, _add_export, _add_captures, _add_machine):
         add(commands)
     return parser
 
@@ -129,6 +136,35 @@ def _add_view(commands: _Commands) -> None:
         "capture", metavar="CAPTURE", type=_filled, help="a finished folder, or the name of a capture"
     )
     report.add_argument("--output", type=_path, default=Path("outputs"), metavar="DIR", help=_OUTPUT_HELP)
+
+
+def _add_export(commands: _Commands) -> None:
+    export = commands.add_parser("export", help="write a finished capture for another program")
+    export.add_argument(
+        "capture", metavar="CAPTURE", type=_filled, help="a finished folder, or the name of a capture"
+    )
+    export.add_argument(
+        "--to",
+        choices=EXPORTS,
+        required=True,
+        help="html: one file for any browser; las: coloured points; obj: mesh with texture; "
+        "stl: closed mesh to print, in millimetres where the scale is known; usdz: mesh for Quick Look",
+    )
+    export.add_argument(
+        "--file", type=_path, metavar="FILE", help="what to write (default: named after the capture, here)"
+    )
+    export.add_argument("--output", type=_path, default=Path("outputs"), metavar="DIR", help=_OUTPUT_HELP)
+    export.add_argument(
+        "--crop",
+        type=_filled,
+        metavar="NUMBERS",
+        help="keep what is in a ball (X,Y,Z,RADIUS) or a box (X,Y,Z,X,Y,Z), in the frame of model.glb, "
+        "such as --crop=-1,0,0,2",
+    )
+    export.add_argument("--up", choices=("y", "z"), help="axis that points up (z in stl and las, else y)")
+    export.add_argument(
+        "--scale", type=_number, metavar="FACTOR", help="units of the file per unit of the capture"
+    )
 
 
 def _add_captures(commands: _Commands) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ds3d_pipeline.defs.local_run import RunOutcome
     from ds3d_pipeline.storage.home import Home
 
-MAKING = ("reconstruct", "demo", "serve", "clean", "delete")
+MAKING = ("reconstruct", "demo", "serve", "export", "clean", "delete")
 """The commands that do something beyond what they print."""
 
 
@@ -116,6 +116,13 @@ def _open(args: argparse.Namespace) -> int:
     return OK
 
 
+def _export(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.cli.export import export
+
+    export(args, _say)
+    return OK
+
+
 def _modes(args: argparse.Namespace) -> int:
     from ds3d_pipeline.cli.modes import print_modes
 
@@ -193,6 +200,7 @@ _COMMANDS = {
     "ui": _ui,
     "view": _view,
     "open": _open,
+    "export": _export,
     "list": _list,
     "status": _status,
     "clean": _clean,

@@ -33,6 +33,12 @@ def world_from_gltf(vectors: ArrayLike) -> Float64:
     return np.asarray(vectors, dtype=np.float64) @ GLTF_FROM_WORLD
 
 
+def z_up_from_gltf(vectors: ArrayLike) -> Float64:
+    """Points or directions (..., 3) of glTF's axes where +z is up, as surveyors and printers have it."""
+    x, y, z = np.moveaxis(np.asarray(vectors, dtype=np.float64), -1, 0)
+    return np.stack([x, -z, y], axis=-1)
+
+
 def splat_in_gltf(gaussians: Gaussians) -> Gaussians:
     """The splat of the world in glTF's axes: means, rotations and harmonics turn. Its own inverse."""
     signs = np.diag(GLTF_FROM_WORLD).astype(np.float32)

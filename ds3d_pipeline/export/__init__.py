@@ -1,0 +1,1 @@
+"""A finished capture in the formats of other programs."""
