@@ -43,7 +43,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         if isinstance(error, OSError) and stops_all(error):
             raise UnreadableError(f"{path.name} cannot be read: {error.strerror}.", _UNREADABLE) from error
         raise unusable(
-            path, f"is not a readable video: it is damaged or of another kind ({error})"
+            path, f"is not a readable video: it is damaged or of another kind ({error.strerror})"
         ) from error
     with container:
         stream = container.streams.best("video")
