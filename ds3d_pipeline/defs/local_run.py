@@ -19,6 +19,7 @@ from ds3d_pipeline.defs.executors import patient_claims
 from ds3d_pipeline.defs.instance import open_instance
 from ds3d_pipeline.defs.jobs import captures
 from ds3d_pipeline.defs.launch import launch_of
+from ds3d_pipeline.defs.origin import give_origin
 from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, errors_by_stage
 from ds3d_pipeline.defs.waiting import await_others, turn
 from ds3d_pipeline.execution.failed_run import publish_failed_run
@@ -155,6 +156,7 @@ def _execute(
     launch = launch_of(request, stages, {stage: stored.version for stage, stored in fresh.items()})
     job, home = find_job(launch.job_name), prepare_home()
     patient = patient_claims(lambda: _refuse_after_cancel(run_journal(home, run_id)))
+    give_origin(instance, launch.job_name)
     # Dagster prints the statements of its database that failed.
     with stray_errors_in(home.logs / "errors"), patient:
         job.execute_in_process(

@@ -1,5 +1,6 @@
 """`dagster dev` on a home that the command line has used, asked as the UI asks: through GraphQL."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,12 +28,14 @@ LIGHT = {
 """Options with which even `quality` is soon done."""
 ROOT = Path(__file__).parents[2]
 CAPTURE = "dev-run"
-RUNS = "query { runsOrError { ... on Runs { results { runId status tags { key value } } } } }"
+RUNS = """query { runsOrError { ... on Runs { results { runId status tags { key value } runConfigYaml
+  pipelineName assetSelection { path } repositoryOrigin { repositoryName repositoryLocationName } } } } }"""
 MATERIALIZATION = """query ($key: AssetKeyInput!) { assetOrError(assetKey: $key) { ... on Asset {
   assetMaterializations { runId partition metadataEntries { label } } } } }"""
 LAUNCH = """mutation ($p: ExecutionParams!) { launchRun(executionParams: $p) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
-REEXECUTE = """mutation ($p: ReexecutionParams!) { launchRunReexecution(reexecutionParams: $p) {
+REEXECUTE = """mutation ($p: ReexecutionParams, $e: ExecutionParams) {
+  launchRunReexecution(reexecutionParams: $p, executionParams: $e) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
 STEPS = """query ($id: ID!) { runOrError(runId: $id) { ... on Run {
   stepStats { stepKey status } assetMaterializations { assetKey { path } } } } }"""
@@ -110,6 +114,15 @@ class Dev:
         told = self.ask(LAUNCH, p=params)["launchRun"]
         assert told["__typename"] == "LaunchRunSuccess", told
         return told["run"]["runId"]
+
+    def reexecute(self, run_id: str, *, strategy: str | None = None, params: dict | None = None) -> set[str]:
+        """Runs it again to a good end, by a strategy or by what the UI sends; returns the steps it had."""
+        known = {"parentRunId": run_id, "strategy": strategy} if strategy else None
+        launched = self.ask(REEXECUTE, p=known, e=params)["launchRunReexecution"]
+        assert launched["__typename"] == "LaunchRunSuccess", launched
+        again = launched["run"]["runId"]
+        assert self.finish(again) == "SUCCESS", self.log.read_text()[-3000:]
+        return {step["stepKey"] for step in self.ask(STEPS, id=again)["runOrError"]["stepStats"]}
 
     def finish(self, run_id: str) -> str:
         deadline = time.monotonic() + 400
@@ -191,20 +204,71 @@ def test_it_starts_clean(dev):
     assert " ERROR " not in log
 
 
-def test_re_execution_from_failure_makes_only_the_rest(dev, finished):
-    """What fails is the disk: no mesh can be published until the file in its way is gone."""
-    output, mesh = finished / "again", finished / "home" / "storage" / "mesh"
-    config = {"ops": {"metrics": {"config": {"output": str(output)}}}}
-    shutil.move(mesh, finished / "mesh")
+@contextlib.contextmanager
+def no_place_for_a_mesh(folder: Path) -> Iterator[None]:
+    """What fails is the disk: no mesh can be stored until the file in its way is gone."""
+    mesh, kept = folder / "home" / "storage" / "mesh", folder / "kept"
+    shutil.move(mesh, kept)
     mesh.touch()
-    failed = dev.launch("reconstruct_fastest", config)
-    assert dev.finish(failed) == "FAILURE"
-    mesh.unlink()
-    shutil.move(finished / "mesh", mesh)
-    told = dev.ask(REEXECUTE, p={"parentRunId": failed, "strategy": "FROM_FAILURE"})["launchRunReexecution"]
-    assert told["__typename"] == "LaunchRunSuccess", told
-    again = told["run"]["runId"]
-    assert dev.finish(again) == "SUCCESS", dev.log.read_text()[-3000:]
-    run = dev.ask(STEPS, id=again)["runOrError"]
-    assert {step["stepKey"] for step in run["stepStats"]} == {"mesh", "metrics"}
-    assert json.loads((output / CAPTURE / "metrics.json").read_text())["status"] == "ok"
+    try:
+        yield
+    finally:
+        mesh.unlink()
+        shutil.move(kept, mesh)
+
+
+def status_in(output: Path) -> str:
+    return json.loads((output / CAPTURE / "metrics.json").read_text())["status"]
+
+
+def test_re_execution_from_failure_makes_only_the_rest(dev, finished):
+    output = finished / "again"
+    with no_place_for_a_mesh(finished):
+        failed = dev.launch("reconstruct_fastest", {"ops": {"metrics": {"config": {"output": str(output)}}}})
+        assert dev.finish(failed) == "FAILURE"
+    assert dev.reexecute(failed, strategy="FROM_FAILURE") == {"mesh", "metrics"}
+    assert status_in(output) == "ok"
+
+
+@pytest.fixture(scope="module")
+def failed_at_the_command_line(dev, finished):
+    """A run of the command line whose mesh could not be stored: where it writes to, and the run."""
+    output = finished / "command-line"
+    words = ("reconstruct", CAPTURE, "--mode", "fastest", "--output", output, "--from", "pointcloud")
+    with no_place_for_a_mesh(finished):
+        done = run_ds3d(finished / "home", *words)
+    assert done.returncode == 1, done.stdout + done.stderr
+    run = dev.ask(RUNS)["runsOrError"]["results"][0]
+    assert run["status"] == "FAILURE"
+    return output, run
+
+
+@pytest.mark.parametrize(
+    ("strategy", "stages"),
+    [("ALL_STEPS", {"pointcloud", "mesh", "splat", "metrics"}), ("FROM_FAILURE", {"mesh", "metrics"})],
+)
+def test_a_run_of_the_command_line_is_executed_again(dev, failed_at_the_command_line, strategy, stages):
+    output, run = failed_at_the_command_line
+    shutil.rmtree(output)
+    assert dev.reexecute(run["runId"], strategy=strategy) == stages
+    assert status_in(output) == "ok"
+
+
+def test_chosen_steps_of_a_run_of_the_command_line_are_executed_again(dev, failed_at_the_command_line):
+    output, run = failed_at_the_command_line
+    shutil.rmtree(output)
+    origin, steps = run["repositoryOrigin"], ["mesh", "metrics"]
+    params = {
+        "selector": {
+            "repositoryLocationName": origin["repositoryLocationName"],
+            "repositoryName": origin["repositoryName"],
+            "jobName": run["pipelineName"],
+            "assetSelection": [{"path": key["path"]} for key in run["assetSelection"]],
+        },
+        "runConfigData": run["runConfigYaml"],
+        "stepKeys": steps,
+        "executionMetadata": {"parentRunId": run["runId"], "rootRunId": run["runId"], "tags": run["tags"]},
+        "mode": "default",
+    }
+    assert dev.reexecute(run["runId"], params=params) == set(steps)
+    assert status_in(output) == "ok"

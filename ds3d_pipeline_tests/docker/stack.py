@@ -2,11 +2,12 @@
 
 import contextlib
 import json
+import shlex
 import time
 import urllib.request
 from pathlib import Path
 
-from ds3d_pipeline_tests.docker.engine import compose_command, run
+from ds3d_pipeline_tests.docker.engine import ROOT, compose_command, run
 from ds3d_pipeline_tests.ports import free_port
 
 SELECTOR = {"repositoryLocationName": "ds3d_pipeline.definitions", "repositoryName": "__repository__"}
@@ -34,6 +35,15 @@ class Stack:
 
     def compose(self, *words: object) -> str:
         return run(*compose_command(), "-p", self.project, *words, env=self._env)
+
+    def follow(self, section: str, folder: Path) -> None:
+        """Runs the commands of a section of docs/compose.md, with `folder` as the current one."""
+        text = (ROOT / "docs" / "compose.md").read_text().split(f"## {section}\n")[1].split("\n## ")[0]
+        commands = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+        own = shlex.join([*compose_command(), "--project-directory", str(ROOT), "-p", self.project])
+        own += f" -f {ROOT / 'docker-compose.yml'}"
+        script = "\n".join(commands).replace("docker compose", own)
+        run("sh", "-ec", f"cd {folder}\n{script}", env=self._env)
 
     def up(self) -> None:
         """Starts everything and waits for the page."""

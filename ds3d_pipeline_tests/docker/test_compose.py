@@ -139,3 +139,15 @@ def test_history_and_files_outlive_the_containers(stack, survivor, tmp_path):
     assert {key: run["status"] for key, run in stack.runs().items()} == before
     assert before[survivor] == "SUCCESS"
     assert (stack.get("survivor", tmp_path) / "model.glb").stat().st_size > 0
+
+
+def test_the_documented_backup_fills_an_empty_installation(stack, survivor, tmp_path):
+    before = {key: run["status"] for key, run in stack.runs().items()}
+    stack.follow("Backup", tmp_path)
+    stack.compose("down", "-v", "-t", "5")
+    stack.follow("Restore", tmp_path)
+    stack.up()
+    assert {key: run["status"] for key, run in stack.runs().items()} == before
+    assert before[survivor] == "SUCCESS"
+    assert (stack.get("survivor", tmp_path) / "model.glb").stat().st_size > 0
+    assert "survivor" in stack.compose("exec", "-T", "code", "ds3d", "list")
