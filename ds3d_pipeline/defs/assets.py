@@ -7,9 +7,10 @@ from typing import Any, cast
 import dagster as dg
 
 from ds3d_pipeline.defs.config import StageConfig, UploadConfig, checked_options, stage_config
-from ds3d_pipeline.defs.materialize import materialize, stage_asset
-from ds3d_pipeline.defs.metadata import describe
+from ds3d_pipeline.defs.materialize import materialize, result_of, stage_asset
+from ds3d_pipeline.defs.metadata import describe, reasons_table
 from ds3d_pipeline.defs.mode import ModeResource
+from ds3d_pipeline.defs.runs import STATUS_TAG
 from ds3d_pipeline.errors import StageError
 from ds3d_pipeline.execution.freshness import fingerprint
 from ds3d_pipeline.execution.journal import run_journal
@@ -136,7 +137,7 @@ def metrics(
     pointcloud: Bundle,
     mesh: Bundle,
     splat: Bundle,
-) -> dg.Output[Bundle]:
+) -> dg.MaterializeResult:
     """Status, reasons and numbers of a capture; publishes its files."""
     made = (capture, keyframes, poses, depth_maps, pointcloud, mesh, splat)
     bundles = {bundle.report.stage: bundle for bundle in made}
@@ -162,15 +163,17 @@ def metrics(
         fingerprint=fingerprint(
             "metrics", options, None, {name: bundle.data_version for name, bundle in bundles.items()}
         ),
-        result={"status": content["status"], "reasons": " ".join(content["reasons"])},
+        result={"status": content["status"], "reasons": content["reasons"]},
     )
     bundle = seal(folder, report)
     journal.finish(content)
-    metadata = describe(bundle) | {"metrics": dg.MetadataValue.json(content)}
+    metadata = {"status": content["status"], "reasons": reasons_table(content["reasons"]), **describe(bundle)}
+    metadata["metrics"] = dg.MetadataValue.json(content)
     published = Path(options.output).absolute() / story.capture
     metadata |= {
         "output": dg.MetadataValue.path(str(published)),
         "report": dg.MetadataValue.path(str(published / "report.html")),
         "total_seconds": content["total_seconds"],
     }
-    return dg.Output(bundle, data_version=dg.DataVersion(bundle.data_version), metadata=metadata)
+    context.instance.add_run_tags(context.run.run_id, {STATUS_TAG: content["status"]})
+    return result_of(bundle, metadata)

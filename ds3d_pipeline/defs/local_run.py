@@ -20,7 +20,7 @@ from ds3d_pipeline.defs.instance import open_instance
 from ds3d_pipeline.defs.jobs import captures
 from ds3d_pipeline.defs.launch import launch_of
 from ds3d_pipeline.defs.origin import give_origin
-from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, errors_by_stage
+from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, STATUS_TAG, errors_by_stage
 from ds3d_pipeline.defs.waiting import await_others, turn
 from ds3d_pipeline.execution.failed_run import publish_failed_run
 from ds3d_pipeline.execution.forecast import expected_seconds, run_state
@@ -213,6 +213,7 @@ def _conclude(
     content, folder = journal.finished(), request.output / request.capture
     if content is None or _was_not_stored(journal):
         content, folder = publish_failed_run(home, run_id, request, errors_by_stage(instance, run_id))
+        instance.add_run_tags(run_id, {STATUS_TAG: content["status"]})
     metrics = read_metrics(content)
     display.finish(metrics, str(folder))
     return RunOutcome(metrics=metrics, folder=folder)

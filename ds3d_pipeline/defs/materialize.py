@@ -68,7 +68,8 @@ def materialize(
     state = _state(context, stage, options, config.prefer)
     try:
         read = Inputs(bundles=inputs, files=files or {}, file_versions=file_versions)
-        return _result(_shared(context, state, read) or make_bundle(state, read, _runners(context)))
+        bundle = _shared(context, state, read) or make_bundle(state, read, _runners(context))
+        return result_of(bundle, describe(bundle))
     except LadderExhausted as error:
         raise _failure(error) from error
     except (Cancelled, KeyboardInterrupt, DagsterExecutionInterruptedError) as error:
@@ -106,11 +107,12 @@ def _runners(context: dg.AssetExecutionContext) -> Runners:
     return Runners(container=container_runner(context), has_ended=has_ended(context.instance))
 
 
-def _result(bundle: Bundle) -> dg.MaterializeResult:
+def result_of(bundle: Bundle, metadata: dict[str, Any]) -> dg.MaterializeResult:
+    """The bundle as Dagster stores it, with the verdicts of its stage's gates."""
     return dg.MaterializeResult(
         value=bundle,
         data_version=dg.DataVersion(bundle.data_version),
-        metadata=describe(bundle),
+        metadata=metadata,
         check_results=check_results(bundle.report),
     )
 

@@ -23,6 +23,7 @@ MAX_THUMBNAIL_PX = 1000
 MOST_HELDOUT = 2
 MOST_CAMERAS, MOST_POINTS = 120, 900
 """Of the camera path, to keep its drawing as small."""
+MOST_TEXT = 200
 _KINDS = {".jpg": "jpeg", ".png": "png"}
 
 
@@ -48,6 +49,12 @@ def attempts_table(attempts: Sequence[Attempt]) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(rows, schema)
 
 
+def reasons_table(reasons: Sequence[str]) -> dg.TableMetadataValue:
+    """What is missing or in doubt, a row a reason, the most important first."""
+    schema = dg.TableSchema([dg.TableColumn("reason", "string")])
+    return dg.MetadataValue.table([dg.TableRecord({"reason": reason}) for reason in reasons], schema)
+
+
 def _row(attempt: Attempt) -> dict[str, str | float]:
     seconds = round(attempt.seconds, 2)
     outcome = str(attempt.outcome)
@@ -60,8 +67,15 @@ def _numbers(result: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping):
             found |= _numbers(value, f"{prefix}{key}_")
         elif isinstance(value, (int, float, str)):
-            found[f"{prefix}{key}"] = value
+            found[f"{prefix}{key}"] = _shown(value)
     return found
+
+
+def _shown(value: float | str) -> float | str:
+    """Four digits that count, and no more text than a table's cell shows."""
+    if isinstance(value, str):
+        return value if len(value) <= MOST_TEXT else value[: MOST_TEXT - 1] + "…"
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def _drawings(bundle: Bundle) -> dict[str, Any]:

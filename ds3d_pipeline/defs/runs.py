@@ -67,6 +67,8 @@ def errors_by_stage(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]
     return found
 
 
+STATUS_TAG = "ds3d/status"
+"""How the capture of a run came out: ok, degraded or failed."""
 COMMAND_LINE_TAG = "ds3d/command_line"
 """Its value is the run's id, as a run that is taken up again gets the tags of the earlier one."""
 

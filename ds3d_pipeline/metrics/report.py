@@ -11,5 +11,5 @@ class MetricsReport:
 
     status: str
     """ok, degraded or failed."""
-    reasons: str
-    """All of them, one after the other."""
+    reasons: tuple[str, ...]
+    """What is missing or in doubt, the most important first."""

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from ds3d_pipeline.metrics.options import MetricsOptions
+from ds3d_pipeline.metrics.record import Status
 from ds3d_pipeline.metrics.report import MetricsReport
-from ds3d_pipeline.stages.stage import Product, Stage
+from ds3d_pipeline.stages.stage import Gate, Product, Stage, Verdict
+from ds3d_pipeline.storage.bundles import StageReport
+
+
+def _status(report: StageReport) -> Verdict:
+    result = report.read(MetricsReport)
+    first = f": {result.reasons[0]}" if result.reasons else "."
+    return Verdict(passed=result.status == Status.OK, text=f"{result.status}{first}")
+
 
 CARD = Stage(
     name="metrics",
@@ -12,7 +21,7 @@ CARD = Stage(
     about="Status, reasons and numbers of a capture; publishes its files.",
     options=MetricsOptions,
     report=MetricsReport,
-    code_version="1",
+    code_version="2",
     reads=("capture", "keyframes", "poses", "depth_maps", "pointcloud", "mesh", "splat"),
     products=(
         Product(
@@ -29,4 +38,5 @@ CARD = Stage(
         ),
     ),
     kinds=("json",),
+    gates=(Gate(name="status_ok", about="The capture has the status `ok`.", judge=_status),),
 )

@@ -3,16 +3,19 @@
 import dagster as dg
 
 from ds3d_pipeline.defs.launch import request_of
-from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, PARTITION_TAG, errors_by_stage
+from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, PARTITION_TAG, STATUS_TAG, errors_by_stage
 from ds3d_pipeline.execution.failed_run import publish_failed_run
 from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.storage.home import prepare_home
 
 
 # Of all jobs: a launch from the asset graph or a backfill has one of Dagster's own.
-@dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.run_failure_sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Publishes what a failed run did finish, with a report that says why the rest did not.",
+)
 def failed_captures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
-    """Publishes what a failed run did finish, with a report that says why the rest did not."""
+    """One look at one failed run."""
     run, home = context.dagster_run, prepare_home()
     capture = run.tags.get(PARTITION_TAG)
     if capture is None:
@@ -26,6 +29,7 @@ def failed_captures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None
         return dg.SkipReason("The run was cancelled.")
     request = request_of(run.run_config, run.tags)
     errors = errors_by_stage(context.instance, run.run_id)
-    _, folder = publish_failed_run(home, run.run_id, request, errors)
+    content, folder = publish_failed_run(home, run.run_id, request, errors)
+    context.instance.add_run_tags(run.run_id, {STATUS_TAG: content["status"]})
     context.log.info(f"The report of {capture} is in {folder}")
     return None
