@@ -28,6 +28,7 @@ LIGHT = {
 """Options with which even `quality` is soon done."""
 ROOT = Path(__file__).parents[2]
 CAPTURE = "dev-run"
+REPOSITORIES = "query { repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
 RUNS = """query { runsOrError { ... on Runs { results { runId status tags { key value } runConfigYaml
   pipelineName assetSelection { path } repositoryOrigin { repositoryName repositoryLocationName } } } } }"""
 MATERIALIZATION = """query ($key: AssetKeyInput!) { assetOrError(assetKey: $key) { ... on Asset {
@@ -81,11 +82,10 @@ class Dev:
         deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             assert self.process.poll() is None, self.log.read_text()[-3000:]
-            try:
-                self.ask("query { version }")
-                return
-            except OSError:
-                time.sleep(0.5)
+            with contextlib.suppress(OSError):
+                if self.ask(REPOSITORIES)["repositoriesOrError"]["nodes"]:
+                    return
+            time.sleep(0.5)
         raise AssertionError("dagster dev did not come up")
 
     def stop(self) -> None:
