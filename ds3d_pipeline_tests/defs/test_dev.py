@@ -231,12 +231,12 @@ def test_re_execution_from_failure_makes_only_the_rest(dev, finished):
 
 
 @pytest.fixture(scope="module")
-def failed_at_the_command_line(dev, finished):
+def failed_at_the_command_line(dev, finished, small_photos):
     """A run of the command line whose mesh could not be stored: where it writes to, and the run."""
     output = finished / "command-line"
-    words = ("reconstruct", CAPTURE, "--mode", "fastest", "--output", output, "--from", "pointcloud")
+    words = ("reconstruct", small_photos, "--mode", "fastest", "--name", CAPTURE, "--output", output)
     with no_place_for_a_mesh(finished):
-        done = run_ds3d(finished / "home", *words)
+        done = run_ds3d(finished / "home", *words, "--from", "pointcloud")
     assert done.returncode == 1, done.stdout + done.stderr
     run = dev.ask(RUNS)["runsOrError"]["results"][0]
     assert run["status"] == "FAILURE"
