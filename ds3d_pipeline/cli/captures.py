@@ -20,10 +20,14 @@ from ds3d_pipeline.storage.bundles import StageReport
 from ds3d_pipeline.storage.home import Home, find_home, prepare_home
 from ds3d_pipeline.storage.inventory import CaptureStatus, CaptureSummary, list_captures, read_status
 from ds3d_pipeline.storage.leftovers import Leftover, drop, find_leftovers
+from ds3d_pipeline.storage.published import published_folders
 from ds3d_pipeline.storage.registrations import damaged_registrations
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+_ANY_WIDTH = 10_000
 
 
 def print_captures(*, as_json: bool) -> None:
@@ -36,14 +40,19 @@ def print_captures(*, as_json: bool) -> None:
         )
     if as_json:
         for capture in captures:
-            screen.file.write(json.dumps(dataclasses.asdict(capture)) + "\n")
+            folders = [str(folder) for folder in published_folders(home, capture.name)]
+            screen.file.write(json.dumps(dataclasses.asdict(capture) | {"folders": folders}) + "\n")
         return
     table = Table(box=None, pad_edge=False)
     for name in ("capture", "status", "mode", "finished"):
         table.add_column(name)
     table.add_column("size", justify="right")
+    table.add_column("files")
     for capture in captures:
-        table.add_row(*_row(capture))
+        folders = published_folders(home, capture.name)
+        table.add_row(*_row(capture), ", ".join(map(str, folders)))
+    # As wide as it has to be: a path that is cut or broken is of no use.
+    screen.width = _ANY_WIDTH
     screen.print(table if captures else "No captures yet.")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from ds3d_pipeline.cli.next_steps import next_steps
 from ds3d_pipeline.cli.output import console
 from ds3d_pipeline.execution.progress import Display, Reader, RunState, StageState
 from ds3d_pipeline.metrics.record import Metrics, metrics_json
@@ -188,8 +189,8 @@ def _line(state: StageState) -> str:
 
 
 def print_result(screen: Console, metrics: Metrics, folder: str) -> None:
-    """Files with sizes, numbers and the honest word."""
-    table = Table(box=None, pad_edge=False, title=folder, title_justify="left")
+    """Files with sizes, numbers, the honest word, where it is, and what to do next."""
+    table = Table(box=None, pad_edge=False)
     table.add_column("file")
     table.add_column("size", justify="right")
     for name, entry in metrics.files.items():
@@ -202,6 +203,8 @@ def print_result(screen: Console, metrics: Metrics, folder: str) -> None:
         screen.print(f"splat: {describe_training(metrics.splat)}")
     screen.print(f"status: {metrics.status}")
     print_reasons(screen, metrics.reasons)
+    for line in next_steps(metrics, folder):
+        screen.print(line)
 
 
 def print_reasons(screen: Console, reasons: Sequence[str]) -> None:

@@ -60,9 +60,25 @@ def _run_to_end(args: argparse.Namespace) -> RunOutcome:
         start=args.start,
         source="command_line",
     )
-    request = accept_request(request, args.name)
+    request = accept_request(request, plain_name(args.name))
     display = make_display(request.capture, as_json=args.json)
     return reconstruct(request, display, defs.resolve_job_def)
+
+
+def plain_name(name: str | None) -> str | None:
+    """The name that was surely meant, with a word about it: small letters, and hyphens for spaces."""
+    from ds3d_pipeline.capture.names import is_name
+    from ds3d_pipeline.cli.output import complain
+    from ds3d_pipeline.storage.home import find_home
+    from ds3d_pipeline.storage.registrations import is_registered
+
+    if name is None or is_name(name) or is_registered(find_home(), name):
+        return name
+    meant = "-".join(name.casefold().split())
+    if not is_name(meant):
+        return name
+    complain(f"the name {name!r} is taken as {meant!r}: names of captures have small letters and no spaces.")
+    return meant
 
 
 def _exit_code(outcome: RunOutcome) -> int:

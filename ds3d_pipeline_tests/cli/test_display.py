@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from ds3d_pipeline.cli.display import LiveDisplay, make_display
 from ds3d_pipeline.cli.output import console
 from ds3d_pipeline.execution.progress import RunState, StageState
@@ -15,6 +17,13 @@ POSES = {
     "points": 9,
     "unregistered_text": "Not aligned: b.jpg.",
 }
+
+
+@pytest.fixture(autouse=True)
+def _home_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+
+
 DEGRADED = make_metrics(
     status="degraded",
     reasons=["Something is missing."],
@@ -30,6 +39,22 @@ def test_files_cameras_status_and_reasons_are_shown_at_the_end(capsys):
     assert "cameras.bin" not in shown
     assert "aligned: 3 of 4 keyframes, 0.46 px\n  Not aligned: b.jpg.\n" in shown
     assert "status: degraded\n  Something is missing.\n" in shown
+    assert "\nfiles: /out/wall\nlook at it: ds3d view /out/wall\n" in shown
+    assert "more detail: the same command with --mode quality (about " in shown
+
+
+def test_the_first_reason_is_alone_and_the_others_are_details(capsys):
+    metrics = make_metrics(status="failed", reasons=["Blurred. Hold still.", "No depth.", "No mesh."])
+    make_display("wall", as_json=False).finish(metrics, "/out/it's a wall/failed")
+    shown = capsys.readouterr().out
+    assert "status: failed\n  Blurred. Hold still.\n  Details:\n  - No depth.\n  - No mesh.\n" in shown
+    assert "why: ds3d open '/out/it'\"'\"'s a wall/failed'\n" in shown
+
+
+def test_a_long_path_stays_on_one_line(capsys):
+    folder = "/" + "a" * 300
+    make_display("wall", as_json=False).finish(DEGRADED, folder)
+    assert f"files: {folder}\n" in capsys.readouterr().out
 
 
 def test_json_lines_end_with_the_content_of_the_metrics(capsys):

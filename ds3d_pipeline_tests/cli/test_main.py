@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ds3d_pipeline import names
-from ds3d_pipeline.cli.main import main
+from ds3d_pipeline.cli.main import main, plain_name
 from ds3d_pipeline.containers.engine import read_settings
 from ds3d_pipeline.metrics.schema import check_metrics
 from ds3d_pipeline.stages.modes import MODES, Mode
@@ -140,3 +140,19 @@ def test_demo_is_close_to_its_truth_and_then_reused(tmp_path):
     states = [json.loads(line) for line in again.stdout.splitlines()]
     reused = {e["stage"] for e in states if e["event"] == "stage" and e["state"] == "reused"}
     assert {"poses", "depth_maps", "pointcloud", "mesh", "splat"} <= reused
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("Statue", "statue"),
+        ("My Statue", "my-statue"),
+        ("statue", "statue"),
+        ("../up", "../up"),
+        (None, None),
+    ],
+)
+def test_a_name_that_was_surely_meant_is_taken_with_a_word(tmp_path, monkeypatch, capsys, name, taken):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    assert plain_name(name) == taken
+    assert (f"is taken as {taken!r}" in capsys.readouterr().err) == (name != taken)
