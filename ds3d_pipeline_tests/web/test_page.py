@@ -2,20 +2,23 @@
 
 import contextlib
 import re
+from dataclasses import replace
 
 import dagster as dg
+import numpy as np
 import pytest
 from PIL import Image
 from upath import UPath
 
 from ds3d_pipeline.execution.journal import run_journal
+from ds3d_pipeline.formats.splat_ply import write_splat_ply
 from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.publishing.build import Story
 from ds3d_pipeline.publishing.publish import publish_failure
 from ds3d_pipeline.stages.plan import Plan
 from ds3d_pipeline.storage.bundles import Attempt, publish
 from ds3d_pipeline.storage.home import prepare_home
-from ds3d_pipeline_tests.finished import make_bundles, noise_picture
+from ds3d_pipeline_tests.finished import make_bundles, noise_picture, random_gaussians
 from ds3d_pipeline_tests.ports import free_port
 from ds3d_pipeline_tests.web.homes import add_run, finish, order, register
 from ds3d_pipeline_tests.web.pages import PHONE, click, drop, opened, pick, text
@@ -201,6 +204,32 @@ def test_mesh_and_splat_share_the_camera_and_ten_switches_do_not_grow_the_page(p
     assert page.evaluate("document.querySelectorAll('canvas').length") == 1
     hosts = {re.sub(r"^(\w+:)(//[^:/]*)?.*", r"\1\2", url) for url in page.requested}
     assert hosts <= {"http://127.0.0.1", "data:", "blob:"}
+
+
+def test_what_was_right_of_the_camera_and_above_it_is_so_in_the_splat(home, tmp_path):
+    place = home.root / "outputs" / "fox"
+    splat = random_gaussians(400)
+    means = np.random.default_rng(0).uniform((0.25, -0.45, 2.9), (0.45, -0.25, 3.1), (400, 3))
+    red = np.tile((1.7, -1.7, -1.7), (400, 1, 1))
+    splat = replace(splat, means=means.astype(np.float32), sh_coeffs=red.astype(np.float32))
+    write_splat_ply(place / "model.splat.ply", replace(splat, opacity_logits=np.full(400, 4, np.float32)))
+    with serving(home.root) as server, opened(server, tmp_path) as browser:
+        click(browser, "#job-fox .open")
+        browser.wait_for("document.querySelectorAll('#job-fox .tabs button').length === 3")
+        click(browser, "#job-fox .tabs [data-kind=splat]")
+        browser.wait_for("document.querySelector('#job-fox .view').dataset.shown === 'splat'")
+        browser.evaluate("document.querySelector('#job-fox .view').scrollIntoView()")
+        browser.screenshot(tmp_path / "splat.png")
+        box = browser.evaluate(
+            "(({ x, y, width, height }) => [x, y, x + width, y + height])"
+            "(document.querySelector('#job-fox canvas').getBoundingClientRect())"
+        )
+    with Image.open(tmp_path / "splat.png") as picture:
+        seen = np.asarray(picture.convert("RGB").crop(box), float)
+    rows, columns = np.nonzero((seen[..., 0] > 120) & (seen[..., 1] < 60))
+    assert len(rows) > 100
+    assert rows.mean() < 0.5 * seen.shape[0]
+    assert columns.mean() > 0.5 * seen.shape[1]
 
 
 def test_a_tab_that_is_pressed_while_another_one_is_loading_is_the_one_that_shows(page):
