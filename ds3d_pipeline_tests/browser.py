@@ -65,6 +65,21 @@ class Browser:
         told = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         return told["result"].get("value")
 
+    def count(self, kind: str) -> int:
+        """How many objects of a class, such as `HTMLCanvasElement`, are not free to be collected."""
+        self.call("HeapProfiler.collectGarbage")
+        group = {"objectGroup": "count"}
+        like = self.call("Runtime.evaluate", expression=f"{kind}.prototype", **group)["result"]
+        found = self.call("Runtime.queryObjects", prototypeObjectId=like["objectId"], **group)["objects"]
+        length = self.call(
+            "Runtime.callFunctionOn",
+            objectId=found["objectId"],
+            functionDeclaration="function () { return this.length }",
+            returnByValue=True,
+        )
+        self.call("Runtime.releaseObjectGroup", **group)
+        return length["result"]["value"]
+
     def wait_for(self, expression: str, timeout_s: float = 60) -> None:
         """Returns as soon as a JavaScript expression is true."""
         deadline = time.monotonic() + timeout_s

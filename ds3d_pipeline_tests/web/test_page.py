@@ -93,6 +93,35 @@ def test_photos_that_were_picked_become_a_card(page, tmp_path):
     assert text(page, "#summary").startswith("Nothing chosen")
 
 
+def test_chosen_photos_are_shown_small_as_they_come_into_sight_and_freed_when_others_are_chosen(
+    page, tmp_path
+):
+    photos = [tmp_path / f"{number:02d}.jpg" for number in range(60)]
+    noise_picture(photos[0], (640, 480))
+    for photo in photos[1:]:
+        photo.write_bytes(photos[0].read_bytes())
+    for name in ("a.heic", "broken.jpg"):
+        (tmp_path / name).write_bytes(b"x" * 100)
+    page.open(page.evaluate("location.href"), size_wh=PHONE)
+    page.wait_for("document.body.dataset.ready === 'true'")
+    pick(page, [tmp_path / "a.heic", tmp_path / "broken.jpg", *photos])
+    page.wait_for("document.querySelectorAll('#thumbnails canvas').length >= 1")
+    assert page.evaluate("document.querySelectorAll('#thumbnails li').length") == 48
+    assert text(page, "#thumbnails li").strip() == "a.heic"
+    assert page.evaluate("document.querySelector('#thumbnails canvas').height") == 96
+    assert page.evaluate("document.querySelectorAll('#thumbnails canvas').length") < 12
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
+    page.screenshot(tmp_path / "thumbnails.png")
+    page.evaluate("document.getElementById('thumbnails').lastElementChild.scrollIntoView()")
+    page.wait_for(
+        "document.getElementById('thumbnails').lastElementChild.firstElementChild.tagName === 'CANVAS'"
+    )
+    page.evaluate("window.earlier = [...document.querySelectorAll('#thumbnails canvas')]")
+    pick(page, [tmp_path / "a.heic"])
+    page.wait_for("document.querySelectorAll('#thumbnails li').length === 1")
+    assert page.evaluate("earlier.reduce((sum, canvas) => sum + canvas.width, 0)") == 0
+
+
 def test_a_folder_of_more_files_than_one_reading_gives_is_taken_whole(page, tmp_path):
     folder = tmp_path / "Bowl"
     (folder / "inner").mkdir(parents=True)
@@ -202,6 +231,11 @@ def test_mesh_and_splat_share_the_camera_and_ten_switches_do_not_grow_the_page(p
         show(kind)
     assert heap() < before + 3_000_000
     assert page.evaluate("document.querySelectorAll('canvas').length") == 1
+    assert page.count("WebGL2RenderingContext") == 1
+    click(page, "#job-fox .open")
+    page.wait_for("document.querySelector('#job-fox .result').hidden")
+    page.wait_for("document.querySelectorAll('canvas').length === 0")
+    assert [page.count(f"WebGL{name}") for name in ("2RenderingContext", "Texture", "Buffer")] == [0, 0, 0]
     hosts = {re.sub(r"^(\w+:)(//[^:/]*)?.*", r"\1\2", url) for url in page.requested}
     assert hosts <= {"http://127.0.0.1", "data:", "blob:"}
 

@@ -46,7 +46,7 @@ def test_every_sentence_that_the_page_asks_for_is_there():
     asked = set()
     for script in SCRIPTS:
         asked |= set(re.findall(r'\bt\(\s*"([\w.]+)"', script.read_text(encoding="utf-8")))
-    asked |= set(re.findall(r'data-i18n(?:-placeholder)?="([\w.]+)"', index()))
+    asked |= set(re.findall(r'data-i18n(?:-placeholder|-label)?="([\w.]+)"', index()))
     assert len(asked) > 50
     assert asked - known.keys() == set()
 

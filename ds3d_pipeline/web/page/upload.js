@@ -6,6 +6,7 @@ import { startGuide } from "/page/guide.js";
 import { duration, size, t } from "/page/i18n.js";
 import { sendResumable } from "/page/resumable.js";
 import { createEstimate, sendForm } from "/page/send.js";
+import { createThumbnails } from "/page/thumbnails.js";
 
 const ONE_FORM_BYTES = 16e6; // less than this is sent again sooner than it is resumed
 
@@ -16,6 +17,7 @@ export async function startUpload(info, onReceipt) {
   let chosen = judge([], info);
   let name = "";
   let taken = async () => {};
+  const showThumbnails = createThumbnails(byId("thumbnails"));
 
   const choose = (files, { folder = "", hints = [], onTaken = async () => {} } = {}) => {
     chosen = judge([...files], info);
@@ -23,6 +25,7 @@ export async function startUpload(info, onReceipt) {
     name = folder;
     taken = onTaken;
     show(chosen);
+    showThumbnails(chosen.files);
   };
   const send = async () => {
     const sendFiles = chosen.bytes < ONE_FORM_BYTES ? sendForm : sendResumable;
