@@ -25,7 +25,8 @@ class Crop:
     def keeps(self, points_in_gltf: Float64) -> NDArray[np.bool_]:
         """(N,) which of the (N, 3) points are inside."""
         if self.centre:
-            return np.linalg.norm(points_in_gltf - self.centre, axis=1) <= self.radius
+            distances = np.linalg.norm(points_in_gltf - np.array(self.centre), axis=1)
+            return np.asarray(distances <= self.radius)
         return ((points_in_gltf >= self.low) & (points_in_gltf <= self.high)).all(axis=1)
 
 

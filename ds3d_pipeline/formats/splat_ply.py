@@ -47,12 +47,12 @@ def read_splat_ply(path: Path) -> Gaussians:
     if len(content) - start < 4 * count * len(names):
         raise InputError(f"{path} ends before its last Gaussian.", _REMEDY)
     values = np.frombuffer(content, "<f4", count * len(names), start).reshape(count, len(names))
-    columns = {name: values[:, column] for column, name in enumerate(names)}
+    columns = {name: column for column, name in enumerate(names)}
     rest = 3 * (_sh_count(path, names) - 1)
     missing = [name for name in property_names(rest // 3 + 1) if name not in columns and name[0] != "n"]
     if missing:
         raise InputError(f"{path} lacks the property {missing[0]} of a Gaussian splat.", _REMEDY)
-    return _gaussians(columns, rest)
+    return _gaussians(values, columns, rest)
 
 
 def write_gzip(path: Path, source: Path) -> None:
@@ -83,14 +83,14 @@ def _table(gaussians: Gaussians) -> Float32:
         raise ValueError(f"sh_coeffs must hold 1, 4, 9 or 16 coefficients, got {sh_count}")
     parts = (
         gaussians.means.reshape(count, 3),
-        np.zeros((count, 3)),
+        np.zeros((count, 3), np.float32),
         gaussians.sh_coeffs[:, 0],
         gaussians.sh_coeffs[:, 1:].transpose(0, 2, 1).reshape(count, 3 * (sh_count - 1)),
         gaussians.opacity_logits.reshape(count, 1),
         gaussians.log_scales.reshape(count, 3),
         gaussians.quats_wxyz.reshape(count, 4),
     )
-    table = np.concatenate(parts, axis=1).astype(np.float32)
+    table = np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
     if not np.isfinite(table).all():
         raise ValueError("a splat with values that are not finite cannot be written")
     return table
@@ -121,9 +121,13 @@ def _sh_count(path: Path, names: list[str]) -> int:
     return rest // 3 + 1
 
 
-def _gaussians(columns: dict[str, Float32], rest: int) -> Gaussians:
+def _gaussians(values: Float32, columns: dict[str, int], rest: int) -> Gaussians:
     def stack(*names: str) -> Float32:
-        return np.stack([columns[name] for name in names], axis=1).astype(np.float32)
+        places = [columns[name] for name in names]
+        first, count = places[0], len(places)
+        # A slice is ten times as fast as a list of columns.
+        in_order = places == list(range(first, first + count))
+        return values[:, first : first + count].copy() if in_order else values[:, places]
 
     dc = stack("f_dc_0", "f_dc_1", "f_dc_2")
     sh_coeffs = dc[:, None]
@@ -134,6 +138,6 @@ def _gaussians(columns: dict[str, Float32], rest: int) -> Gaussians:
         means=stack("x", "y", "z"),
         quats_wxyz=stack("rot_0", "rot_1", "rot_2", "rot_3"),
         log_scales=stack("scale_0", "scale_1", "scale_2"),
-        opacity_logits=columns["opacity"].astype(np.float32),
+        opacity_logits=stack("opacity")[:, 0],
         sh_coeffs=np.ascontiguousarray(sh_coeffs),
     )

@@ -46,7 +46,15 @@ def write_spz(path: Path, gaussians: Gaussians) -> None:
     # Its opacity of a very low logit is 0, by way of an infinite exponential.
     with np.errstate(over="ignore"):
         gsply.write_spz(partial, data, version=_VERSION, fractional_bits=bits)
+    _forget_time(partial)
     os.replace(partial, path)
+
+
+def _forget_time(path: Path) -> None:
+    """Clears the time of writing in a gzip header (RFC 1952), which no reader needs."""
+    with path.open("r+b") as file:
+        file.seek(4)
+        file.write(bytes(4))
 
 
 def _fractional_bits(means: Float32) -> int:

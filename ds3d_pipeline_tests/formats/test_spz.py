@@ -123,6 +123,7 @@ def test_equal_splats_give_equal_bytes(tmp_path):
     for name in ("a.spz", "b.spz"):
         write_spz(tmp_path / name, random_gaussians(50, 1))
     assert (tmp_path / "a.spz").read_bytes() == (tmp_path / "b.spz").read_bytes()
+    assert (tmp_path / "a.spz").read_bytes()[4:8] == bytes(4), "no time of writing"
 
 
 def test_far_means_give_up_digits_and_nothing_else(tmp_path):
