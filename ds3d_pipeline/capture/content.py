@@ -17,6 +17,7 @@ from ds3d_pipeline.capture.photos import check_complete, is_panorama, read_photo
 from ds3d_pipeline.capture.video import missing_part, probe_video, shows_panorama
 from ds3d_pipeline.errors import IncompleteError, InputError, UnreadableError
 from ds3d_pipeline.programs.folders import file_sha256
+from ds3d_pipeline.programs.locks import IN_USE, locked
 from ds3d_pipeline.storage.registrations import Content, ContentFile
 
 _DEFAULTS = CaptureOptions()
@@ -102,7 +103,8 @@ def _packed(
     """The zip's photos, only one of them on disk at a time."""
     (path,) = inputs.files
     mtime_ns = path.stat().st_mtime_ns
-    with tempfile.TemporaryDirectory(prefix="ds3d-", dir=scratch) as folder:
+    temporary = tempfile.TemporaryDirectory(prefix="ds3d-", dir=scratch)
+    with temporary as folder, locked(Path(folder) / IN_USE):
         for photo in iter_zip(path, Path(folder), options, unused):
             yield _Photo(name=photo.name, path=photo.path, mtime_ns=mtime_ns, sha256=photo.sha256)
             photo.path.unlink()

@@ -12,6 +12,7 @@ import dagster as dg
 from ds3d_pipeline.containers.cleanup import sweep
 from ds3d_pipeline.defs.asked import all_asked
 from ds3d_pipeline.defs.instance import open_instance
+from ds3d_pipeline.execution.heartbeat import is_going
 from ds3d_pipeline.execution.journal import run_journal
 from ds3d_pipeline.storage.home import Home
 
@@ -30,11 +31,16 @@ UNFINISHED = [
 
 
 def find_running(home: Home) -> set[str]:
-    """Ids of the runs that have not ended and make something; those whose process is gone are ended first."""
+    """Ids of the runs that have not ended and make something; those whose process is gone are ended first.
+
+    A command begins to write before Dagster knows its run.
+    """
     with open_instance(home) as instance:
         end_dead_runs(instance, home)
         runs = instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED))
-    return {run.run_id for run in runs if run.job_name not in HOUSEKEEPING}
+    begun = home.work.iterdir() if home.work.is_dir() else ()
+    alive = {folder.name for folder in begun if is_going(folder)}
+    return alive | {run.run_id for run in runs if run.job_name not in HOUSEKEEPING}
 
 
 _WORDS = {

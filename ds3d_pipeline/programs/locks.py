@@ -8,6 +8,20 @@ import sys
 from collections.abc import Generator
 from pathlib import Path
 
+IN_USE = ".in-use"
+"""In a folder that goes when its maker ends; locked as long as that works there."""
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether somebody holds the lock of this folder; False where it has none."""
+    if not (folder / IN_USE).is_file():
+        return False
+    try:
+        with locked_if_free(folder / IN_USE) as is_free:
+            return not is_free
+    except FileNotFoundError:
+        return False  # It has just gone.
+
 
 @contextlib.contextmanager
 def locked(path: Path) -> Generator[None]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from upath import UPath
 
 from ds3d_pipeline.names import STAGES
+from ds3d_pipeline.programs.locks import is_in_use
 from ds3d_pipeline.storage.bundles import CURRENT, LOCK, current_version
 from ds3d_pipeline.storage.home import Home
 
@@ -49,7 +50,7 @@ def _newest(path: UPath) -> float:
 
 def _scratch(home: Home, running: Collection[str]) -> Iterator[Leftover]:
     for path in sorted(home.work.iterdir()) if home.work.is_dir() else ():
-        if path.name not in running:
+        if path.name not in running and not is_in_use(path):
             yield _leftover(UPath(path), SCRATCH)
 
 

@@ -1,13 +1,20 @@
 """Cleaning takes what nothing refers to, and nothing else."""
 
 import os
+import shutil
 import time
+from pathlib import Path
 
 import dagster as dg
 import pytest
 from upath import UPath
 
+from ds3d_pipeline.capture import content
+from ds3d_pipeline.capture.inputs import find_inputs
+from ds3d_pipeline.capture.options import CaptureOptions
 from ds3d_pipeline.defs.runs import find_running
+from ds3d_pipeline.execution.journal import run_journal
+from ds3d_pipeline.programs.locks import IN_USE
 from ds3d_pipeline.storage.bundles import fetch, publish, seal
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline.storage.leftovers import drop, find_leftovers, find_old_leftovers
@@ -121,3 +128,35 @@ def test_the_command_only_tells_until_it_is_told_yes(tmp_path):
     assert "Freed" in run_ds3d(home.root, "clean", "--yes").stdout
     assert not (place / old.data_version).exists()
     assert "Nothing to clean" in run_ds3d(home.root, "clean", "--yes").stdout
+
+
+def test_a_run_that_dagster_does_not_know_yet_counts_as_going_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    home = prepare_home()
+    journal = run_journal(home, "begun")
+    with journal.beating():
+        assert find_running(home) == {"begun"}
+
+
+def test_a_zip_that_is_being_checked_keeps_its_scratch(tmp_path, monkeypatch, small_photos):
+    home, found = make_home(tmp_path / "home"), []
+    archive = shutil.make_archive(str(tmp_path / "photos"), "zip", small_photos)
+    check = content._checked_photo
+
+    def look_and_check(*words, **named):
+        (scratch,) = home.work.iterdir()
+        assert len(list(scratch.glob("*.jpg"))) == 1
+        found.append(find_leftovers(home, ()))
+        return check(*words, **named)
+
+    monkeypatch.setattr(content, "_checked_photo", look_and_check)
+    content.examine(find_inputs([Path(archive)]), CaptureOptions(), home.work)
+    assert found == [[]] * 8
+    assert list(home.work.iterdir()) == []
+
+
+def test_the_scratch_of_a_killed_check_goes(tmp_path):
+    home = make_home(tmp_path / "home")
+    (home.work / "ds3d-killed").mkdir()
+    (home.work / "ds3d-killed" / IN_USE).touch()
+    assert kinds(find_leftovers(home, ())) == [("scratch", "ds3d-killed")]
