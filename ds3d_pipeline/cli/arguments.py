@@ -122,7 +122,7 @@ def _add_ui(commands: _Commands) -> None:
 
 
 def _add_view(commands: _Commands) -> None:
-    view = commands.add_parser("view", help="show a finished capture in the browser")
+    view = commands.add_parser("view", help="show a capture in the browser, while it is made too")
     view.add_argument(
         "capture", metavar="CAPTURE", type=_filled, help="a finished folder, or the name of a capture"
     )

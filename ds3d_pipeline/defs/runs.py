@@ -43,6 +43,14 @@ def find_running(home: Home) -> set[str]:
     return alive | {run.run_id for run in runs if run.job_name not in HOUSEKEEPING}
 
 
+def find_run_of(home: Home, capture: str) -> str | None:
+    """The run that makes this capture, or will; None where there is none."""
+    with open_instance(home) as instance:
+        end_dead_runs(instance, home)
+        wanted = dg.RunsFilter(tags={PARTITION_TAG: capture}, statuses=UNFINISHED)
+        return next((run.run_id for run in instance.get_runs(wanted, limit=1)), None)
+
+
 _WORDS = {
     dg.DagsterRunStatus.FAILURE: "failed",
     dg.DagsterRunStatus.CANCELED: "cancelled",

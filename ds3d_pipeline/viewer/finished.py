@@ -44,6 +44,10 @@ class Exhibit:
     splat: Gaussians | None
     points: PointCloud | None
     gaussians_in_file: int = 0
+    note: str = ""
+    """One sentence about it, where it is not finished."""
+    picture: Path | None = None
+    """What else there is to see of it."""
 
 
 def find_finished(capture: str, output: Path) -> Path:
@@ -70,7 +74,7 @@ def read_exhibit(folder: Path) -> Exhibit:
         name=folder.resolve().name,
         images=folder / "images",
         reconstruction=read_reconstruction(model) if model else None,
-        mesh=_if_there(folder / "model.glb", _read_mesh),
+        mesh=_if_there(folder / "model.glb", read_mesh),
         splat=None if splat is None else thin_splat(splat, SPLAT_BUDGET),
         points=None if points is None else thin_points(points, POINT_BUDGET),
         gaussians_in_file=0 if splat is None else len(splat.means),
@@ -84,7 +88,8 @@ def _if_there(path: Path, read: Callable[[Path], T]) -> T | None:
     return read(path) if path.is_file() else None
 
 
-def _read_mesh(path: Path) -> GlbMesh:
+def read_mesh(path: Path) -> GlbMesh:
+    """The mesh as a finished capture and its stage have it."""
     mesh, world_from_gltf = read_glb(path)
     low, high = mesh.vertices_in_world.min(axis=0), mesh.vertices_in_world.max(axis=0)
     middle = (low + high).astype(np.float64) / 2

@@ -20,6 +20,7 @@ from ds3d_pipeline.geometry.transforms import invert_rigid, quat_wxyz_from_rotat
 from ds3d_pipeline.scene import Float64, Gaussians, Reconstruction, UInt8, View
 from ds3d_pipeline.splats.light import SH_C0
 from ds3d_pipeline.viewer.finished import Exhibit
+from ds3d_pipeline.viewer.stand import Stand, find_stand
 
 if TYPE_CHECKING:
     import viser
@@ -28,10 +29,9 @@ HOST = "127.0.0.1"
 PORTS_TRIED = 100
 LAST_PORT = 65_535
 THUMBNAIL_PX = 160
+PICTURE_PX = 640
 _FRUSTUM = 0.045
 """Length of a frustum over the typical distance between cameras and scene."""
-_OVERVIEW = 1.6
-"""Distance of the first view, as a multiple of that one."""
 log = logging.getLogger(__name__)
 
 
@@ -42,16 +42,6 @@ class _Layer:
     label: str
     handles: list[Any] = field(default_factory=list)
     visible: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stand:
-    """Where a first look at the scene is taken from, in the world."""
-
-    position: Float64
-    look_at: Float64
-    distance: float
-    """Typical distance between cameras and the middle of the scene."""
 
 
 def start_viewer(exhibit: Exhibit, port: int) -> viser.ViserServer:
@@ -68,15 +58,35 @@ def start_viewer(exhibit: Exhibit, port: int) -> viser.ViserServer:
         server = viser.ViserServer(host=HOST, port=port, label=f"ds3d: {exhibit.name}", verbose=False)
     server.gui.configure_theme(show_logo=False, show_share_button=False, dark_mode=True)
     server.scene.set_up_direction(tuple(-DOWN_IN_WORLD))
+    show(server, exhibit)
+    return server
+
+
+def show(server: viser.ViserServer, exhibit: Exhibit) -> viser.GuiImageHandle | None:
+    """Puts the exhibit in the place of what was shown before; who looks on stays where they are.
+
+    Returns what shows its picture.
+    """
+    server.scene.reset()
+    server.gui.reset()
     stand = find_stand(exhibit)
     server.initial_camera.position = tuple(stand.position)
     server.initial_camera.look_at = tuple(stand.look_at)
-    server.gui.add_markdown(f"**{exhibit.name}**")
+    server.gui.add_markdown(f"**{exhibit.name}**" + (f"\n\n{exhibit.note}" if exhibit.note else ""))
+    picture = None
+    if exhibit.picture is not None:
+        picture = server.gui.add_image(read_picture(exhibit.picture), format="jpeg", jpeg_quality=85)
     for layer in _add_surfaces(server, exhibit, stand):
         _add_toggle(server, layer)
     if exhibit.reconstruction is not None:
+        _add_sparse(server, exhibit, exhibit.reconstruction, stand)
         _add_cameras(server, exhibit, exhibit.reconstruction, stand)
-    return server
+    return picture
+
+
+def read_picture(path: Path) -> UInt8:
+    """Small enough for the panel."""
+    return np.asarray(read_thumbnail(path, (PICTURE_PX, PICTURE_PX)))
 
 
 def find_port(wanted: int) -> int:
@@ -108,29 +118,6 @@ def _quietly() -> contextlib.redirect_stdout[io.StringIO]:
     return contextlib.redirect_stdout(io.StringIO())
 
 
-def find_stand(exhibit: Exhibit) -> Stand:
-    """Behind the middle camera, looking at the middle of the scene."""
-    middle = _middle(exhibit)
-    model = exhibit.reconstruction
-    if model is None or not model.views:
-        return Stand(position=middle - (0, 0, 2.0), look_at=middle, distance=2.0)
-    centres = np.array([view.centre_in_world for view in model.views])
-    distance = float(np.median(np.linalg.norm(centres - middle, axis=1)))
-    typical = centres[np.argmin(np.linalg.norm(centres - np.median(centres, axis=0), axis=1))]
-    position = middle + _OVERVIEW * (typical - middle)
-    return Stand(position=position, look_at=middle, distance=max(distance, 1e-3))
-
-
-def _middle(exhibit: Exhibit) -> Float64:
-    if exhibit.reconstruction is not None and len(exhibit.reconstruction.points_in_world):
-        return np.median(exhibit.reconstruction.points_in_world, axis=0)
-    if exhibit.points is not None:
-        return np.median(exhibit.points.points_in_world, axis=0).astype(np.float64)
-    if exhibit.splat is not None:
-        return np.median(exhibit.splat.means, axis=0).astype(np.float64)
-    return exhibit.mesh.middle_in_world if exhibit.mesh else np.zeros(3)
-
-
 def _add_surfaces(server: viser.ViserServer, exhibit: Exhibit, stand: Stand) -> list[_Layer]:
     layers: list[_Layer] = []
     if exhibit.splat is not None:
@@ -158,6 +145,20 @@ def _add_surfaces(server: viser.ViserServer, exhibit: Exhibit, stand: Stand) -> 
         )
         layers.append(_Layer(label=f"Points ({count:,})", handles=[handle], visible=not layers))
     return layers
+
+
+def _add_sparse(server: viser.ViserServer, exhibit: Exhibit, model: Reconstruction, stand: Stand) -> None:
+    """The points that the cameras were found by, as long as there is nothing better."""
+    if exhibit.splat is not None or exhibit.mesh is not None or exhibit.points is not None:
+        return
+    server.scene.add_point_cloud(
+        "/sparse",
+        model.points_in_world.astype(np.float32),
+        model.colors,
+        point_size=0.006 * stand.distance,
+        point_shape="circle",
+        precision="float32",
+    )
 
 
 def _add_splat(server: viser.ViserServer, splat: Gaussians) -> Any:

@@ -18,11 +18,11 @@ from ds3d_pipeline.viewer.finished import read_exhibit
 from ds3d_pipeline.viewer.server import (
     covariances,
     find_port,
-    find_stand,
     fov_that_shows,
     start_viewer,
     stop_viewer,
 )
+from ds3d_pipeline.viewer.stand import find_stand
 from ds3d_pipeline_tests.browser import open_browser
 from ds3d_pipeline_tests.captures import run_ds3d, start_ds3d
 from ds3d_pipeline_tests.finished import publish_finished, random_gaussians
