@@ -51,6 +51,12 @@ SETTINGS = tuple(
         ("DS3D_OUTPUTS", Kind.FOLDER, "`outputs/` of the home", "finished captures of the watched folder"),
         ("DS3D_HOSTS", Kind.TEXT, "none", "more names, by commas, that `ds3d serve` may be called by"),
         ("DS3D_TOKEN", Kind.TEXT, "made at random", "what `ds3d serve` asks other machines for"),
+        (
+            "DS3D_NOTIFY",
+            Kind.TEXT,
+            "none",
+            "addresses, by spaces, that apprise notifies of each capture's end",
+        ),
         ("DS3D_MEMORY_MB", Kind.NUMBER, "most of what is free", "memory that a stage may use, in MB"),
         ("DS3D_CONTAINER_MEMORY_GB", Kind.NUMBER, "90 % of the engine's", "memory of one container, in GB"),
         ("DS3D_CONTAINER_CPUS", Kind.NUMBER, "all", "CPU cores of one container"),

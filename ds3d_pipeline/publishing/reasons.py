@@ -12,7 +12,14 @@ from enum import IntEnum
 from ds3d_pipeline.poses.report import PosesReport
 from ds3d_pipeline.programs.enums import Outcome
 from ds3d_pipeline.programs.words import listing
-from ds3d_pipeline.stages.table import STAGE_CARDS, backend_label, depending_on, missed_gates, stage_label
+from ds3d_pipeline.stages.table import (
+    STAGE_CARDS,
+    backend_label,
+    depending_on,
+    find_rung,
+    missed_gates,
+    stage_label,
+)
 from ds3d_pipeline.storage.bundles import Attempt, StageReport
 
 Failures = tuple[tuple[str, tuple[Attempt, ...]], ...]
@@ -105,12 +112,19 @@ def _fallbacks(report: StageReport) -> list[str]:
 
 
 def _unavailable(report: StageReport) -> list[str]:
-    """Which better backends are missing; those above one that failed would have failed by the same."""
-    order = {backend: number for number, backend in enumerate(STAGE_CARDS[report.stage].backends)}
-    last = max((order.get(attempt.backend, -1) for attempt in _failed(report)), default=-1)
+    """Which better backends are missing, without those that would have failed by the same."""
     stage = stage_label(report.stage)
     return [
         f"{stage}: {backend_label(report.stage, attempt.backend)} is not available. {attempt.reason}"
         for attempt in report.attempts
-        if attempt.outcome is Outcome.SKIPPED and order.get(attempt.backend, last + 1) > last
+        if attempt.outcome is Outcome.SKIPPED and not _would_fail(report, attempt.backend)
     ]
+
+
+def _would_fail(report: StageReport, backend: str) -> bool:
+    """Whether a backend does in a container, or on a GPU, what failed here without."""
+    rungs = {rung.name: number for number, rung in enumerate(STAGE_CARDS[report.stage].rungs)}
+    failed = [rungs[attempt.backend] for attempt in _failed(report) if attempt.backend in rungs]
+    if not failed or backend not in rungs:
+        return False
+    return find_rung(report.stage, backend).is_boxed or rungs[backend] < min(failed)

@@ -87,6 +87,7 @@ def test_the_first_reason_is_why_the_first_stage_lacks_something_and_what_follow
         "There is no 3D.",
         patchmatch=("failed", "No two views. Film again with more overlap."),
         monocular=("skipped", "There is no model. Run `ds3d models fetch`."),
+        interpolation=("failed", "No points. Film again with more texture."),
     )
     splat = report_of("splat", "light", "The splat is untrained.", cpu=("failed", "Take more photos."))
     assert find_reasons((), {"poses": poses, "depth_maps": depth, "splat": splat}) == [

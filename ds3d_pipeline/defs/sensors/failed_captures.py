@@ -4,8 +4,10 @@ import dagster as dg
 
 from ds3d_pipeline.defs.launch import request_of
 from ds3d_pipeline.defs.runs import COMMAND_LINE_TAG, PARTITION_TAG, STATUS_TAG, errors_by_stage
+from ds3d_pipeline.defs.sensors.notify import note_of
 from ds3d_pipeline.execution.failed_run import publish_failed_run
 from ds3d_pipeline.execution.journal import run_journal
+from ds3d_pipeline.execution.notifying import addresses, send
 from ds3d_pipeline.storage.home import prepare_home
 
 
@@ -32,4 +34,6 @@ def failed_captures(context: dg.RunFailureSensorContext) -> dg.SkipReason | None
     content, folder = publish_failed_run(home, run.run_id, request, errors)
     context.instance.add_run_tags(run.run_id, {STATUS_TAG: content["status"]})
     context.log.info(f"The report of {capture} is in {folder}")
+    if addresses():
+        context.log.info(send(note_of(home, capture, content, folder)))
     return None
