@@ -27,7 +27,8 @@ class Crop:
         if self.centre:
             distances = np.linalg.norm(points_in_gltf - np.array(self.centre), axis=1)
             return np.asarray(distances <= self.radius)
-        return ((points_in_gltf >= self.low) & (points_in_gltf <= self.high)).all(axis=1)
+        inside = (points_in_gltf >= self.low) & (points_in_gltf <= self.high)
+        return np.asarray(inside.all(axis=1))
 
 
 @dataclass(frozen=True, kw_only=True)
