@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from ds3d_pipeline.capture.report import CaptureReport
 from ds3d_pipeline.capture.video import probe_video
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.programs.contract import Work
+from ds3d_pipeline.programs.folders import file_sha256
 from ds3d_pipeline.programs.records import read_json, write_json
 from ds3d_pipeline.scene import Capture, Exif, SourceFile
+from ds3d_pipeline.storage.home import find_home
 from ds3d_pipeline.storage.registrations import Content, ContentFile, Request
 
 _CHUNK = 1 << 20
@@ -27,8 +30,9 @@ _AGAIN = "Run the same command again."
 def stage_capture(work: Work[CaptureOptions]) -> CaptureReport:
     """INPUT/`request.json` (registrations.Request) -> OUTPUT/`capture.json` (scene.Capture) and `source/`.
 
-    The files are copied, since the user may change or move theirs. Raises InputError where they are no
-    longer what was checked; what was registered without its content is checked here, as `examine` does.
+    The files are copied, since the user may change or move theirs; those that were sent to the server are
+    ours, and shared where they lie on the same disk. Raises InputError where they are no longer what was
+    checked; what was registered without its content is checked here, as `examine` does.
     """
     request = read_json(work.input / "request.json", Request)
     inputs = find_inputs(request.paths)
@@ -104,16 +108,34 @@ def _unpacked(inputs: Inputs, content: Content, work: Work[CaptureOptions]) -> l
 
 
 def _copy(source: Path, target: Path, checked: ContentFile) -> None:
-    """Copies and hashes in one pass."""
-    digest = hashlib.sha256()
+    """Copies and hashes in one pass; what is ours already is only hashed."""
     try:
-        with source.open("rb") as file, target.open("xb") as copy:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-                copy.write(chunk)
+        sha256 = file_sha256(target) if _is_shared(source, target) else _copied_sha256(source, target)
     except FileNotFoundError as error:
         raise InputError(f"{checked.name} disappeared while it was being read.", "Start again.") from error
-    _refuse_change(checked, digest.hexdigest())
+    _refuse_change(checked, sha256)
+
+
+def _is_shared(source: Path, target: Path) -> bool:
+    """Whether the target could be made a second name of the source. Never of a file of the user's."""
+    if not source.resolve().is_relative_to(find_home().received.resolve()):
+        return False
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return False  # Another disk, or one without such names.
+    return True
+
+
+def _copied_sha256(source: Path, target: Path) -> str:
+    digest = hashlib.sha256()
+    with source.open("rb") as file, target.open("xb") as copy:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            copy.write(chunk)
+    return digest.hexdigest()
 
 
 def _refuse_other_names(checked: Sequence[ContentFile], names: Sequence[str]) -> None:

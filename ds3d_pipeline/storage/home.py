@@ -31,6 +31,11 @@ class Home:
         return self.root / "registered"
 
     @property
+    def received(self) -> Path:
+        """What was sent to the page's server for captures; nothing in it is changed."""
+        return self.root / "received"
+
+    @property
     def config(self) -> Path:
         """What the instance of Dagster is made of."""
         return self.root / "dagster.yaml"

@@ -22,6 +22,7 @@ from ds3d_pipeline.stages.modes import MODES
 from ds3d_pipeline.storage.home import Home, outputs_folder
 from ds3d_pipeline.storage.registrations import Request, registered_as
 from ds3d_pipeline.web.problems import Problem
+from ds3d_pipeline.web.received import protect
 from ds3d_pipeline.web.sentences import without_paths
 from ds3d_pipeline.web.settings import WebState
 from ds3d_pipeline.web.status import JobStatus
@@ -107,6 +108,7 @@ def _accepted(web: WebState, folder: Path, checked: Checked, job: str) -> Accept
     place = web.received / job
     if place.exists():
         shutil.rmtree(place)
+    protect(folder)
     folder.rename(place)
     paths = tuple(place / path.name for path in checked.paths)
     return accept_content(web.home, dataclasses.replace(checked, paths=paths))

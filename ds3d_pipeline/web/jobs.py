@@ -32,7 +32,7 @@ from ds3d_pipeline.web.gather import Outside, gather, is_job, registered_at
 from ds3d_pipeline.web.kept import Kept
 from ds3d_pipeline.web.preview import drop_previews
 from ds3d_pipeline.web.problems import Problem
-from ds3d_pipeline.web.received import drop_received, received_of
+from ds3d_pipeline.web.received import drop_received, received_bytes, received_of
 from ds3d_pipeline.web.runs import STATES, facts_of, is_being_made, waiting_facts
 from ds3d_pipeline.web.sentences import shown_status
 from ds3d_pipeline.web.status import JobStatus, LastWord, QueuePlace, RunFacts, State, job_status
@@ -250,13 +250,15 @@ class Jobs:
         if not status.has_ended:
             raise Problem(409, f"{job} is {status.state}.", "Cancel it, or wait until it has ended.")
         received = received_of(self._home, job)
+        own_bytes = received_bytes(received)
         try:
             freed = delete_capture(self._home, job, keep_outputs=False).bytes
         except InputError as error:
             raise Problem(409, error.cause, error.remedy) from error
         forget_word(self._home, job)
         drop_previews(self._home, job)
-        return freed + drop_received(received)
+        drop_received(received)
+        return freed + own_bytes
 
     def going_on(self) -> list[str]:
         """Names of the captures that are worked on at this moment, those of the command line left out."""

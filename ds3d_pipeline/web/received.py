@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ds3d_pipeline.storage.registrations import is_registered, registered_reques
 
 def received_folder(home: Home) -> Path:
     """Where uploads are kept, one folder each."""
-    return home.root / "received"
+    return home.received
 
 
 def received_of(home: Home, job: str) -> list[Path]:
@@ -24,10 +25,21 @@ def received_of(home: Home, job: str) -> list[Path]:
     return sorted(folder for folder in folders if folder.is_dir())
 
 
-def drop_received(folders: Iterable[Path]) -> int:
-    """Removes them and returns how many bytes they had."""
-    freed = 0
+def protect(folder: Path) -> None:
+    """Nobody writes to these files any more: a stage that takes them over shares them, where it can."""
+    if sys.platform == "win32":
+        return  # Who may not write to a file there may not delete it either.
+    for path in folder.iterdir():
+        path.chmod(0o444)
+
+
+def received_bytes(folders: Iterable[Path]) -> int:
+    """What they have on the disk, without what a stored stage shares with them."""
+    found = [path.stat() for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return sum(file.st_size for file in found if file.st_nlink == 1)
+
+
+def drop_received(folders: Iterable[Path]) -> None:
+    """Removes them."""
     for folder in folders:
-        freed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         shutil.rmtree(folder)
-    return freed

@@ -55,6 +55,21 @@ def test_a_video(tmp_path):
     assert result_of(output)["kind"] == "video"
 
 
+@pytest.mark.parametrize(("place", "is_shared"), [("received/fox", True), ("uploads/fox", False)])
+def test_what_was_sent_to_the_server_is_shared_and_what_is_the_users_is_copied(
+    tmp_path, monkeypatch, place, is_shared
+):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "home" / place
+    folder.mkdir(parents=True)
+    write_photo(folder / "a.jpg")
+    code, output = run_stage(tmp_path, [folder / "a.jpg"])
+    (source,) = read_json(output / "capture.json", Capture).sources
+    made = output / "source" / source.file
+    assert (code, made.samefile(folder / "a.jpg")) == (0, is_shared)
+    assert made.read_bytes() == (folder / "a.jpg").read_bytes()
+
+
 def test_photos_are_copied_under_safe_names(tmp_path):
     folder = tmp_path / "my photos"
     folder.mkdir()

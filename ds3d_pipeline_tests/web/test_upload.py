@@ -3,6 +3,7 @@
 import contextlib
 import io
 import socket
+import sys
 import time
 import zipfile
 
@@ -60,6 +61,14 @@ def test_photos_become_a_capture_with_an_order(server, photos):
     assert asked.output == outputs_folder(find_home())
     assert received(server) == [job]
     assert [file.name for file in content.files] == [name for _, (name, _) in photos]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="read-only files cannot be deleted there")
+def test_nobody_writes_to_what_was_received(server, photos):
+    job = send(server, photos).json()["job_id"]
+    files = list((server.home / "received" / job).iterdir())
+    assert files
+    assert {path.stat().st_mode & 0o222 for path in files} == {0}
 
 
 def test_the_same_files_of_the_command_line_are_the_same_capture(server, photos, tmp_path):
