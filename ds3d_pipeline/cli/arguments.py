@@ -13,6 +13,15 @@ from ds3d_pipeline.names import DEFAULT_MODE, EXPORTS, MODES, STAGES
 _Commands: TypeAlias = "argparse._SubParsersAction[_Parser]"
 _OUTPUT_HELP = "folder of finished captures (default outputs)"
 LAST_PORT = 65_535
+_EXAMPLES = """examples:
+  ds3d reconstruct statue.mp4
+  ds3d reconstruct photos/ --mode quality --name statue
+  ds3d reconstruct a.jpg b.jpg c.jpg --mode fastest --output ~/3d
+  ds3d reconstruct statue.mp4 --set splat.max_seconds=1800"""
+_COMPLETION_EXAMPLES = """examples:
+  ds3d completion bash > ~/.local/share/bash-completion/completions/ds3d
+  ds3d completion zsh > ~/.zfunc/_ds3d
+  ds3d completion fish > ~/.config/fish/completions/ds3d.fish"""
 _NOUNS = {"start": "stage"}
 """What users call an argument, where that is not the name it has here."""
 
@@ -77,7 +86,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_runs(commands: _Commands) -> None:
-    run = commands.add_parser("reconstruct", help="turn one video, or photos (files, folders, zips), into 3D")
+    run = commands.add_parser(
+        "reconstruct",
+        help="turn one video, or photos (files, folders, zips), into 3D",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     run.add_argument("inputs", nargs="+", metavar="INPUT", type=_filled)
     run.add_argument(
         "--name",
@@ -173,6 +187,10 @@ def _add_captures(commands: _Commands) -> None:
     status = commands.add_parser("status", help="show the stages of one capture")
     status.add_argument("capture", metavar="CAPTURE", type=_filled)
     status.add_argument("--json", action="store_true", help="print one JSON object")
+    both = commands.add_parser("compare", help="show the numbers of two finished captures side by side")
+    both.add_argument("first", metavar="A", type=_filled, help="a finished folder, or the name of a capture")
+    both.add_argument("second", metavar="B", type=_filled, help="another one")
+    both.add_argument("--output", type=_path, default=Path("outputs"), metavar="DIR", help=_OUTPUT_HELP)
     clean = commands.add_parser("clean", help="show old intermediate files that can be deleted")
     clean.add_argument("--yes", action="store_true", help="delete them")
     delete = commands.add_parser("delete", help="show what is kept of one capture, and delete it")
@@ -191,6 +209,13 @@ def _add_machine(commands: _Commands) -> None:
         "--config", type=_path, metavar="FILE", help="config file that names another depth model"
     )
     commands.add_parser("modes", help="show every option with its value in each mode")
+    shell = commands.add_parser(
+        "completion",
+        help="print what a shell needs to complete commands and options",
+        epilog=_COMPLETION_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    shell.add_argument("shell", choices=("bash", "zsh", "fish"))
     commands.add_parser("home", help="print the folder in which ds3d keeps its data")
 
 

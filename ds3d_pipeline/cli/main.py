@@ -171,6 +171,20 @@ def _status(args: argparse.Namespace) -> int:
     return OK
 
 
+def _compare(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.cli.compare import compare
+
+    compare(args.first, args.second, args.output)
+    return OK
+
+
+def _completion(args: argparse.Namespace) -> int:
+    from ds3d_pipeline.cli.completion import completion
+
+    print(completion(build_parser(), args.shell))
+    return OK
+
+
 def _clean(args: argparse.Namespace) -> int:
     from ds3d_pipeline.cli.captures import clean
 
@@ -219,10 +233,12 @@ _COMMANDS = {
     "export": _export,
     "list": _list,
     "status": _status,
+    "compare": _compare,
     "clean": _clean,
     "delete": _delete,
     "doctor": _doctor,
     "models": _models,
     "modes": _modes,
+    "completion": _completion,
     "home": _home,
 }

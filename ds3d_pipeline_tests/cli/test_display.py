@@ -1,6 +1,7 @@
 """What a run says at its end."""
 
 import json
+import re
 
 import pytest
 
@@ -108,3 +109,12 @@ def test_a_terminal_shows_one_bar_for_the_whole_run_and_one_for_each_stage(capsy
         "poses",
         "mesh",
     ]
+
+
+def test_no_color_is_respected(capsys, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    screen = console()
+    screen._force_terminal = True
+    with LiveDisplay("wall", screen).following(lambda: RUN):
+        pass
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", capsys.readouterr().out)
