@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 from PIL import Image
+from pillow_heif import register_heif_opener
 
 TICKS_PER_S = 90_000
 AVI_TICKS_PER_S = 30
@@ -98,6 +99,7 @@ def noise_images(count: int, width: int = 320, height: int = 240) -> list[np.nda
 
 def write_photo(path: Path, image: np.ndarray | None = None, exif: Image.Exif | None = None) -> Path:
     """`image` (corner colours by default) in the format of the suffix, nearly without loss."""
+    register_heif_opener()
     picture = Image.fromarray(corner_image() if image is None else image)
     suffix = path.suffix.lower()
     options = {"quality": 95} if suffix in (".jpg", ".jpeg", ".webp", ".heic") else {}
