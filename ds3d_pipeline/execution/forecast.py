@@ -175,5 +175,5 @@ def _left_of_running(state: StageState, usual_s: float) -> float:
     # Judged when it was last heard: a program may say nothing for long, and is not slow for that.
     then_s = (latest.worked_s - first.worked_s) * (1 - done) / (done - before)
     by_pace = max(then_s - (state.worked_s - latest.worked_s), _OVERRUN * then_s)
-    trust = (done - before) ** 0.5
+    trust = (done - before) ** 0.3
     return trust * by_pace + (1 - trust) * by_expectation

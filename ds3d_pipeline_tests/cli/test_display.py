@@ -111,10 +111,14 @@ def test_a_terminal_shows_one_bar_for_the_whole_run_and_one_for_each_stage(capsy
     ]
 
 
-def test_no_color_is_respected(capsys, monkeypatch):
-    monkeypatch.setenv("NO_COLOR", "1")
-    screen = console()
-    screen._force_terminal = True
-    with LiveDisplay("wall", screen).following(lambda: RUN):
+@pytest.mark.parametrize("no_color", [False, True])
+def test_no_color_is_respected(capsys, monkeypatch, no_color):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", "1")
+    with LiveDisplay("wall", console()).following(lambda: RUN):
         pass
-    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", capsys.readouterr().out)
+    colors = re.findall(r"\x1b\[[0-9;]*3[0-9]", capsys.readouterr().out)
+    assert bool(colors) != no_color
