@@ -22,7 +22,7 @@ _COMPLETION_EXAMPLES = """examples:
   ds3d completion bash > ~/.local/share/bash-completion/completions/ds3d
   ds3d completion zsh > ~/.zfunc/_ds3d
   ds3d completion fish > ~/.config/fish/completions/ds3d.fish"""
-_NOUNS = {"start": "stage"}
+_NOUNS = {"start": "stage", "to": "format"}
 """What users call an argument, where that is not the name it has here."""
 
 

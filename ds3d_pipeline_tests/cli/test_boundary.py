@@ -265,6 +265,8 @@ def test_a_setting_that_cannot_be_used_is_named_before_any_work(home, monkeypatc
         (["view", "x", "--port", "99999"], "'99999' is not a port. Give a whole number from 1 to 65535."),
         (["reconstruct", "x", "--mode", "best"], "Unknown mode 'best'. Choose fastest, balanced or quality."),
         (["reconstruct", "x", "--from", "soup"], "Unknown stage 'soup'. Choose capture, keyframes,"),
+        (["export", "x", "--to", "glb"], "Unknown format 'glb'. Choose html, las, obj, stl or usdz."),
+        (["export", "x", "--to", "stl", "--scale", "big"], "'big' is not a number."),
         (["soup"], "Unknown command 'soup'. Choose reconstruct, "),
         (["demo", "--frames", "-5"], "'-5' is not a number of photos."),
         (["reconstrut"], "Unknown command 'reconstrut'. Did you mean reconstruct? Choose reconstruct, "),
