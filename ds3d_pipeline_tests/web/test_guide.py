@@ -131,15 +131,25 @@ def test_the_same_sharpness_is_measured_at_a_quarter_of_the_contrast(scoring):
 def test_overlap_is_the_part_of_the_picture_that_both_show(scoring, shift_px, shared):
     wide = scene()
     first, second = wide[:, :320], wide[:, shift_px : shift_px + 320]
-    assert score(scoring, "s.overlapOf(cells(p.a), cells(p.b))", a=first, b=second) == pytest.approx(shared)
+    assert score(scoring, "s.overlapOf(cells(p.a), cells(p.b))", a=first, b=second) == pytest.approx(
+        shared, rel=1e-3
+    )
 
 
 def test_two_different_scenes_do_not_overlap_and_nor_does_a_turned_phone(scoring):
     here = scene()[:, :320]
     random = np.random.default_rng(1)
     elsewhere = 128 + 40 * ndimage.zoom(random.normal(size=(24, 32)), 10, order=1)
-    assert score(scoring, "s.overlapOf(cells(p.a), cells(p.b))", a=here, b=elsewhere) == 0
+    assert score(scoring, "s.overlapOf(cells(p.a), cells(p.b))", a=here, b=elsewhere) < 0.3
     assert score(scoring, "s.overlapOf(cells(p.a), cells(p.b))", a=here, b=here.T.copy()) == 0
+
+
+def test_a_step_around_the_object_lowers_the_overlap_though_nothing_shifts(scoring):
+    middle = scene()[:, :320]
+    rows, columns = np.indices(middle.shape)
+    around = ndimage.map_coordinates(middle, (rows, 160 + (columns - 160) * 1.15), mode="nearest")
+    shared = score(scoring, "s.overlapOf(cells(p.a), cells(p.b))", a=middle, b=around)
+    assert 0.4 < shared < 0.82
 
 
 def words(browser, looks):

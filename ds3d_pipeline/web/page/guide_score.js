@@ -2,12 +2,11 @@
 // Numbers alone, no camera: tested by themselves.
 
 const CELL_PX = 8; // overlap is looked for in cells of so many pixels: the picture shifts, its details do not matter
-const SAME_SCENE = 0.6; // correlation of two pictures at their best shift, from which on they show the same
 const TEXTURELESS = 4; // grey values a pixel; real scenes had 18 to 75
 const NEVER_SHARP = 0.2; // real scenes had 0.36 to 0.7, and half of that at a blur of 0.3 % of the picture
 const BLURRED = 0.6; // of the sharp looks of late
 const NEW_VIEW = 0.82; // a photo that shares more brings nothing
-const TOO_FAR = 0.5; // one that shares less may not be registered
+const TOO_FAR = 0.4; // neighbours in captures that register had 0.45 to 0.95, different scenes at most 0.25
 const LATE_LOOKS = 40;
 const FIRST_LOOKS = 8; // a camera needs a second to find light and focus
 const LOST_LOOKS = 24;
@@ -58,18 +57,21 @@ export function cellsOf(grey, fullWidth) {
   return { grey: cells, width, height };
 }
 
-/** The fraction of a picture that the other shows too: at the shift where they correlate best; 0 where they do not. */
+/**
+ * How much two pictures share, 0 to 1: the part that both show times how well it correlates, at the best shift. A step
+ * to the side lowers the first, a step around the object the second.
+ */
 export function overlapOf(a, b) {
   if (a.width !== b.width || a.height !== b.height) return 0; // the phone was turned
   const [mostX, mostY] = [a.width >> 1, a.height >> 1];
-  let best = { score: SAME_SCENE, shared: 0 };
+  let best = 0;
   for (let dy = -mostY; dy <= mostY; dy += 1) {
     for (let dx = -mostX; dx <= mostX; dx += 1) {
-      const score = correlation(a, b, dx, dy);
-      if (score > best.score) best = { score, shared: (1 - Math.abs(dx) / a.width) * (1 - Math.abs(dy) / a.height) };
+      const part = (1 - Math.abs(dx) / a.width) * (1 - Math.abs(dy) / a.height);
+      best = Math.max(best, part * correlation(a, b, dx, dy));
     }
   }
-  return best.shared;
+  return best;
 }
 
 function correlation(a, b, dx, dy) {
