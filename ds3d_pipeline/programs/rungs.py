@@ -88,6 +88,8 @@ class Rung:
     programs: tuple[Program, ...] = (Program(),)
     leads: Callable[[], bool] = never
     """Whether this machine has what makes the rung the best one, so that it comes first."""
+    takes_one_view: bool = False
+    """Whether one photo is enough for it, so that it does not fail because earlier stages found no more."""
 
     @property
     def is_boxed(self) -> bool:

@@ -5,7 +5,7 @@ This is the only place where reasons are put in order; whoever shows them shows 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -87,11 +87,13 @@ def _diagnosis(reports: Mapping[str, StageReport]) -> Iterator[_Reason]:
 
 
 def _of_stage(report: StageReport, *, is_root: bool, follows: bool) -> Iterator[_Reason]:
-    """What failed in a stage that only follows from an earlier one is left out: its advice would mislead."""
+    """What failed in a stage only because of an earlier one is left out: its advice would mislead."""
+    failed = _failed(report)
     if is_root:
-        yield _Reason(_Rank.ROOT, _failed(report)[0].reason)
-    elif not follows:
-        yield from (_Reason(_Rank.FALLBACK, text) for text in _fallbacks(report))
+        yield _Reason(_Rank.ROOT, failed[0].reason)
+    else:
+        own = [attempt for attempt in failed if not follows or _takes_one_view(report, attempt.backend)]
+        yield from (_Reason(_Rank.FALLBACK, text) for text in _fallbacks(report, own))
     if report.shortfall:
         yield _Reason(_Rank.LACK, report.shortfall)
         yield from (_Reason(_Rank.UNAVAILABLE, text) for text in _unavailable(report))
@@ -99,10 +101,14 @@ def _of_stage(report: StageReport, *, is_root: bool, follows: bool) -> Iterator[
     yield from (_Reason(_Rank.LIMIT, text) for text in (*clamped, *missed_gates(report)))
 
 
-def _fallbacks(report: StageReport) -> list[str]:
+def _takes_one_view(report: StageReport, backend: str) -> bool:
+    return any(rung.takes_one_view for rung in STAGE_CARDS[report.stage].rungs if rung.name == backend)
+
+
+def _fallbacks(report: StageReport, attempts: Sequence[Attempt]) -> list[str]:
     """Which backends failed, those with the same reason together."""
     failed: dict[str, list[str]] = {}
-    for attempt in _failed(report):
+    for attempt in attempts:
         failed.setdefault(attempt.reason, []).append(backend_label(report.stage, attempt.backend))
     stage, used = stage_label(report.stage), backend_label(report.stage, report.backend)
     return [

@@ -98,6 +98,7 @@ CARD = Stage(
             label="the learned depth model",
             summary="depth of single photos by a learned model",
             shortfall=_estimated,
+            takes_one_view=True,
         ),
         Rung(
             name="interpolation",

@@ -99,6 +99,16 @@ def test_the_first_reason_is_why_the_first_stage_lacks_something_and_what_follow
     ]
 
 
+def test_a_depth_model_that_fails_does_so_for_itself_however_few_photos_were_aligned():
+    poses = report_of(
+        "poses", "single", "Only one photo is used.", pycolmap=("failed", "Blurred. Hold still.")
+    )
+    depth = report_of("depth_maps", "card", "There is no 3D.", monocular=("failed", "The model is damaged."))
+    found = find_reasons((), {"poses": poses, "depth_maps": depth})
+    assert found[0] == "Blurred. Hold still."
+    assert found[-1].endswith("because the learned depth model failed. The model is damaged.")
+
+
 def test_a_stage_that_failed_comes_before_everything_else():
     poses = report_of("poses", "opencv", pycolmap=("crashed", "It crashed."))
     failed = Attempt(backend="poisson", outcome="failed", reason="There are no points. Film again.")
