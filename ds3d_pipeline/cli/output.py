@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO
 
-from ds3d_pipeline.programs.stray_output import users_stderr
+from ds3d_pipeline.programs.library_errors import users_stderr
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -51,7 +51,7 @@ class Onlooker(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Stoppable:
-    """A display of somebody who waits, and may be told by others to wait no longer."""
+    """A display of somebody who waits, whom others may ask to wait no longer."""
 
     display: Onlooker
     asked: Journal

@@ -57,7 +57,7 @@ def _is_inherited(server: Any) -> bool:
 def end_with_parent() -> None:
     """Has this process killed once the one that asked for it is gone, `kill -9` included.
 
-    Or the server that it was forked from: without that, who asked for it is told that it has crashed. Its
+    Or the server that it was forked from: without that, who asked for it takes it for crashed. Its
     program ends with it; see `programs.tied`.
     """
     asked_by, forked_from = multiprocessing.parent_process(), os.getppid()

@@ -33,7 +33,7 @@ from ds3d_pipeline.intake.request import RunRequest
 from ds3d_pipeline.metrics.record import Metrics, read_metrics
 from ds3d_pipeline.names import STAGES
 from ds3d_pipeline.programs.enums import Outcome
-from ds3d_pipeline.programs.stray_output import stray_errors_in
+from ds3d_pipeline.programs.library_errors import library_errors_in
 from ds3d_pipeline.stages.table import depending_on
 from ds3d_pipeline.storage.home import Home, prepare_home
 from ds3d_pipeline.storage.ownership import check_output
@@ -158,7 +158,7 @@ def _execute(
     patient = patient_claims(lambda: _refuse_after_cancel(run_journal(home, run_id)))
     give_origin(instance, launch.job_name)
     # Dagster prints the statements of its database that failed.
-    with stray_errors_in(home.logs / "errors"), patient:
+    with library_errors_in(home.logs / "errors"), patient:
         job.execute_in_process(
             # The display shows what happens; everything is in the instance.
             run_config=launch.run_config | {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},

@@ -6,6 +6,7 @@ import trimesh
 
 from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.formats.ply import read_pointcloud, write_pointcloud
+from ds3d_pipeline.geometry.conventions import gltf_from_world
 from ds3d_pipeline.mesh.options import MeshOptions
 from ds3d_pipeline.mesh.stage import poisson
 from ds3d_pipeline.pointcloud.cleaning import select
@@ -64,7 +65,9 @@ def test_the_texture_shows_the_walls_colors(capture):
 def test_trimesh_opens_it(capture):
     run(capture, max_faces=2000, texture_px=0)
     (loaded,) = trimesh.load_scene(capture / "model" / "model.glb", process=False).geometry.values()
-    np.testing.assert_allclose(loaded.bounds.mean(axis=0), 0, atol=1e-5)
+    mesh, _ = read_glb(capture / "model" / "model.glb")
+    np.testing.assert_allclose(loaded.vertices, gltf_from_world(mesh.vertices_in_world), atol=1e-5)
+    assert abs(np.median(loaded.vertices[:, 2]) + WALL_Z) < 0.01, "in front of the first camera, y up"
     assert len(loaded.visual.vertex_attributes["color"]) == len(loaded.vertices)
 
 

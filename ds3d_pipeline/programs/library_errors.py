@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TextIO
 
 
-class StrayErrors(io.StringIO):
-    """Stands in for `sys.stderr`; `user` is what it stands in for."""
+class LibraryErrors(io.StringIO):
+    """Takes the place of `sys.stderr`, which is kept as `user`."""
 
     def __init__(self, user: TextIO) -> None:
         super().__init__()
@@ -20,21 +20,21 @@ class StrayErrors(io.StringIO):
 
 def users_stderr() -> TextIO:
     """Where a sentence for the user goes, also while libraries are kept aside."""
-    return sys.stderr.user if isinstance(sys.stderr, StrayErrors) else sys.stderr
+    return sys.stderr.user if isinstance(sys.stderr, LibraryErrors) else sys.stderr
 
 
 @contextlib.contextmanager
-def stray_errors_in(folder: Path) -> Generator[None]:
+def library_errors_in(folder: Path) -> Generator[None]:
     """Collects what Python libraries write to `sys.stderr`, and leaves it as one file in `folder`.
 
     A disk that has no room for that file is no reason to stop.
     """
-    stray = StrayErrors(users_stderr())
+    errors = LibraryErrors(users_stderr())
     try:
-        with contextlib.redirect_stderr(stray):
+        with contextlib.redirect_stderr(errors):
             yield
     finally:
-        if text := stray.getvalue():
+        if text := errors.getvalue():
             _keep(text, folder)
 
 

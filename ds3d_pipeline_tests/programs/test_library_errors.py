@@ -5,11 +5,11 @@ import sys
 import pytest
 
 from ds3d_pipeline.cli.output import complain
-from ds3d_pipeline.programs.stray_output import stray_errors_in
+from ds3d_pipeline.programs.library_errors import library_errors_in
 
 
 def test_a_library_is_kept_aside_and_a_sentence_is_shown(tmp_path, capsys):
-    with stray_errors_in(tmp_path / "errors"):
+    with library_errors_in(tmp_path / "errors"):
         sys.stderr.write("[SQL: INSERT]")
         complain("the disk is full.")
     assert capsys.readouterr().err == "ds3d: the disk is full.\n"
@@ -18,13 +18,13 @@ def test_a_library_is_kept_aside_and_a_sentence_is_shown(tmp_path, capsys):
 
 
 def test_nothing_said_leaves_no_file(tmp_path):
-    with stray_errors_in(tmp_path / "errors"):
+    with library_errors_in(tmp_path / "errors"):
         pass
     assert not (tmp_path / "errors").exists()
 
 
 def _print_and_fail(folder) -> None:
-    with stray_errors_in(folder):
+    with library_errors_in(folder):
         sys.stderr.write("[SQL: INSERT]")
         raise ValueError("odd")
 
