@@ -10,7 +10,7 @@ from typing import NoReturn
 from ds3d_pipeline.defs.instance import open_instance
 from ds3d_pipeline.names import DEFINITIONS
 from ds3d_pipeline.storage.home import prepare_home
-from ds3d_pipeline.web.services import daemon_beats
+from ds3d_pipeline.web.daemons import daemon_beats
 
 HOST = "127.0.0.1"
 
