@@ -106,7 +106,7 @@ def test_layers_cameras_and_the_way_back_in_a_browser(shown, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_command_serves_until_ctrl_c(folder, tmp_path, number):
-    process = start_ds3d(tmp_path / "home", "view", folder, "--port", 8400, "--no-open")
+    process = start_ds3d(tmp_path / "home", "view", folder, "--port", free_port(), "--no-open")
     try:
         line = process.stdout.readline()
         url = re.search(r"http://127\.0\.0\.1:\d+", line).group()
