@@ -26,6 +26,7 @@ from ds3d_pipeline.viewer.stand import find_stand
 from ds3d_pipeline_tests.browser import open_browser
 from ds3d_pipeline_tests.captures import run_ds3d, start_ds3d
 from ds3d_pipeline_tests.finished import publish_finished, random_gaussians
+from ds3d_pipeline_tests.ports import free_port
 
 FAILED, UNUSABLE = 1, 2
 SIZE_WH = (1000, 700)
