@@ -3,4 +3,4 @@
 from ds3d_pipeline.splats.training.trainer import compile_kernels
 
 if __name__ == "__main__":
-    compile_kernels(lambda: None)
+    compile_kernels()
