@@ -80,7 +80,7 @@ def finished(tmp_path_factory):
 def views(finished):
     """Two training views at both ends of the path, each with its photo (H, W, 3) in [0, 1]."""
     folder = finished[1]
-    chosen = [read_reconstruction(folder / "sparse").views[index] for index in (1, 6)]
+    chosen = [read_reconstruction(folder / "sparse" / "0").views[index] for index in (1, 6)]
     return [(v, np.asarray(Image.open(folder / "images" / v.image), np.float32) / 255) for v in chosen]
 
 
@@ -143,7 +143,7 @@ def test_the_point_cloud(finished, views):
 
 
 def test_the_sparse_points(finished, views):
-    model = read_reconstruction(finished[1] / "sparse")
+    model = read_reconstruction(finished[1] / "sparse" / "0")
     for view, photo in views:
         seen = view.point_ids
         uv, depth = project(view.K, view.cam_from_world, model.points_in_world[seen])
@@ -158,6 +158,6 @@ def test_sizes_are_in_metres(finished):
     told = json.loads((folder / "metrics.json").read_text())
     assert (told["scale"]["unit"], told["scale"]["from"]) == ("m", "gps")
     assert told["status"] == "ok", told["reasons"]
-    centres = [view.centre_in_world for view in read_reconstruction(folder / "sparse").views]
+    centres = [view.centre_in_world for view in read_reconstruction(folder / "sparse" / "0").views]
     ends_m = METRES_PER_M * (truth.frames[-1].centre_in_world - truth.frames[0].centre_in_world)
     assert np.linalg.norm(centres[-1] - centres[0]) == pytest.approx(np.linalg.norm(ends_m), rel=0.02)
