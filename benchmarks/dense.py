@@ -34,7 +34,12 @@ import numpy as np
 from ds3d_pipeline.depth.options import DepthOptions
 from ds3d_pipeline.evaluation.accuracy import surface_accuracy
 from ds3d_pipeline.evaluation.depth import heldout_errors, hold_out, score_depth
-from ds3d_pipeline.formats.colmap import read_depth_maps, read_reconstruction, write_reconstruction
+from ds3d_pipeline.formats.colmap import (
+    model_folder,
+    read_depth_maps,
+    read_reconstruction,
+    write_reconstruction,
+)
 from ds3d_pipeline.formats.gltf import read_glb
 from ds3d_pipeline.geometry.alignment import Sim3
 from ds3d_pipeline.programs.records import write_json
@@ -183,7 +188,7 @@ def captures(args, scratch: Path) -> None:
         folder = scratch / source.name
         folder.mkdir()
         (folder / "images").symlink_to((source / "images").resolve())
-        model = read_reconstruction(source / "sparse")
+        model = read_reconstruction(model_folder(source) or source / "sparse")
         if args.views:
             model = replace(model, views=model.views[: args.views])
         kept, out = hold_out(model, HELD_OUT)

@@ -37,10 +37,13 @@ class Photo:
 
 
 def read_cameras(folder: Path) -> Reconstruction:
-    """The reconstruction in `folder/sparse`; raises InputError where there is none or it has no view."""
-    from ds3d_pipeline.formats.colmap import read_reconstruction
+    """The reconstruction in `sparse/0` or `sparse` of `folder`.
 
-    reconstruction = read_reconstruction(folder / "sparse")
+    Raises InputError where it has no view, and StageError where there is none.
+    """
+    from ds3d_pipeline.formats.colmap import model_folder, read_reconstruction
+
+    reconstruction = read_reconstruction(model_folder(folder) or folder / "sparse")
     if not reconstruction.views:
         raise InputError(f"{folder / 'sparse'} holds no registered image.", "Run the poses stage first.")
     return reconstruction
