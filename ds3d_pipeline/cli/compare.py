@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
 from rich.table import Table
 
 from ds3d_pipeline.cli.output import console
+from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.metrics.record import Metrics, load_metrics
 from ds3d_pipeline.programs.words import count, duration, size
 from ds3d_pipeline.storage.home import prepare_home
 from ds3d_pipeline.storage.published import published_folders
+from ds3d_pipeline.viewer.finished import find_finished
 
 
 def compare(first: str, second: str, output: Path) -> None:
@@ -31,9 +34,8 @@ def compare(first: str, second: str, output: Path) -> None:
 
 def _place(name: str, output: Path) -> Path:
     """A folder that is given, a capture below `output`, or else wherever the home published it."""
-    for folder in (Path(name), output / name):
-        if (folder / "metrics.json").is_file():
-            return folder
+    with contextlib.suppress(InputError):
+        return find_finished(name, output)
     found = published_folders(prepare_home(), name) if "/" not in name else []
     return found[0] if found else Path(name)
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ds3d_pipeline.errors import InputError
 from ds3d_pipeline.geometry.conventions import gltf_from_world, z_up_from_gltf
+from ds3d_pipeline.mesh.surface.components import keep_faces
 from ds3d_pipeline.scene import Float64, Mesh, PointCloud
 
 
@@ -80,16 +81,9 @@ def cropped_mesh(mesh: Mesh, crop: Crop | None) -> Mesh:
     if crop is None:
         return mesh
     inside = crop.keeps(gltf_from_world(mesh.vertices_in_world))
-    faces = mesh.faces[inside[mesh.faces].all(axis=1)]
-    _refuse_nothing(len(faces))
-    kept, renumbered = np.unique(faces, return_inverse=True)
-    return Mesh(
-        vertices_in_world=mesh.vertices_in_world[kept],
-        faces=renumbered.reshape(-1, 3).astype(np.int32),
-        vertex_colors=None if mesh.vertex_colors is None else mesh.vertex_colors[kept],
-        uvs=None if mesh.uvs is None else mesh.uvs[kept],
-        texture=mesh.texture,
-    )
+    kept = keep_faces(mesh, np.asarray(inside[mesh.faces].all(axis=1)))
+    _refuse_nothing(len(kept.faces))
+    return kept
 
 
 def cropped_points(cloud: PointCloud, crop: Crop | None) -> PointCloud:
