@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import tempfile
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -99,8 +100,9 @@ def _write(folder: Path, path: Path, request: ExportRequest, placing: Placing) -
     """Writes the file, whole or not at all; returns what else there is beside it."""
     if request.format == "obj":
         return write_obj(path, cropped_mesh(read_glb(_part(folder, "model.glb"))[0], request.crop), placing)
-    partial = path.with_name(f"{path.stem}.part.{request.format}")
-    try:
+    # In a folder of its own: no name beside the file is surely free.
+    with tempfile.TemporaryDirectory(prefix=".ds3d-", dir=path.parent) as scratch:
+        partial = Path(scratch) / f"{path.stem}.{request.format}"
         if request.format == "las":
             cloud = read_pointcloud(_part(folder, "pointcloud.ply"))
             write_las(partial, cropped_points(cloud, request.crop), placing)
@@ -108,8 +110,6 @@ def _write(folder: Path, path: Path, request: ExportRequest, placing: Placing) -
             mesh = cropped_mesh(read_glb(_part(folder, "model.glb"))[0], request.crop)
             {"stl": write_stl, "usdz": write_usdz}[request.format](partial, mesh, placing)
         partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return []
 
 

@@ -186,3 +186,12 @@ def test_a_missing_library_is_named_with_how_to_get_it(folder, monkeypatch):
 def test_a_crop_that_is_none_is_refused(text):
     with pytest.raises(InputError, match=r"RADIUS for a ball"):
         read_crop(text)
+
+
+def test_no_file_beside_the_exported_one_is_touched(folder, tmp_path):
+    open_ball(folder)
+    theirs = tmp_path / "print.part.stl"
+    theirs.write_text("of the user")
+    export_capture(folder, ExportRequest(format="stl", file=tmp_path / "print.stl"))
+    assert theirs.read_text() == "of the user"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["print.part.stl", "print.stl", "wall"]
